@@ -1,0 +1,59 @@
+# A thin face of the `practicum` command: what every target does is in practicum/ or scripts/.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help deps test-deps venv docker-daemon ova explain lock test lint fmt bench preflight prune clean
+
+SEMESTER ?=
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# Should make be killed, even by SIGKILL, the build stops in order instead of going on unseen.
+PRACTICUM := exec setpriv --pdeathsig TERM $(VENV)/bin/practicum
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  SEMESTER=2027-spring picks one of semesters/; the newest if left out"
+
+ova: venv docker-daemon ## Build the VirtualBox appliance into dist/
+	@$(PRACTICUM) ova $(SEMESTER)
+
+test: venv test-deps docker-daemon ## Prove everything: unit tests, linters, the build, and what was built
+	@SEMESTER=$(SEMESTER) exec scripts/run-tests.sh
+
+explain: venv ## Say of each stage why it would run again
+	@$(PRACTICUM) explain $(SEMESTER)
+
+lock: venv ## Resolve the Python sets of a semester again
+	@$(PRACTICUM) lock $(SEMESTER)
+
+lint: venv ## Run every linter
+	@exec $(PYTHON) -m pytest tests/test_linters.py
+
+fmt: venv ## Format Python and Packer files
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+	@if command -v packer >/dev/null; then packer fmt packer; fi
+
+bench: venv test-deps docker-daemon ## Measure sizes and times into docs/figures.md
+	@exec $(PYTHON) scripts/bench.py $(SEMESTER)
+
+preflight: venv ## Look at all this machine needs for a build
+	@$(PRACTICUM) preflight $(SEMESTER)
+
+deps: ## Name the missing Debian packages and, as root, install them
+	@scripts/install-deps.sh ova
+
+test-deps:
+	@scripts/install-deps.sh ova test
+
+venv: deps ## Make the Python environment .venv
+	@scripts/make-venv.sh $(VENV)
+
+docker-daemon: deps ## Start the docker daemon if none answers
+	@scripts/start-docker.sh
+
+prune: venv ## Remove old outputs from the cache
+	@$(PRACTICUM) prune
+
+clean: ## Remove build/ and dist/ of this checkout; the cache stays
+	@rm -rf --one-file-system build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""The student's commands in a course machine; knows nothing of how the machine was built."""

@@ -1,0 +1,117 @@
+"""What makes one machine different from every other: access code, password, ssh host keys.
+
+Runs as root at every boot, before anything that listens. Each step looks at its product and does nothing when that is
+valid, so a boot cut anywhere ends in the same state at the next one.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from course_tools import access
+from course_tools.machine import (
+    TEMPORARY_PREFIX,
+    TEMPORARY_SUFFIX,
+    Course,
+    CourseError,
+    Machine,
+    exit_with,
+    fsync_path,
+    load_course,
+    run_checked,
+    write_atomically,
+)
+
+STAMP = "/var/lib/course/firstboot.done"
+KEY_TYPES = ("rsa", "ecdsa", "ed25519")  # what ssh-keygen -A makes in Debian 12 (sshd_config(5), HostKey)
+
+
+def prepare(machine: Machine, course: Course) -> None:
+    """Bring the machine into its valid state; raises CourseError or OSError when a step fails."""
+    make_folder(machine.path("/var/lib/course"))
+    ensure_password(machine, course, ensure_code(machine, course))
+    ensure_host_keys(machine)
+    ensure_stamp(machine, course)
+
+
+def make_folder(folder: Path) -> None:
+    """Create the state folder, readable by all as the user reads his code there, and drop a cut write's leftovers."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o755, parents=True)
+        fsync_path(folder.parent)
+    folder.chmod(0o755)
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*{TEMPORARY_SUFFIX}"):
+        leftover.unlink()
+
+
+def ensure_code(machine: Machine, course: Course) -> str:
+    """The first password: the access code, made if it is not valid; with open access simply the user's name."""
+    if course.access == "open":
+        return course.user
+    try:
+        return access.read_code(machine, course)
+    except CourseError:
+        return access.write_code(machine, course)
+
+
+def ensure_password(machine: Machine, course: Course, password: str) -> None:
+    """Set the user's password once for each code."""
+    if access.needs_password(machine, course, password):
+        access.set_password(machine, course, password)
+
+
+def ensure_host_keys(machine: Machine) -> None:
+    """Make the ssh host keys that are missing or damaged."""
+    folder = machine.path("/etc/ssh")
+    broken = [key for kind in KEY_TYPES if not is_valid_key(key := folder / f"ssh_host_{kind}_key")]
+    if not broken:
+        return
+    for key in broken:
+        # ssh-keygen -A keeps any private key that is not empty, and never remakes a public one alone.
+        key.unlink(missing_ok=True)
+        key.with_suffix(".pub").unlink(missing_ok=True)
+    run_checked(machine, ["ssh-keygen", "-A", *prefix_of(machine)], timeout=120)
+    for key in broken:
+        if not is_valid_key(key):
+            raise CourseError(f"ssh-keygen -A did not make {key}: run it by hand")
+        # ssh-keygen does not fsync: without this a power cut could leave keys of zero bytes behind the stamp.
+        fsync_path(key)
+        fsync_path(key.with_suffix(".pub"))
+    fsync_path(folder)
+
+
+def prefix_of(machine: Machine) -> list[str]:
+    """ssh-keygen's option to work below another root."""
+    return [] if machine.root == Path("/") else ["-f", str(machine.root)]
+
+
+def is_valid_key(key: Path) -> bool:
+    """Whether `key` and its public half are both complete."""
+    try:
+        private, public = key.read_bytes(), key.with_suffix(".pub").read_bytes()
+    except OSError:
+        return False
+    complete = private.startswith(b"-----BEGIN ") and private.rstrip().endswith(b" PRIVATE KEY-----")
+    return complete and public.startswith((b"ssh-", b"ecdsa-")) and public.endswith(b"\n")
+
+
+def ensure_stamp(machine: Machine, course: Course) -> None:
+    """Record, last of all, that the machine is ready."""
+    stamp = machine.path(STAMP)
+    if not stamp.is_file() or not stamp.stat().st_size:
+        owner = (machine.superuser, machine.superuser_group)
+        write_atomically(stamp, f"{course.name} {course.version}\n".encode(), mode=0o644, owner=owner)
+
+
+def main() -> None:
+    """Entry point of `course-firstboot`."""
+    parser = argparse.ArgumentParser(prog="course-firstboot", description=__doc__.splitlines()[0])
+    parser.parse_args()
+
+    def act() -> None:
+        if os.geteuid() != 0:
+            raise CourseError("this prepares the machine and needs root: sudo course-firstboot")
+        machine = Machine()
+        prepare(machine, load_course(machine))
+
+    exit_with("course-firstboot", act)

@@ -1,0 +1,194 @@
+"""The machine the commands act on: its files, its programs, its course, all replaceable in tests."""
+
+import http.client
+import json
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Any, NoReturn, Protocol
+
+
+class CourseError(Exception):
+    """One line for the student: what is wrong, and the cure."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended: exit status (127: not installed, 124: ran too long), and what it printed."""
+
+    status: int
+    output: str
+
+
+class Runner(Protocol):
+    """Runs a program to its end; `stdin` is text to feed it, `timeout` is in seconds."""
+
+    def __call__(self, argv: Sequence[str], *, stdin: str = "", timeout: float = 30) -> Finished: ...
+
+
+@dataclass(frozen=True)
+class Account:
+    """A Linux account: numeric ids and home folder."""
+
+    uid: int
+    gid: int
+    home: Path
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the machine's builder wrote in /etc/course/course.json; ports are those of the host."""
+
+    code: str
+    title: str
+    institution: str
+    semester: str
+    name: str
+    slug: str
+    user: str
+    access: str
+    jupyter_port: int
+    ssh_port: int
+    product: str
+    version: str
+
+
+def run_program(argv: Sequence[str], *, stdin: str = "", timeout: float = 30) -> Finished:
+    """Run `argv` in the C locale with `stdin` as its input; see `Finished` for a missing program or a time-out."""
+    try:
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            env={**os.environ, "LC_ALL": "C"},
+            check=False,
+        )
+    except FileNotFoundError:
+        return Finished(127, f"{argv[0]} is not installed")
+    except subprocess.TimeoutExpired:
+        return Finished(124, f"{argv[0]} took more than {timeout:g} s")
+    return Finished(done.returncode, done.stdout)
+
+
+def probe_http(port: int, path: str, timeout: float = 3) -> tuple[int, str]:
+    """GET http://127.0.0.1:`port``path`: (status, body), or (0, the reason) when nobody answers within `timeout` s."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read(65536).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        return 0, str(error) or type(error).__name__
+    finally:
+        connection.close()
+
+
+def find_account(user: str) -> Account:
+    """The account called `user`; raises CourseError when there is none."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise CourseError(f"user {user!r} does not exist: check 'user' in /etc/course/course.json") from None
+    return Account(entry.pw_uid, entry.pw_gid, Path(entry.pw_dir))
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where system files lie (`root`), the numeric owner they must have, and how the outside world is reached."""
+
+    root: Path = Path("/")
+    superuser: int = 0
+    superuser_group: int = 0
+    run: Runner = run_program
+    account: Callable[[str], Account] = find_account
+    probe: Callable[[int, str], tuple[int, str]] = probe_http
+
+    def path(self, absolute: str) -> Path:
+        """Where the system file `absolute` lies on this machine."""
+        return self.root / absolute.lstrip("/")
+
+
+def load_course(machine: Machine) -> Course:
+    """Read /etc/course/course.json; raises CourseError when it is missing or not as `Course` says."""
+    path = machine.path("/etc/course/course.json")
+    try:
+        values: dict[str, Any] = json.loads(path.read_bytes())
+        course = Course(**{field.name: values[field.name] for field in fields(Course)})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CourseError(f"{path}: not a course description ({error}): restore it from the course's image") from None
+    if course.access not in {"code", "open"}:
+        raise CourseError(f'{path}: access is {course.access!r}: it must be "code" or "open"')
+    return course
+
+
+TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".~", ".tmp"
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Make `path` hold `data` with `mode` and `owner` (uid, gid): complete and on disk, or as it was before."""
+    descriptor, name = mkstemp(prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            if owner:
+                os.fchown(file.fileno(), *owner)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+    fsync_path(path.parent)
+
+
+def fsync_path(path: Path) -> None:
+    """Wait until the file or folder `path` is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def run_checked(machine: Machine, argv: Sequence[str], *, stdin: str = "", timeout: float = 30) -> str:
+    """Run a program that must succeed and return its output; raises CourseError with its last line."""
+    done = machine.run(argv, stdin=stdin, timeout=timeout)
+    if done.status:
+        lines = done.output.strip().splitlines() or ["no message"]
+        raise CourseError(f"{argv[0]} failed with status {done.status}: {lines[-1]}")
+    return done.output
+
+
+def become_root(arguments: Sequence[str]) -> None:
+    """Start this command again through sudo unless it already runs as root; returns only as root."""
+    if os.geteuid() == 0:
+        return
+    sys.stdout.flush()
+    try:
+        os.execvp("sudo", ["sudo", os.path.realpath(sys.argv[0]), *arguments])
+    except FileNotFoundError:
+        raise CourseError("this needs root and sudo is not installed: run it as root") from None
+
+
+def exit_with(command: str, action: Callable[[], int | None]) -> NoReturn:
+    """Run a command's `action` and exit with its status; a CourseError or OSError is one line and status 1."""
+    try:
+        status = action() or 0
+    except (CourseError, OSError) as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)

@@ -1,0 +1,1 @@
+"""practicum: the practical environment of a course, built from one description."""

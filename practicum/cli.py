@@ -1,0 +1,168 @@
+"""The command line: one thin command for each thing practicum does, and the one place where errors become exit codes.
+
+Exit codes: 0 done; 1 the answer is no (a file that does not conform, a machine that is not ready); 2 a mistake or an
+obstacle, named in one line; 75 another process is at it; 128 + n stopped by signal n.
+"""
+
+import errno
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from practicum import cache, run
+from practicum.description import Semester, load
+from practicum.errors import PracticumError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Builds the practical environment of a course. Run `make help` for the commands around it.",
+)
+
+SemesterId = Annotated[
+    str, typer.Argument(metavar="[SEMESTER]", help="A folder of semesters/; the newest if left out.")
+]
+
+
+@app.command()
+def ova(semester: SemesterId = "") -> None:
+    """Build the VirtualBox appliance and print its path."""
+    described = find_semester(semester)
+    scope = described.course.semester
+    with cache.lock(f"build-{scope}", f"build of {scope}"):
+        # Imported here, not above, so that --help and the refusal of a second build are instant.
+        from practicum import build
+        from practicum.progress import Console
+
+        with Console() as console:
+            path = build.build_ova(described, console)
+    print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
+
+
+@app.command()
+def explain(semester: SemesterId = "") -> None:
+    """Say of each stage why it would run again, or that it is cached."""
+    from practicum import build
+
+    for name, reason in build.explain(find_semester(semester)):
+        print(f"{name:<12} {reason}")
+
+
+@app.command()
+def lock(semester: SemesterId = "") -> None:
+    """Resolve the Python sets with hashes, and record the Debian versions of the last build."""
+    from practicum import lock as locks
+    from practicum import stages
+
+    described = find_semester(semester)
+    for path in (locks.lock_python(described, kind="cpu"), locks.lock_python(described, kind="cuda")):
+        print(path)
+    built = stages.last_output(described.course.semester, "environment")
+    if built:
+        print(locks.record_debian(described, locks.read_debian(built / "debian.txt")))
+    else:
+        print("debian.lock: left as it is; it records what a build installed, so run this again after `make ova`")
+
+
+@app.command()
+def verify_ova(
+    file: Annotated[Path, typer.Argument(help="The appliance.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Apply the rules of VirtualBox's importer to an appliance; exit code 1 if it breaks one."""
+    from practicum.verify import check as verify
+
+    report = verify(file)
+    print(report.to_json() if json else report.render())
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command()
+def check(semester: SemesterId = "") -> None:
+    """Read the description of a semester and name its mistakes."""
+    described = find_semester(semester)
+    print(f"semesters/{described.folder.name}: {described.name}, no mistakes")
+
+
+@app.command()
+def prune() -> None:
+    """Remove from the cache what killed builds left and what no semester used in its last two builds."""
+    from practicum import stages
+
+    pruned = stages.prune()
+    for line in (*pruned.removed, *(f"left {line}" for line in pruned.left)):
+        print(line)
+    print(f"{len(pruned.removed)} removed, {cache.format_bytes(pruned.freed)} freed in {cache.root()}")
+
+
+@app.command()
+def preflight(semester: SemesterId = "") -> None:
+    """Look at all this machine needs for a build, at once; exit code 1 if something is missing."""
+    from practicum.preflight import inspect
+
+    findings = inspect(find_semester(semester))
+    for finding in findings:
+        print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.subject:<12} {finding.detail}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Returns the checkout: the nearest folder with semesters/ above the working folder, else above this package."""
+    for folder in (start or Path.cwd(), Path(__file__).parent):
+        for candidate in (folder, *folder.parents):
+            if (candidate / "semesters").is_dir():
+                return candidate
+    raise PracticumError("no semesters/ folder here or above: run this inside a checkout of practicum")
+
+
+def list_semesters(root: Path) -> list[str]:
+    """Returns the names of the described semesters, oldest first."""
+    names = [file.parent.name for file in (root / "semesters").glob("*/semester.toml")]
+    # By the alphabet a year's autumn would come before its spring.
+    return sorted(names, key=lambda name: (re.sub(r"\D", "", name), "autumn" in name, name))
+
+
+def find_semester(name: str) -> Semester:
+    """Returns the named semester, the newest for ""; raises PracticumError listing the known ones."""
+    root = find_root()
+    known = list_semesters(root)
+    if not known:
+        raise PracticumError(f"{root}/semesters: no semester is described; see docs/ for how to start one")
+    if name and name not in known:
+        raise PracticumError(f"{name}: no such semester; known: {', '.join(known)}")
+    return load(root / "semesters" / (name or known[-1]))
+
+
+def exit_code_of(action: Callable[[], object]) -> int:
+    """Runs `action`, tells its failure in one line on standard error, and returns the exit code."""
+    try:
+        action()
+    except PracticumError as error:
+        print(*(f"practicum: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
+        return error.exit_code
+    except run.Stopped as stopped:
+        kept = "finished stages and the last good files are kept, the same command goes on from there"
+        print(f"practicum: stopped by {stopped}; {kept}", file=sys.stderr)
+        return stopped.exit_code
+    except KeyboardInterrupt:  # before stop_on_signals
+        return 130
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f"practicum: no space left ({error.filename or cache.root()}): free some, then run this again",
+            file=sys.stderr,
+        )
+        return 2
+    return 0
+
+
+def main() -> None:
+    """The `practicum` command."""
+    run.stop_on_signals()
+    sys.exit(exit_code_of(app))

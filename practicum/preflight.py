@@ -1,0 +1,66 @@
+"""What a machine needs for a build, looked at all at once: a list beats finding one obstacle after another."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from practicum import build, cache, images, run
+from practicum.description import Semester
+from practicum.errors import PracticumError
+
+MEMORY = 3 * 10**9
+"""Bytes of memory and swap; packing the Python set and compressing the disk on two cores stay well below."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One requirement: whether it is met, and what was found or what to do."""
+
+    subject: str
+    ok: bool
+    detail: str
+
+
+def inspect(semester: Semester) -> list[Finding]:
+    """Returns what was found of every requirement; takes under two seconds and changes nothing."""
+    recipe = build.appliance(semester)
+    tools = tuple(dict.fromkeys(tool for stage in recipe.stages for tool in stage.tools))
+    needed = sum(stage.space for stage in recipe.stages)
+    return [
+        _judge("root", _require_root, "yes"),
+        _judge("tools", lambda: run.require(*tools), f"{len(tools)} found"),
+        _judge("disk", lambda: cache.require_space(cache.root(), needed, "a build from nothing"), _describe_free()),
+        _judge("memory", _require_memory, cache.format_bytes(_read_memory())),
+        _judge("docker", images.ensure_docker, "reachable"),
+    ]
+
+
+def _judge(subject: str, require: Callable[[], None], found: str) -> Finding:
+    try:
+        require()
+    except PracticumError as error:
+        return Finding(subject, False, str(error))
+    return Finding(subject, True, found)
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        raise PracticumError("the build makes namespaces and files of other owners: run it as root")
+
+
+def _describe_free() -> str:
+    return f"{cache.format_bytes(shutil.disk_usage(cache.root()).free)} free in {cache.root()}"
+
+
+def _require_memory() -> None:
+    if _read_memory() < MEMORY:
+        raise PracticumError(
+            f"{cache.format_bytes(_read_memory())} of memory and swap, {cache.format_bytes(MEMORY)} needed: add swap"
+        )
+
+
+def _read_memory() -> int:
+    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    return sum(int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "SwapTotal"))

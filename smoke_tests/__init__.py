@@ -1,0 +1,1 @@
+"""Tests of the finished products: `pytest smoke_tests`."""

@@ -1,0 +1,164 @@
+"""What a student meets after starting the machine: the console, the address, the code, a notebook that computes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import httpx
+import paramiko
+import pytest
+
+from practicum.description import Semester
+from smoke_tests.appliance.identity import Identity
+from smoke_tests.jupyter import Jupyter, make_notebook
+from smoke_tests.qemu import Machine
+
+CODE = re.compile(r"[a-kmnp-z2-9]{4}-[a-kmnp-z2-9]{4}-[a-kmnp-z2-9]{4}")
+
+# Answers to a request without any credential. Jupyter serves its version, its login page and its static files to
+# everybody; whatever else appears here one day must be decided, not happen.
+WITHOUT_CODE = {
+    "/api": 200,
+    "/login": 200,
+    "/static/favicons/favicon.ico": 200,
+    "/": 302,
+    "/lab": 302,
+    "/files/.bashrc": 302,
+    "/nbconvert/html/any.ipynb": 302,
+    "/api/spec.yaml": 302,
+    "/api/status": 403,
+    "/api/contents": 403,
+    "/api/kernels": 403,
+    "/api/kernelspecs": 403,
+    "/api/sessions": 403,
+    "/api/terminals": 403,
+    "/api/me": 403,
+    "/lab/api/settings": 403,
+    "/lab/api/workspaces": 403,
+    "/metrics": 403,
+}
+
+TRAINING = """
+import json, torch
+torch.manual_seed(0)
+inputs = torch.randn(256, 20)
+labels = (inputs[:, 0] * inputs[:, 1] > 0).long()
+model = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+losses = []
+for step in range(30):
+    loss = torch.nn.functional.cross_entropy(model(inputs), labels)
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    losses.append(loss.item())
+"""
+
+
+def test_console_says_what_to_do(machine: Machine, semester: Semester, build: Path) -> None:
+    course, appliance = semester.course, semester.appliance
+    title = f"{course.code} {course.title}, {course.semester} ({course.institution})"
+    issue = machine.issue
+    assert title in machine.console
+    assert CODE.fullmatch(machine.code)
+    assert issue["JupyterLab"] == f"http://localhost:{appliance.jupyter_port}/lab?token={machine.code}"
+    assert issue["Access code"] == machine.code
+    assert issue["ssh"] == f"ssh -p {appliance.ssh_port} {appliance.user}@localhost"
+    assert issue["Keyboard"] == "set-kbd"
+    assert issue["Stop"].startswith("bye")
+    assert issue["Status"] == "ready"
+    assert "Warning" not in issue, issue["Warning"]
+
+
+def test_code_opens_jupyterlab(machine: Machine) -> None:
+    assert machine.http("/api/contents", machine.code).status_code == 200
+    link = machine.http(f"/lab?token={machine.code}")
+    assert link.status_code in (200, 302) and "/login" not in link.headers.get("location", "")
+    with httpx.Client(base_url=machine.url, trust_env=False, timeout=120, follow_redirects=True) as browser:
+        page = browser.get("/lab", params={"token": machine.code})
+        assert page.status_code == 200 and "jupyter-config-data" in page.text
+        cookie = page.headers.get("set-cookie", "") or page.history[0].headers.get("set-cookie", "")
+        assert "samesite=strict" in cookie.lower(), f"another site could use the login: {cookie}"
+
+
+def test_what_answers_without_the_code(machine: Machine) -> None:
+    answers = {path: machine.http(path) for path in WITHOUT_CODE}
+    assert {path: answer.status_code for path, answer in answers.items()} == WITHOUT_CODE
+    redirected = [path for path, answer in answers.items() if answer.status_code == 302]
+    wrong = {path: answers[path].headers["location"] for path in redirected}
+    assert all("/login" in location or location.startswith("/lab") for location in wrong.values()), wrong
+
+
+@pytest.mark.parametrize("token", ["None", "aaaa-aaaa-aaaa", ""])
+def test_wrong_code_is_refused(machine: Machine, token: str) -> None:
+    assert machine.http("/api/contents", token).status_code == 403
+    assert machine.http(f"/api/contents?token={token}").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "host, status", [("localhost:8888", 200), ("127.0.0.1:8888", 200), ("evil.example", 403), ("10.0.2.15:8888", 403)]
+)
+def test_host_header_must_be_local(machine: Machine, host: str, status: int) -> None:
+    """Else a web page could reach JupyterLab through a name that it points at the student's own machine."""
+    assert machine.http("/api/contents", machine.code, headers={"Host": host}).status_code == status
+
+
+def test_ssh_takes_the_code_only(machine: Machine) -> None:
+    machine.ssh().close()
+    for user, password in ((machine.user, "student"), (machine.user, machine.code + "x"), ("root", machine.code)):
+        with pytest.raises(paramiko.AuthenticationException):
+            machine.ssh(user, password)
+
+
+def test_console_shows_the_host_key_of_ssh(machine: Machine) -> None:
+    """So that the question of the first ssh connection can be answered."""
+    shown = machine.run("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[1]
+    assert shown in machine.issue["Host key"]
+
+
+def test_sudo_asks_except_for_stopping(machine: Machine) -> None:
+    assert machine.run("sudo -n true").returncode != 0
+    free = [line.strip() for line in machine.run("sudo -n -l").stdout.splitlines() if "NOPASSWD" in line]
+    assert free == ["(root) NOPASSWD: /usr/bin/systemctl poweroff"]
+    assert machine.sudo("id -u") == "0\n"
+
+
+def test_content_is_in_the_home_folder(machine: Machine, jupyter: Jupyter, semester: Semester) -> None:
+    manifest = json.loads(machine.run("cat /opt/course/content/manifest.json").stdout)["files"]
+    listed = machine.run(f"cd ~/{semester.course.slug} && find . -type f -printf '%P\\n'").stdout.splitlines()
+    assert manifest and manifest.keys() <= set(listed)
+    config = json.loads(
+        re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', machine.http("/lab", machine.code).text, re.DOTALL)[
+            1
+        ]
+    )
+    assert config["preferredPath"].strip("/") == semester.course.slug
+
+
+def test_notebook_trains_on_a_real_kernel(jupyter: Jupyter, semester: Semester) -> None:
+    path = f"{semester.course.slug}/smoke-training.ipynb"
+    jupyter.save(
+        path, make_notebook(TRAINING, "print(json.dumps(losses))", "print(torch.__version__)")
+    ).raise_for_status()
+    training, printed, version = jupyter.run_notebook(path, timeout=300)
+    assert training.status == "ok", training.error
+    losses = json.loads(printed.text)
+    assert losses[-1] < 0.8 * losses[0], losses
+    assert version.text.strip().split("+")[0] == "2.13.0"
+    saved = jupyter.load(path)["cells"][1]["outputs"]
+    assert saved and json.loads("".join(saved[0]["text"])) == losses
+    jupyter.delete(path)
+
+
+def test_doctor_finds_nothing_wrong(machine: Machine) -> None:
+    done = machine.run("course-doctor")
+    assert done.returncode == 0, done.output
+
+
+def test_identity_is_complete(identity: Identity) -> None:
+    assert CODE.fullmatch(identity.code)
+
+
+def test_console_screenshot(machine: Machine, build: Path) -> None:
+    picture = machine.screendump(build / "screenshots" / "console.png")
+    assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 2000

@@ -1,0 +1,178 @@
+"""What goes wrong in a semester: a lost code, a killed server, a kernel too large, a full disk."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from practicum.description import Semester
+from smoke_tests.jupyter import Jupyter, make_notebook
+from smoke_tests.qemu import Machine
+
+CODE_FILE = "/var/lib/course/access-code"
+START_TIMEOUT = 120  # seconds for Jupyter alone, emulated
+ATTEMPTS = 3  # kills of the server in the middle of saves; each costs a start of the server
+SAVED_BYTES = 2_000_000  # large enough that a save takes a good part of a second here
+
+HOARD = """
+import os
+block = os.urandom(64 << 20)  # does not compress: swap in compressed memory is no way out
+hoard = []
+while True:
+    hoard.append(bytearray(block))
+"""
+
+
+def server_pid(machine: Machine) -> str:
+    return machine.run("systemctl show --property=MainPID --value jupyter").stdout.strip()
+
+
+def wait_answer(machine: Machine, timeout: float = START_TIMEOUT) -> None:
+    """Wait until Jupyter answers its own user."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            if machine.http("/api/status", machine.code).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    pytest.fail(f"Jupyter did not answer within {timeout} s:\n{machine.run('journalctl -u jupyter -n 30').stdout}")
+
+
+# the code
+
+
+@pytest.fixture(scope="module")
+def restore_code(machine: Machine) -> Iterator[None]:
+    code = machine.code
+    yield
+    machine.sudo(f"printf %s {code} > {CODE_FILE}; chown root:{machine.user} {CODE_FILE}; chmod 0640 {CODE_FILE}")
+    machine.sudo("systemctl restart jupyter")
+    wait_answer(machine)
+
+
+@pytest.mark.usefixtures("restore_code")
+@pytest.mark.parametrize(
+    "damage, reason",
+    [
+        (f": > {CODE_FILE}", "empty"),
+        (f'echo "$CODE" > {CODE_FILE}', "line break"),
+        (f'printf %s "$CODE" > {CODE_FILE}; chmod 0666 {CODE_FILE}', "mode"),
+        (f"rm {CODE_FILE}", "missing"),
+    ],
+    ids=["emptied", "line-break", "writable", "removed"],
+)
+def test_jupyter_stays_shut_without_a_valid_code(machine: Machine, damage: str, reason: str) -> None:
+    """An empty token would open Jupyter to everybody: it must not start, and the console must say why."""
+    shown = len(machine.console)
+    machine.sudo(f"CODE={machine.code}; systemctl stop jupyter; {damage}; systemctl --no-block start jupyter")
+    machine.wait_serial(rf"^ *Status +STOPPED: .*({reason})", 120, since=shown)
+    # Restart=always tries again and again: the gate must have refused at least once, and nothing may listen.
+    assert "course-access" in machine.run("journalctl -u jupyter -n 20 -o cat").stdout
+    assert "8888" not in machine.run("ss --no-header --listening --tcp --numeric").stdout
+    with pytest.raises(httpx.TransportError):
+        machine.http("/api")
+
+
+# the server
+
+
+class Saver(threading.Thread):
+    """Saves numbered versions of a notebook, one after the other, and remembers which were acknowledged."""
+
+    def __init__(self, jupyter: Jupyter, path: str) -> None:
+        super().__init__(daemon=True)
+        self.jupyter, self.path = jupyter, path
+        self.attempted = self.acknowledged = 0
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.is_set():
+            try:
+                notebook = make_notebook(f"version = {self.attempted + 1}", "#" * SAVED_BYTES)
+                self.attempted += 1
+                if self.jupyter.save(self.path, notebook).is_success:
+                    self.acknowledged = self.attempted
+            except httpx.TransportError:
+                self.stopped.wait(0.2)
+
+
+def wait_for_saves(saver: Saver, more: int) -> None:
+    wanted, deadline = saver.acknowledged + more, time.monotonic() + START_TIMEOUT
+    while saver.acknowledged < wanted:
+        assert time.monotonic() < deadline, f"{saver.acknowledged} saves, expected {wanted}"
+        time.sleep(0.05)
+
+
+def test_no_acknowledged_save_is_lost_when_the_server_is_killed(
+    machine: Machine, jupyter: Jupyter, semester: Semester
+) -> None:
+    path = f"{semester.course.slug}/smoke-saves.ipynb"
+    saver = Saver(jupyter, path)
+    saver.start()
+    phase = random.Random(559)
+    for _ in range(ATTEMPTS):
+        wait_for_saves(saver, 2)
+        time.sleep(phase.uniform(0, 1))  # another moment of the save each time
+        pid, safe = server_pid(machine), saver.acknowledged
+        machine.sudo(f"kill -9 {pid}")
+        text = machine.run(f"cat ~/{path}").stdout
+        version = int(json.loads(text)["cells"][0]["source"].split("=")[1])
+        assert safe <= version <= saver.attempted
+        assert len(json.loads(text)["cells"][1]["source"]) == SAVED_BYTES
+        wait_answer(machine)
+        assert server_pid(machine) not in (pid, "0")
+    wait_for_saves(saver, 1)
+    saver.stopped.set()
+    saver.join(60)
+    jupyter.delete(path)
+    assert machine.run(f"ls -A ~/{semester.course.slug} | grep -c '^[.]~.*{path}'").stdout.strip() == "0"
+
+
+def test_kernel_without_memory_dies_alone(machine: Machine, jupyter: Jupyter) -> None:
+    before = server_pid(machine)
+    with jupyter.start_kernel() as kernel:
+        assert kernel.execute("print('alive')", timeout=120).text == "alive\n"
+        assert kernel.execute(HOARD, timeout=600).status in ("restarting", "dead")
+        assert server_pid(machine) == before
+        assert machine.http("/api/status", machine.code).status_code == 200
+        assert kernel.execute("print('alive again')", timeout=180).text == "alive again\n"
+    assert "jupyter" not in machine.run("systemctl --failed --plain --no-legend").stdout
+
+
+# the disk
+
+
+@pytest.fixture
+def full_disk(machine: Machine) -> Iterator[None]:
+    """Take all the space a student can take."""
+    machine.run("fallocate -l $(($(df --output=avail --block-size=1 ~ | tail -n 1) - 1048576)) ~/filler", timeout=300)
+    machine.run("dd if=/dev/zero of=~/rest bs=64k; dd if=/dev/zero of=~/crumbs bs=1k", timeout=300)
+    assert machine.run("df --output=avail --block-size=1 ~ | tail -n 1").stdout.strip() == "0"
+    yield
+    machine.run("rm -f ~/filler ~/rest ~/crumbs", timeout=300)
+
+
+def test_full_disk_is_said_and_costs_nothing(
+    machine: Machine, jupyter: Jupyter, semester: Semester, request: pytest.FixtureRequest
+) -> None:
+    path = f"{semester.course.slug}/smoke-full.ipynb"
+    jupyter.save(path, make_notebook("x = 1")).raise_for_status()
+    shown = len(machine.console)
+    request.getfixturevalue("full_disk")
+    refused = jupyter.save(path, make_notebook("x = 2", "#" * 100_000))
+    assert refused.status_code >= 400
+    assert "No space left" in refused.json()["message"]
+    assert jupyter.load(path)["cells"][0]["source"] == "x = 1"
+    machine.wait_serial(r"^ *Warning +disk \d+ % full", 180, since=shown)
+    machine.run("rm ~/filler", timeout=300)
+    jupyter.save(path, make_notebook("x = 3")).raise_for_status()
+    assert jupyter.load(path)["cells"][0]["source"] == "x = 3"
+    jupyter.delete(path)

@@ -1,0 +1,204 @@
+"""The running appliance from inside, over ssh: users, services, ports, files, versions."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import testinfra
+from testinfra.host import Host
+
+from practicum import lock
+from practicum.description import Semester
+from smoke_tests.qemu import Machine
+
+pytestmark = pytest.mark.filterwarnings("ignore:Unknown ssh-ed25519 host key")
+
+SERVICES = ("chrony", "course-console", "course-firstboot", "jupyter", "ssh", "systemd-networkd", "systemd-resolved")
+TEST_RIGHTS = "/etc/sudoers.d/smoke-test"
+
+
+@pytest.fixture(scope="module")
+def guest(machine: Machine) -> Iterator[Host]:
+    """The machine as root; the right to become root without a password is given for these tests only."""
+    machine.sudo(f"echo '{machine.user} ALL=(ALL) NOPASSWD: ALL' > {TEST_RIGHTS}; chmod 0440 {TEST_RIGHTS}")
+    address = f"paramiko://{machine.user}:{machine.code}@127.0.0.1:{machine.ssh_port}"
+    yield testinfra.get_host(address, sudo=True, timeout=60)
+    machine.sudo(f"rm {TEST_RIGHTS}")
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# users
+
+
+def test_who_can_log_in(guest: Host, machine: Machine) -> None:
+    accounts = [line.split(":") for line in guest.check_output("getent passwd").splitlines()]
+    shells = {account[0]: account[6] for account in accounts if not account[6].endswith(("/nologin", "/false"))}
+    assert shells == {"root": "/bin/bash", "sync": "/bin/sync", machine.user: "/bin/bash"}
+    assert [account[0] for account in accounts if account[2] == "0"] == ["root"]
+
+
+def test_only_the_student_has_a_password(guest: Host, machine: Machine) -> None:
+    fields = [line.split(":") for line in guest.check_output("getent shadow").splitlines()]
+    assert [name for name, password, *_ in fields if not password.startswith(("!", "*"))] == [machine.user]
+    assert [name for name, password, *_ in fields if password == ""] == []
+
+
+def test_student_is_an_administrator(guest: Host, machine: Machine) -> None:
+    student = guest.user(machine.user)
+    assert student.uid == 1000 and student.home == f"/home/{machine.user}"
+    assert "sudo" in student.groups and "adm" in student.groups
+
+
+# services
+
+
+def test_everything_started(guest: Host) -> None:
+    assert guest.run("systemctl is-system-running --wait").stdout.strip() == "running"
+    assert guest.check_output("systemctl list-units --failed --plain --no-legend") == ""
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service_is_on(guest: Host, name: str) -> None:
+    assert guest.service(name).is_enabled
+    assert guest.service(name).is_running
+
+
+def test_jupyter_survives_a_kernel_out_of_memory(guest: Host, machine: Machine) -> None:
+    unit = guest.service("jupyter").systemd_properties
+    assert (unit["OOMPolicy"], unit["Restart"], unit["User"]) == ("continue", "always", machine.user)
+
+
+def test_listens_on_ssh_and_jupyter_only(guest: Host) -> None:
+    """Loopback aside. Port 68 on the card's own address is the answer of DHCP coming in."""
+    lines = [
+        line.split() for line in guest.check_output("ss --no-header --listening --tcp --udp --numeric").splitlines()
+    ]
+    addresses = [(protocol, *local.rsplit(":", 1)) for protocol, _, _, _, local, *_ in lines]
+    open_ports = {
+        (protocol, int(port))
+        for protocol, address, port in addresses
+        if not address.startswith(("127.", "[::1]", "[::ffff:127."))
+    }
+    assert open_ports - {("udp", 68), ("udp", 546)} == {("tcp", 22), ("tcp", 8888)}
+
+
+def test_ssh_settings_in_force(guest: Host) -> None:
+    settings = dict(line.split(" ", 1) for line in guest.check_output("sshd -T").splitlines() if " " in line)
+    assert settings["permitrootlogin"] == "no"
+    assert settings["permitemptypasswords"] == "no"
+    assert settings["x11forwarding"] == "no"
+
+
+# files
+
+
+@pytest.mark.parametrize(
+    "path, mode, user",
+    [
+        ("/var/lib/course/access-code", 0o640, "root"),
+        ("/etc/shadow", 0o640, "root"),
+        ("/etc/sudoers.d/course", 0o440, "root"),
+        ("/etc/ssh/ssh_host_ed25519_key", 0o600, "root"),
+        ("/etc/jupyter/jupyter_server_config.py", 0o644, "root"),
+        ("/opt/course/content/manifest.json", 0o644, "root"),
+        ("/run/jupyter", 0o700, "student"),
+    ],
+)
+def test_owner_and_mode(guest: Host, machine: Machine, path: str, mode: int, user: str) -> None:
+    file = guest.file(path)
+    assert (file.mode, file.user) == (mode, machine.user if user == "student" else user)
+
+
+def test_home_belongs_to_the_student(guest: Host, machine: Machine) -> None:
+    assert guest.check_output(f"find /home/{machine.user} -xdev ! -user {machine.user}") == ""
+
+
+def test_code_is_written_nowhere_else(guest: Host, machine: Machine) -> None:
+    """Neither in the journal (Jupyter logs its address) nor on a command line nor in another file."""
+    assert guest.run(f"journalctl --no-pager | grep -c -- {machine.code[:9]}").stdout.strip() == "0"
+    assert guest.run("journalctl --no-pager | grep -c jupyter").stdout.strip() != "0"
+    places = "/etc /var/lib /var/log /home /root"
+    assert guest.run(f"grep -rlF --devices=skip -- {machine.code} {places}").stdout.split() == [
+        "/var/lib/course/access-code"
+    ]
+
+
+# versions
+
+
+def test_python_packages_are_those_of_the_lock(guest: Host, semester: Semester) -> None:
+    """Local version tags aside: the same release may be built for a CPU or repacked for it."""
+    code = (
+        "import importlib.metadata, json, sysconfig; place = [sysconfig.get_path('purelib')];"
+        "print(json.dumps([[d.name, d.version] for d in importlib.metadata.distributions(path=place)]))"
+    )
+    installed = json.loads(guest.check_output("/opt/venv/bin/python -I -c %s", code))
+    found = {canonical(name): version.split("+")[0] for name, version in installed}
+    locked = {package.name: package.version for package in lock.read_lock(semester.folder / "python-cpu.lock")}
+    assert found.pop("course-tools")
+    assert found == {canonical(name): version.split("+")[0] for name, version in locked.items()}
+
+
+def test_debian_packages_are_those_of_the_record(guest: Host, semester: Semester) -> None:
+    shown = guest.check_output("dpkg-query --show --showformat='${Package}=${Version}\\n'")
+    found = dict(line.split("=", 1) for line in shown.splitlines())
+    assert found == lock.read_debian(semester.folder / "debian.lock")
+
+
+def test_torch_is_the_cpu_build_and_vision_imports(guest: Host) -> None:
+    code = (
+        "import torch; from torchvision.transforms import v2;"
+        "print(torch.version.cuda, *v2.Resize(8)(torch.zeros(3, 16, 16)).shape)"
+    )
+    assert guest.check_output("/opt/venv/bin/python -I -c %s", code) == "None 3 8 8"
+
+
+# life
+
+
+def test_root_file_system_grew_to_the_disk(guest: Host, semester: Semester) -> None:
+    size = int(guest.check_output("df --output=size --block-size=1 / | tail -n 1"))
+    assert size > 0.95 * semester.appliance.disk_gb * 2**30 - 2**30
+
+
+def test_swap_is_compressed_memory(guest: Host) -> None:
+    assert guest.check_output("swapon --show=NAME --noheadings") == "/dev/zram0"
+
+
+def test_logs_are_limited(guest: Host) -> None:
+    settings = guest.check_output("systemd-analyze cat-config systemd/journald.conf")
+    assert re.findall(r"^SystemMaxUse=(.*)$", settings, re.MULTILINE)[-1] == "64M"
+
+
+def test_clock_steps_after_a_sleep(guest: Host) -> None:
+    assert guest.check_output("chronyc -n tracking").startswith("Reference ID")
+    assert "makestep 1 -1" in guest.check_output("cat /etc/chrony/conf.d/*.conf")
+
+
+def test_packages_can_be_installed(guest: Host) -> None:
+    """The trimmed system is still a Debian: its archive is asked, a package installed, run and removed."""
+    addresses = set(
+        re.findall(
+            r"https?://[^\s]+",
+            guest.check_output("cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true"),
+        )
+    )
+    assert addresses, "apt in the appliance has no source"
+    for address in sorted(addresses):
+        parts = urlsplit(address)
+        try:
+            socket.create_connection((parts.hostname, parts.port or 80), timeout=10).close()
+        except OSError as error:
+            pytest.skip(f"the Debian archive of the appliance cannot be reached from this machine: {error}")
+    assert (updated := guest.run("apt-get update -q")).rc == 0, updated.stderr
+    assert (installed := guest.run("apt-get install -y -q hello")).rc == 0, installed.stderr
+    assert guest.check_output("hello") == "Hello, world!"
+    assert guest.run("apt-get purge -y -q hello && apt-get clean && rm -rf /var/lib/apt/lists/*").rc == 0

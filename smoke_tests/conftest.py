@@ -1,0 +1,56 @@
+"""Which product is tested. Only the appliance's tests import practicum: the others run with torch and pytest alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from practicum.description import Semester
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("products")
+    group.addoption("--semester", help="folder name below semesters/ (default: the newest)")
+    group.addoption("--ova", type=Path, help="appliance to test (default: the one built in dist/)")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Skips are shown with their reasons whatever the options: a skipped proof must never look like a proof."""
+    if "s" not in config.option.reportchars and "a" not in config.option.reportchars.lower():
+        config.option.reportchars += "s"
+    return f"logs and screenshots: {REPOSITORY / 'build'}"
+
+
+@pytest.fixture(scope="session")
+def build() -> Path:
+    """Folder of the logs and screenshots."""
+    folder = REPOSITORY / "build"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def semester(request: pytest.FixtureRequest) -> Semester:
+    """Description of the semester whose products are tested."""
+    from practicum import description
+
+    semesters = [folder.parent.name for folder in REPOSITORY.glob("semesters/*/semester.toml")]
+    # "2027-autumn" comes after "2027-spring": order by year, then by season.
+    newest = max(semesters, key=lambda name: (name[:4], name.endswith("autumn")))
+    return description.load(REPOSITORY / "semesters" / (request.config.getoption("--semester") or newest))
+
+
+@pytest.fixture(scope="session")
+def ova(request: pytest.FixtureRequest, semester: Semester) -> Path:
+    """The appliance as it is given to the students."""
+    path = request.config.getoption("--ova") or (
+        REPOSITORY / "dist" / semester.course.semester / f"{semester.name}.ova"
+    )
+    if not path.is_file():
+        pytest.fail(f"{path} does not exist: run `make ova` first", pytrace=False)
+    return path

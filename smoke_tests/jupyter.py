@@ -1,0 +1,160 @@
+"""A client of a running Jupyter server, the way a browser uses it: REST for files, a WebSocket for a kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import websocket
+
+
+def make_notebook(*sources: str) -> dict[str, Any]:
+    """A notebook (format 4.5) with one code cell for each source."""
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{n}",
+            "metadata": {},
+            "execution_count": None,
+            "outputs": [],
+            "source": source,
+        }
+        for n, source in enumerate(sources)
+    ]
+    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cell came to: `status` is "ok", "error", or "restarting"/"dead" when its kernel died under it."""
+
+    status: str
+    outputs: list[dict[str, Any]]
+
+    @property
+    def text(self) -> str:
+        return "".join(output.get("text", "") for output in self.outputs)
+
+    @property
+    def error(self) -> str:
+        return "\n".join(f"{output['ename']}: {output['evalue']}" for output in self.outputs if "ename" in output)
+
+
+class Jupyter:
+    """Server at `url` (scheme, host and port); `timeout` in seconds holds for each request."""
+
+    def __init__(self, url: str, token: str, *, timeout: float = 120) -> None:
+        self.url, self.token = url, token
+        headers = {"Authorization": f"token {token}"}
+        self.client = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
+
+    def save(self, path: str, notebook: dict[str, Any]) -> httpx.Response:
+        return self.client.put(f"/api/contents/{quote(path)}", json={"type": "notebook", "content": notebook})
+
+    def load(self, path: str) -> dict[str, Any]:
+        response = self.client.get(f"/api/contents/{quote(path)}", params={"content": "1"})
+        response.raise_for_status()
+        content: dict[str, Any] = response.json()["content"]
+        return content
+
+    def delete(self, path: str) -> None:
+        self.client.delete(f"/api/contents/{quote(path)}").raise_for_status()
+
+    @contextlib.contextmanager
+    def start_kernel(self, path: str = "") -> Iterator[Kernel]:
+        """A Python kernel in the folder of the file `path`, shut down at the end."""
+        response = self.client.post("/api/kernels", json={"name": "python3", "path": path})
+        response.raise_for_status()
+        kernel = response.json()["id"]
+        socket = websocket.create_connection(
+            f"{self.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}",
+            header=[f"Authorization: token {self.token}"],
+            timeout=120,
+        )
+        try:
+            yield Kernel(self, kernel, socket)
+        finally:
+            socket.close()
+            with contextlib.suppress(httpx.TransportError):  # a test may have ended the server, or its machine
+                self.client.delete(f"/api/kernels/{kernel}")
+
+    def run_notebook(self, path: str, *, timeout: float) -> list[Outcome]:
+        """Run every code cell of a saved notebook in order on a new kernel and save it with its outputs."""
+        notebook = self.load(path)
+        outcomes = []
+        with self.start_kernel(path) as kernel:
+            for cell in notebook["cells"]:
+                if cell["cell_type"] == "code":
+                    outcomes.append(kernel.execute(cell["source"], timeout=timeout))
+                    cell["outputs"] = outcomes[-1].outputs
+        self.save(path, notebook).raise_for_status()
+        return outcomes
+
+
+class Kernel:
+    def __init__(self, server: Jupyter, kernel: str, socket: websocket.WebSocket) -> None:
+        self.server, self.id, self.socket = server, kernel, socket
+
+    @property
+    def state(self) -> str:
+        """What the server says of it: "starting", "idle", "busy", "restarting", "dead"."""
+        response = self.server.client.get(f"/api/kernels/{self.id}")
+        response.raise_for_status()
+        return str(response.json()["execution_state"])
+
+    def execute(self, code: str, *, timeout: float) -> Outcome:
+        """Run one cell and collect what it shows; raises TimeoutError after `timeout` seconds."""
+        message = self.send(code)
+        outputs: list[dict[str, Any]] = []
+        status, idle = "", False
+        deadline = time.monotonic() + timeout
+        while not (status and idle):
+            received = self._receive(deadline)
+            kind, content = received["header"]["msg_type"], received["content"]
+            # A kernel's death is told by the server itself, as an answer to no request.
+            if kind == "status" and content["execution_state"] in ("restarting", "dead"):
+                return Outcome(content["execution_state"], outputs)
+            if received["parent_header"].get("msg_id") != message:
+                continue
+            if kind == "execute_reply":
+                status = content["status"]
+            elif kind == "status":
+                idle = content["execution_state"] == "idle"
+            elif kind in ("stream", "display_data", "execute_result", "error"):
+                outputs.append({"output_type": kind} | {key: content[key] for key in content if key != "transient"})
+        return Outcome(status, outputs)
+
+    def send(self, code: str) -> str:
+        """Ask for one cell to be run, without waiting; the request's id."""
+        message = uuid.uuid4().hex
+        self.socket.send(json.dumps(_request(message, code)))
+        return message
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        self.socket.settimeout(max(0.1, deadline - time.monotonic()))
+        try:
+            message: dict[str, Any] = json.loads(self.socket.recv())
+        except websocket.WebSocketTimeoutException as error:
+            raise TimeoutError(f"kernel {self.id} gave no answer in time") from error
+        return message
+
+
+def _request(message: str, code: str) -> dict[str, Any]:
+    header = {"msg_id": message, "msg_type": "execute_request", "session": "smoke", "username": "", "version": "5.3"}
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+    return {
+        "header": header | {"date": datetime.now(UTC).isoformat()},
+        "parent_header": {},
+        "metadata": {},
+        "content": content,
+        "channel": "shell",
+    }

@@ -1,0 +1,151 @@
+"""The access code and its gate: Jupyter must not start on anything but a valid code."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from course_tools import access, console, machine
+from course_tools.machine import CourseError
+from fake_machine import Fixture, make_machine
+
+
+def test_codes_are_typable_and_differ() -> None:
+    codes = {access.make_code() for _ in range(500)}
+    assert len(codes) == 500
+    assert all(re.fullmatch(r"[a-km-np-z2-9]{4}(-[a-km-np-z2-9]{4}){2}", code) for code in codes)
+    assert len(set(access.ALPHABET)) == 32
+    assert set("".join(codes)) == set(access.ALPHABET) | {"-"}
+
+
+def test_the_gate_lets_a_valid_code_pass(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUPYTER_TOKEN_FILE", raising=False)
+    access.check_gate(booted.machine, booted.course)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"k7wq-3mzp-x4td\n", "line break"),
+        (b"k7wq-3mzp-x4td\r\n", "line break"),
+        (b"k7wq-3mzp-x4t", "malformed"),
+        (b"k7wq-3mzp-x4td ", "malformed"),
+        (b"k7wq-3mzp-x4to", "malformed"),
+        (b"k7wq-3mzp-x4tl", "malformed"),
+        (b"k7wq-3mzp-x4t1", "malformed"),
+        (b"K7WQ-3MZP-X4TD", "malformed"),
+        (b"k7wq3mzpx4td", "malformed"),
+        ("k7wq-3mzp-x4t\N{LATIN SMALL LETTER E WITH ACUTE}".encode(), "malformed"),
+        (b"\0" * 14, "malformed"),
+    ],
+)
+def test_the_gate_refuses_a_bad_code_in_one_line(booted: Fixture, content: bytes, reason: str) -> None:
+    booted.path(access.CODE_FILE).write_bytes(content)
+    with pytest.raises(CourseError, match=reason) as caught:
+        access.check_gate(booted.machine, booted.course)
+    assert "\n" not in str(caught.value)
+    assert "course-access new" in str(caught.value)
+    assert "x4t" not in str(caught.value), "the journal must not learn the code"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o641, 0o642])
+def test_the_gate_refuses_a_code_others_can_read_or_change(booted: Fixture, mode: int) -> None:
+    booted.path(access.CODE_FILE).chmod(mode)
+    with pytest.raises(CourseError, match="owner or mode"):
+        access.check_gate(booted.machine, booted.course)
+
+
+def test_the_gate_refuses_another_owner(booted: Fixture) -> None:
+    with pytest.raises(CourseError, match="owner or mode"):
+        access.check_gate(replace(booted.machine, superuser=4711), booted.course)
+
+
+def test_the_gate_refuses_a_missing_code_and_a_link(booted: Fixture) -> None:
+    code_file = booted.path(access.CODE_FILE)
+    elsewhere = code_file.rename(code_file.with_name("elsewhere"))
+    with pytest.raises(CourseError, match="is missing"):
+        access.check_gate(booted.machine, booted.course)
+    code_file.symlink_to(elsewhere)
+    with pytest.raises(CourseError, match="not a file"):
+        access.check_gate(booted.machine, booted.course)
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [(b"", "is empty"), (b"aaaa-bbbb-cccc", "is not the access code"), (None, "not readable")],
+)
+def test_the_gate_looks_at_the_copy_that_jupyter_reads(
+    booted: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: bytes | None, reason: str
+) -> None:
+    token_file = tmp_path / "token"
+    monkeypatch.setenv("JUPYTER_TOKEN_FILE", str(token_file))
+    if token is not None:
+        token_file.write_bytes(token)
+    with pytest.raises(CourseError, match=reason):
+        access.check_gate(booted.machine, booted.course)
+    token_file.write_text(access.read_code(booted.machine, booted.course))
+    access.check_gate(booted.machine, booted.course)
+
+
+def test_open_access_needs_no_code(tmp_path: Path) -> None:
+    classroom = make_machine(tmp_path / "root", access="open")
+    access.check_gate(classroom.machine, classroom.course)
+    assert "open access" in access.show_code(classroom.machine, classroom.course)
+    with pytest.raises(CourseError, match="uses no code"):
+        access.renew_code(classroom.machine, classroom.course)
+
+
+@pytest.mark.parametrize("changes", [{"access": ""}, {"access": "Open"}, {"access": None}])
+def test_an_unknown_access_mode_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
+    with pytest.raises(CourseError, match="access is"):
+        make_machine(tmp_path / "root", **changes)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'"x"', b"\xff"])
+def test_a_damaged_description_is_one_line(booted: Fixture, content: bytes) -> None:
+    booted.path("/etc/course/course.json").write_bytes(content)
+    with pytest.raises(CourseError, match="not a course description"):
+        machine.load_course(booted.machine)
+
+
+def test_a_new_code_changes_the_password_and_ends_every_login(booted: Fixture) -> None:
+    old = access.read_code(booted.machine, booted.course)
+    booted.system.chpasswd(["chpasswd"], "student:my own\n")
+    secrets = [booted.path("/run/jupyter"), booted.home / ".local/share/jupyter/runtime"]
+    for folder in secrets:
+        folder.mkdir(parents=True)
+        (folder / "jupyter_cookie_secret").write_bytes(b"secret")
+    access.run_new(booted.machine, booted.course)
+    new = access.read_code(booted.machine, booted.course)
+    assert new != old
+    assert booted.system.password_is(new)
+    assert not [folder for folder in secrets if (folder / "jupyter_cookie_secret").exists()]
+    assert booted.system.asked[-1] == ["systemctl", "--no-block", "restart", "jupyter.service"]
+    assert new in booted.path(console.ISSUE).read_text()
+
+
+def test_new_goes_through_sudo_when_not_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+    command = tmp_path / "course-access"
+    monkeypatch.setattr("sys.argv", [str(command), "new"])
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("os.execvp", lambda name, argv: asked.append(argv))
+    machine.become_root(["new"])
+    assert asked == [["sudo", str(command), "new"]]
+
+
+@pytest.mark.parametrize("action", ["check", "show"])
+def test_the_command_fails_with_one_line(
+    booted: Fixture, action: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    booted.path(access.CODE_FILE).write_bytes(b"")
+    monkeypatch.setattr(access, "Machine", lambda: booted.machine)
+    monkeypatch.setattr("sys.argv", ["course-access", action])
+    with pytest.raises(SystemExit) as caught:
+        access.main()
+    assert caught.value.code == 1
+    captured = capsys.readouterr()
+    assert not captured.out
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("course-access: ")

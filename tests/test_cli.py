@@ -1,0 +1,158 @@
+"""practicum.cli: one line and an exit code for everything that can go wrong."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+import practicum.verify
+from practicum import cache, cli, run
+from practicum.errors import PracticumError
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = {"ova", "explain", "lock", "verify-ova", "check", "prune", "preflight"}
+
+
+def practicum_command(*arguments: str, cwd: Path = ROOT, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [Path(sys.executable).with_name("practicum"), *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def fail_with(error: BaseException) -> object:
+    def action() -> None:
+        raise error
+
+    return cli.exit_code_of(action)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (PracticumError("semester.toml: x: wrong; cure"), 2, "practicum: semester.toml: x: wrong; cure\n"),
+        (PracticumError("one\ntwo"), 2, "practicum: one\npracticum: two\n"),
+        (cache.Busy("held"), 75, "practicum: held\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_error_becomes_one_line_and_a_code(
+    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fail_with(error) == code
+    assert capsys.readouterr() == ("", line)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stop_says_what_is_kept(signum: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fail_with(run.Stopped(signum)) == code
+    told = capsys.readouterr().err
+    assert told.startswith(f"practicum: stopped by {signal.Signals(signum).name}; ") and "are kept" in told
+    assert told.count("\n") == 1
+
+
+def test_full_disk_is_an_obstacle_and_other_system_errors_are_bugs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fail_with(OSError(errno.ENOSPC, "No space left on device", "/disk/file")) == 2
+    assert capsys.readouterr().err == "practicum: no space left (/disk/file): free some, then run this again\n"
+    with pytest.raises(OSError, match="surprise"):
+        fail_with(OSError(errno.EIO, "surprise"))
+
+
+def test_help_lists_the_commands_and_loads_nothing_heavy() -> None:
+    told = practicum_command("--help")
+    assert told.returncode == 0
+    assert all(f" {command} " in told.stdout for command in COMMANDS)
+    probe = "import sys, practicum.cli; print([m for m in ('httpx', 'practicum.build', 'ansible') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", probe], text=True) == "[]\n"
+
+
+def test_wrong_usage_exits_2() -> None:
+    for arguments in (["no-such-command"], ["verify-ova"], ["ova", "--no-such-option"]):
+        assert practicum_command(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["ova", "explain", "lock", "check", "preflight"])
+def test_unknown_semester_exits_2_and_lists_the_known(command: str, tmp_path: Path) -> None:
+    told = practicum_command(command, "1999-spring", XDG_CACHE_HOME=str(tmp_path))
+    assert (told.returncode, told.stdout) == (2, "")
+    known = ", ".join(cli.list_semesters(ROOT))
+    assert told.stderr == f"practicum: 1999-spring: no such semester; known: {known}\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_second_build_of_the_same_semester_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    newest = cli.find_semester("").course.semester
+    with cache.lock(f"build-{newest}", f"build of {newest}"):
+        begun = time.monotonic()
+        told = practicum_command("ova")
+        seconds = time.monotonic() - begun
+    assert told.returncode == 75
+    assert told.stderr.startswith(f"practicum: build of {newest}: process {os.getpid()} (build of {newest}) since 20")
+    assert told.stderr.count("\n") == 1
+    help_began = time.monotonic()
+    practicum_command("--help")
+    # The wait for the interpreter and its imports is the machine's; the refusal itself must add nothing to speak of.
+    assert seconds < (time.monotonic() - help_began) + 1
+
+
+def test_check_reads_the_newest_description() -> None:
+    told = practicum_command("check")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith(f"semesters/{cli.list_semesters(ROOT)[-1]}: ")
+
+
+def test_wrong_description_touches_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "checkout" / "semesters" / "2027-spring"
+    folder.mkdir(parents=True)
+    (folder / "semester.toml").write_text("[course]\ncode = 559\n")
+    told = practicum_command("ova", cwd=tmp_path / "checkout", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert told.returncode == 2 and told.stdout == ""
+    lines = told.stderr.splitlines()
+    assert lines and all(line.startswith("practicum: semesters/2027-spring/semester.toml: ") for line in lines)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkout"]
+
+
+def test_semesters_are_ordered_by_time(tmp_path: Path) -> None:
+    for name in ("2027-autumn", "2028-spring", "2027-spring"):
+        (tmp_path / "semesters" / name).mkdir(parents=True)
+        (tmp_path / "semesters" / name / "semester.toml").touch()
+    (tmp_path / "semesters" / "2029-draft").mkdir()
+    assert cli.list_semesters(tmp_path) == ["2027-spring", "2027-autumn", "2028-spring"]
+
+
+def test_root_is_found_from_below_and_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "semesters").mkdir()
+    (tmp_path / "docs" / "deep").mkdir(parents=True)
+    assert cli.find_root(tmp_path / "docs" / "deep") == tmp_path
+    assert cli.find_root(Path("/")) == ROOT
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
+def test_verify_ova_answers_by_exit_code(ok: bool, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = SimpleNamespace(ok=ok, to_json=lambda: json.dumps({"ok": ok}), render=lambda: "the report")
+    monkeypatch.setattr(practicum.verify, "check", lambda file: report, raising=False)
+    for arguments, said in ((["x.ova"], "the report\n"), (["x.ova", "--json"], f'{{"ok": {str(ok).lower()}}}\n')):
+        result = CliRunner().invoke(cli.app, ["verify-ova", *arguments])
+        assert (result.exit_code, result.stdout) == (code, said)
+
+
+def test_prune_tells_what_it_freed(tmp_path: Path) -> None:
+    orphan = tmp_path / "practicum" / "work" / "base-1"
+    orphan.mkdir(parents=True)
+    told = practicum_command("prune", XDG_CACHE_HOME=str(tmp_path))
+    assert told.stdout == f"{orphan}\n1 removed, 0 bytes freed in {tmp_path / 'practicum'}\n"
+    assert not orphan.exists()

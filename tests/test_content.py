@@ -1,0 +1,103 @@
+"""The course's content as the student gets it."""
+
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from practicum.content import assemble
+from practicum.errors import PracticumError
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A small course_content with everything that must not reach the student."""
+    folder = tmp_path / "course_content"
+    files = {
+        "index.md": "start here",
+        "practicals/practical-1/practical-1.ipynb": "{}",
+        "practicals/practical-1/solutions/solution.py": "42",
+        "practicals/practical-1/__pycache__/x.cpython-311.pyc": "cache",
+        "practicals/practical-1/.ipynb_checkpoints/old.ipynb": "{}",
+        "practicals/.DS_Store": "",
+        "prologue/prologue.py": "pass",
+        "tools/pyproject.toml": "",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def listed(out: Path) -> list[str]:
+    return sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+
+
+def test_only_the_included_parts_come_without_solutions(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assemble(source, ["practicals", "index.md"], out, solutions=False)
+    assert listed(out) == ["index.md", "manifest.json", "practicals/practical-1/practical-1.ipynb"]
+
+
+def test_solutions_come_when_asked_for(source: Path, tmp_path: Path) -> None:
+    assemble(source, ["practicals"], tmp_path / "out", solutions=True)
+    assert "practicals/practical-1/solutions/solution.py" in listed(tmp_path / "out")
+
+
+def test_the_manifest_tells_the_truth_and_is_the_same_every_time(source: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    assemble(source, ["practicals", "index.md"], one, solutions=True)
+    (source / "index.md").chmod(0o600)
+    old = os.umask(0o077)
+    try:
+        assemble(source, ["index.md", "practicals/practical-1", "practicals"], two, solutions=True)
+    finally:
+        os.umask(old)
+    assert (one / "manifest.json").read_bytes() == (two / "manifest.json").read_bytes()
+    manifest = json.loads((one / "manifest.json").read_text())
+    assert manifest["version"] == 1
+    assert sorted([*manifest["files"], "manifest.json"]) == listed(one) == listed(two)
+    for name, digest in manifest["files"].items():
+        assert hashlib.sha256((one / name).read_bytes()).hexdigest() == digest
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in two.rglob("*")}
+    assert modes == {0o644, 0o755}
+
+
+@pytest.mark.parametrize(
+    ("include", "reason"),
+    [
+        (["nothing-here"], "'nothing-here' is not in .*: name one of index.md, practicals, prologue, tools"),
+        (["../elsewhere"], "leaves"),
+        (["/etc"], "leaves"),
+        ([], "selects no file"),
+        (["practicals/practical-1/solutions"], "selects no file"),
+        (["practicals/practical-1/__pycache__/.."], "leaves"),
+    ],
+)
+def test_a_wrong_include_is_one_line(source: Path, tmp_path: Path, include: list[str], reason: str) -> None:
+    with pytest.raises(PracticumError, match=reason) as caught:
+        assemble(source, include, tmp_path / "out", solutions=False)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_links_are_refused(source: Path, tmp_path: Path) -> None:
+    (source / "practicals/secret").symlink_to("/etc/passwd")
+    with pytest.raises(PracticumError, match="only plain files"):
+        assemble(source, ["practicals"], tmp_path / "out", solutions=False)
+
+
+def test_a_file_cannot_take_the_manifests_name(source: Path, tmp_path: Path) -> None:
+    (source / "manifest.json").write_text("{}")
+    with pytest.raises(PracticumError, match="rename it"):
+        assemble(source, ["manifest.json"], tmp_path / "out", solutions=False)
+
+
+def test_what_is_in_the_way_is_not_mixed_in(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/old.txt").write_text("old")
+    with pytest.raises(PracticumError, match="not empty"):
+        assemble(source, ["practicals"], tmp_path / "out", solutions=False)

@@ -1,0 +1,273 @@
+"""semester.toml: what is accepted, and one complete line for every mistake."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from practicum.description import Appliance, Content, Course, Debian, Python, Semester, load
+from practicum.errors import PracticumError
+
+ROOT = Path(__file__).parents[1]
+GOOD = """
+[course]
+code = "EE-559"
+title = "Deep Learning"
+institution = "EPFL"
+semester = "2027-spring"
+
+[debian]
+suite = "bookworm"
+packages = ["git", "less"]
+appliance_packages = ["sudo"]
+
+[python]
+requires = ["torch==2.13.0", "torchvision==0.28.0", "numpy"]
+
+[appliance]
+cpus = 2
+memory_mb = 4096
+disk_gb = 64
+user = "student"
+jupyter_port = 8888
+ssh_port = 2022
+access = "code"
+
+[content]
+include = ["practicals"]
+solutions = false
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "course_content/practicals").mkdir(parents=True)
+    folder = tmp_path / "semesters/2027-spring"
+    folder.mkdir(parents=True)
+    (folder / "semester.toml").write_text(GOOD)
+    return folder
+
+
+def spoil(folder: Path, old: str, new: str) -> str:
+    """The one line of the mistake made by writing `new` for `old`, without the file's name."""
+    assert GOOD.count(old) == 1
+    (folder / "semester.toml").write_text(GOOD.replace(old, new))
+    with pytest.raises(PracticumError) as caught:
+        load(folder)
+    start = "semesters/2027-spring/semester.toml: "
+    message = str(caught.value)
+    assert message.startswith(start) and "\n" not in message
+    return message.removeprefix(start)
+
+
+def test_good_file(folder: Path) -> None:
+    semester = load(folder)
+    assert semester.name == "ee559-2027-spring"
+    assert semester.course.slug == "ee559"
+    assert semester.debian.python_version == "3.11"
+    assert semester.folder == folder
+    assert semester.content_root == folder.parents[1] / "course_content"
+    assert semester.python.requires == ("torch==2.13.0", "torchvision==0.28.0", "numpy")
+    with pytest.raises(ValueError):
+        semester.appliance.cpus = 4  # type: ignore[misc]
+
+
+def test_defaults(folder: Path) -> None:
+    start, end = GOOD.index("[appliance]"), GOOD.index("[content]")
+    (folder / "semester.toml").write_text(GOOD[:start] + GOOD[end:].replace("solutions = false", ""))
+    semester = load(folder)
+    assert semester.appliance.model_dump() == {
+        **{"cpus": 2, "memory_mb": 4096, "disk_gb": 64, "user": "student"},
+        **{"jupyter_port": 8888, "ssh_port": 2022, "access": "code"},
+    }
+    assert semester.content.solutions is False
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            "memory_mb = 4096",
+            "memory_mb = 12",
+            "appliance.memory_mb = 12: memory in MB, must be 1024 to 65536; the default is 4096",
+        ),
+        ("memory_mb = 4096", "memory_mb = 65537", "appliance.memory_mb = 65537: memory in MB, must be 1024 to 65536; "),
+        ("cpus = 2", "cpus = 0", "appliance.cpus = 0: virtual processors, must be 1 to 32; "),
+        ("cpus = 2", "cpus = 33", "appliance.cpus = 33: virtual processors, must be 1 to 32; "),
+        ("disk_gb = 64", "disk_gb = 7", "appliance.disk_gb = 7: "),
+        ("disk_gb = 64", "disk_gb = 2001", "appliance.disk_gb = 2001: "),
+        ("cpus = 2", 'cpus = "2"', 'appliance.cpus = "2": must be a whole number, not text; write it without'),
+        ("cpus = 2", "cpus = true", "appliance.cpus = true: must be a whole number, not true/false; "),
+        ("cpus = 2", "cpus = 2.0", "appliance.cpus = 2.0: must be a whole number, not a decimal number; "),
+        ("solutions = false", "solutions = 0", "content.solutions = 0: must be true or false, not a number; "),
+        ('title = "Deep Learning"', "title = 5", "course.title = 5: must be text, not a number; "),
+        (
+            'title = "Deep Learning"',
+            'title = ""',
+            'course.title = "": must be one line of 1 to 80 visible characters; ',
+        ),
+        ('title = "Deep Learning"', 'title = "a\\u001bb"', 'course.title = "a\\u001bb": must be one line of 1'),
+        ('title = "Deep Learning"', f'title = "{"x" * 81}"', 'course.title = "xxx'),
+        ('title = "Deep Learning"', "", 'course.title: missing (title of the course); add title = "Deep Learning"'),
+        ("memory_mb = 4096", "memory = 4096", "appliance.memory = 4096: unknown key; did you mean memory_mb?"),
+        ("cpus = 2", "colour = 2", "appliance.colour = 2: unknown key; keys here: cpus, memory_mb, disk_gb, user, "),
+        ("[appliance]", "[appliances]", "appliances: unknown key; did you mean appliance?"),
+        ("[course]", 'folder = "x"\n[course]', 'folder = "x": unknown key; '),
+        ("[appliance]", "[appliance.cpus]", "appliance.cpus: must be a whole number, not a table; "),
+        ('code = "EE-559"', 'code = "EE/559"', 'course.code = "EE/559": must be letters and digits'),
+        ('code = "EE-559"', 'code = "../x"', 'course.code = "../x": must be letters and digits'),
+        (
+            'semester = "2027-spring"',
+            'semester = "spring"',
+            'course.semester = "spring": must be a year and a season; ',
+        ),
+        ('semester = "2027-spring"', 'semester = "2027-fall"', 'course.semester = "2027-fall": must be a year and a s'),
+        (
+            'semester = "2027-spring"',
+            'semester = "2028-spring"',
+            'course.semester = "2028-spring": the folder is called 2027-spring; give both the same name',
+        ),
+        ('"bookworm"', '"buster"', "debian.suite = \"buster\": unknown value; use 'bookworm' or 'trixie'"),
+        ('"git", "less"', '"Git"', 'debian.packages[0] = "Git": is not a Debian package name'),
+        ('"git", "less"', '"git; reboot"', 'debian.packages[0] = "git; reboot": is not a Debian package name'),
+        ('"git", "less"', '"--help"', 'debian.packages[0] = "--help": is not a Debian package name'),
+        ('"git", "less"', '"git", "git"', 'debian.packages = ["git", "git"]: names git twice; keep one'),
+        ('"git", "less"', '"git", 3', "debian.packages[1] = 3: must be text, not a number; "),
+        (
+            'packages = ["git", "less"]',
+            'packages = "git"',
+            'debian.packages = "git": must be a list of texts, not text; ',
+        ),
+        ('["sudo"]', '["sudo", "git"]', "debian: appliance_packages repeats git of packages; keep them in packages"),
+        ('"torch==2.13.0"', '"torch"', 'python.requires[0] = "torch": must be pinned to one version; write it like'),
+        ('"torch==2.13.0"', '"torch>=2.13.0"', 'python.requires[0] = "torch>=2.13.0": must be pinned to one version'),
+        ('"torch==2.13.0"', '"torch==2.13.*"', 'python.requires[0] = "torch==2.13.*": must be pinned to one version'),
+        ('"torch==2.13.0"', '"torch==2.13.0+cpu"', 'python.requires[0] = "torch==2.13.0+cpu": must not name a variant'),
+        ('"torchvision==0.28.0"', '"Torchvision"', 'python.requires[1] = "Torchvision": must be pinned to one version'),
+        ('"numpy"', '"numpy=>2"', 'python.requires[2] = "numpy=>2": is not a Python requirement ('),
+        ('"numpy"', '"numpy==two"', 'python.requires[2] = "numpy==two": is not a Python requirement ('),
+        ('"numpy"', '"numpy", "NumPy>2"', "python.requires = ["),
+        (
+            '"numpy"',
+            '"numpy @ https://example.org/n.whl"',
+            'python.requires[2] = "numpy @ https://example.org/n.whl": n',
+        ),
+        (
+            'requires = ["torch==2.13.0", "torchvision==0.28.0", "numpy"]',
+            "requires = []",
+            "python.requires = []: names no package; name at least one",
+        ),
+        ("jupyter_port = 8888", "jupyter_port = 0", "appliance.jupyter_port = 0: is outside 1-65535; choose a port"),
+        ("jupyter_port = 8888", "jupyter_port = 65536", "appliance.jupyter_port = 65536: is outside 1-65535; choose"),
+        ("ssh_port = 2022", "ssh_port = -1", "appliance.ssh_port = -1: is outside 1-65535; choose a port"),
+        ("ssh_port = 2022", "ssh_port = 22", "appliance.ssh_port = 22: a host port below 1024 needs administrator ri"),
+        ("ssh_port = 2022", "ssh_port = 8888", "appliance: jupyter_port and ssh_port are both 8888; give each its own"),
+        ('access = "code"', 'access = "none"', "appliance.access = \"none\": unknown value; use 'code' or 'open'"),
+        ('user = "student"', 'user = "Student"', 'appliance.user = "Student": Linux refuses this user name'),
+        ('user = "student"', 'user = "9lives"', 'appliance.user = "9lives": Linux refuses this user name'),
+        ('user = "student"', 'user = "a b"', 'appliance.user = "a b": Linux refuses this user name'),
+        ('user = "student"', f'user = "{"a" * 33}"', f'appliance.user = "{"a" * 33}": Linux refuses this user name'),
+        ('user = "student"', 'user = "root"', 'appliance.user = "root": is a name Debian already uses itself; '),
+        ('user = "student"', 'user = "www-data"', 'appliance.user = "www-data": is a name Debian already uses'),
+        ('user = "student"', 'user = "sshd"', 'appliance.user = "sshd": is a name Debian already uses'),
+        ('["practicals"]', '["/etc"]', 'content.include[0] = "/etc": leaves course_content/; '),
+        ('["practicals"]', '["../secret"]', 'content.include[0] = "../secret": leaves course_content/; '),
+        ('["practicals"]', '["a/../../b"]', 'content.include[0] = "a/../../b": leaves course_content/; '),
+        ('["practicals"]', '["."]', 'content.include[0] = ".": is not a plain relative path; '),
+        ('["practicals"]', '["practicals/"]', 'content.include[0] = "practicals/": is not a plain relative path; '),
+        ('["practicals"]', '["practical"]', 'content.include[0] = "practical": not in course_content/; did you mean p'),
+        ('["practicals"]', '["x"]', 'content.include[0] = "x": not in course_content/; what is there: practicals'),
+        ("cpus = 2", "cpus = ", "line 17: not TOML (Invalid value); "),
+        ("cpus = 2", "cpus = 2\ncpus = 3", "line 18: not TOML (Cannot overwrite a value); "),
+    ],
+)
+def test_mistake(folder: Path, old: str, new: str, line: str) -> None:
+    message = spoil(folder, old, new)
+    assert message.startswith(line)
+    assert "; " in message, "no cure"
+
+
+def test_every_mistake_is_told_at_once(folder: Path) -> None:
+    text = GOOD.replace("cpus = 2", "cpus = 0").replace("disk_gb = 64", "disk = 64").replace('"EE-559"', "559")
+    (folder / "semester.toml").write_text(text)
+    with pytest.raises(PracticumError) as caught:
+        load(folder)
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[1].split(" ")[0] for line in lines] == ["course.code", "appliance.cpus", "appliance.disk"]
+    assert all(line.startswith("semesters/2027-spring/semester.toml: ") and "; " in line for line in lines)
+
+
+def test_table_with_a_wrong_name(folder: Path) -> None:
+    (folder / "semester.toml").write_text(GOOD.replace("[content]", "[contents]"))
+    with pytest.raises(PracticumError) as caught:
+        load(folder)
+    assert [line.partition(": ")[2] for line in str(caught.value).splitlines()] == [
+        "content: missing (what of course_content/ is included); add the table [content]",
+        "contents: unknown key; did you mean content?",
+    ]
+
+
+def test_missing_file_names_the_nearest_semester(folder: Path) -> None:
+    with pytest.raises(
+        PracticumError, match=r"^semesters/2027-sprin/semester.toml: no such file; did you mean 2027-spr"
+    ):
+        load(folder.with_name("2027-sprin"))
+    with pytest.raises(PracticumError, match=r"^semesters/x/semester.toml: no such file; semesters here: 2027-spring$"):
+        load(folder.with_name("x"))
+
+
+def test_file_that_is_no_text(folder: Path) -> None:
+    (folder / "semester.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(PracticumError, match="byte 0 is not UTF-8; save"):
+        load(folder)
+    (folder / "semester.toml").unlink()
+    (folder / "semester.toml").mkdir()
+    with pytest.raises(PracticumError, match="cannot be read"):
+        load(folder)
+
+
+def test_link_out_of_the_content(folder: Path) -> None:
+    practicals = folder.parents[1] / "course_content/practicals"
+    practicals.rmdir()
+    practicals.symlink_to("/etc")
+    with pytest.raises(PracticumError, match="leaves course_content/ through a link; "):
+        load(folder)
+
+
+def test_reading_changes_nothing(folder: Path) -> None:
+    (folder / "semester.toml").write_text(GOOD.replace("cpus = 2", "cpus = 0"))
+    before = {path: path.stat().st_mtime_ns for path in folder.parents[1].rglob("*")}
+    with pytest.raises(PracticumError):
+        load(folder)
+    assert before == {path: path.stat().st_mtime_ns for path in folder.parents[1].rglob("*")}
+
+
+def test_real_description_with_its_content() -> None:
+    semester = load(ROOT / "semesters/2027-spring")
+    assert semester.name == "ee559-2027-spring"
+    assert {"torch==2.13.0", "torchvision==0.28.0"} <= set(semester.python.requires)
+
+
+TABLES: dict[str, type[BaseModel]] = {
+    "course": Course,
+    "debian": Debian,
+    "python": Python,
+    "appliance": Appliance,
+    "content": Content,
+}
+
+
+def test_tables_are_all_known() -> None:
+    assert set(Semester.model_fields) - {"folder"} == set(TABLES)
+
+
+@pytest.mark.parametrize("key", [f"{table}.{key}" for table, model in TABLES.items() for key in model.model_fields])
+def test_every_key_is_documented(key: str) -> None:
+    table, _, name = key.partition(".")
+    field = TABLES[table].model_fields[name]
+    rows = [line for line in (ROOT / "docs/semester.md").read_text().splitlines() if line.startswith(f"| `{key}` |")]
+    assert len(rows) == 1, f"docs/semester.md needs one row for {key}"
+    unit, default, allowed, purpose = (cell.strip() for cell in rows[0].strip("|").split(" | ")[1:])
+    assert unit and allowed and purpose and field.description
+    written = {False: "false", (): "[]"}.get(field.default, str(field.default))
+    assert default.strip('`"') == ("*required*" if field.is_required() else written)

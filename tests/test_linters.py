@@ -1,0 +1,112 @@
+"""Every linter of the project as a test, so that `make test` on a laptop and in CI judge alike."""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from practicum import images, run
+
+ROOT = Path(__file__).parent.parent
+SHELLS = ("sh", "bash", "dash")
+
+
+def list_files(*patterns: str) -> list[Path]:
+    """Returns the files of the repository, committed or about to be, that match the git patterns."""
+    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return sorted(path for name in told.split("\0") if name and (path := ROOT / name).is_file())
+
+
+def list_shell_scripts() -> list[Path]:
+    """Returns *.sh and the files without an extension whose first line calls a shell."""
+    return [path for path in list_files() if path.suffix == ".sh" or (not path.suffix and has_shell_shebang(path))]
+
+
+def has_shell_shebang(path: Path) -> bool:
+    with path.open("rb") as file:
+        words = file.readline(200).decode("utf-8", "replace").removeprefix("#!").split()
+        file.seek(0)
+        return file.read(2) == b"#!" and any(Path(word).name in SHELLS for word in words)
+
+
+def lint(*argv: str | os.PathLike[str], cwd: Path = ROOT, **environment: str) -> None:
+    """Runs a linter; skips when it is not installed, fails with all it says."""
+    words = [os.fspath(word) for word in argv]
+    tool = run.find(words[0])
+    if tool is None:
+        pytest.skip(f"{words[0]} is not on this machine")
+    path = os.pathsep.join([os.fspath(Path(tool).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        [tool, *words[1:]],
+        cwd=cwd,
+        env={**os.environ, "PATH": path, "NO_COLOR": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.fail(f"{' '.join(words[:3])}:\n{done.stdout}", pytrace=False)
+
+
+def test_ruff_check() -> None:
+    lint("ruff", "check", ".")
+
+
+def test_ruff_format() -> None:
+    lint("ruff", "format", "--check", "--diff", "--quiet", ".")
+
+
+def test_mypy() -> None:
+    lint("mypy")
+
+
+def test_yamllint() -> None:
+    files = list_files("*.yml", "*.yaml")
+    assert any(path.is_relative_to(ROOT / "ansible") for path in files)
+    lint("yamllint", "--strict", *files)
+
+
+def test_shellcheck() -> None:
+    scripts = list_shell_scripts()
+    assert ROOT / "scripts" / "run-tests.sh" in scripts and ROOT / ".ci" / "run" in scripts
+    lint("shellcheck", "--external-sources", *scripts)
+
+
+def test_ansible_lint() -> None:
+    assert (ROOT / "ansible" / "environment.yml").exists()
+    lint("ansible-lint", "--offline", "--strict", "--nocolor", cwd=ROOT / "ansible")
+
+
+def test_packer_fmt() -> None:
+    folders = sorted({path.parent for path in list_files("*.pkr.hcl")})
+    assert ROOT / "packer" in folders
+    for folder in folders:
+        lint("packer", "fmt", "-check", "-diff", folder)
+
+
+@pytest.mark.parametrize("step", ["environment", "course"])
+def test_packer_validate(step: str, tmp_path: Path) -> None:
+    """With the variables a build passes, so that a variable only one side knows is found here."""
+    roles, variables = tmp_path / "ansible-vars.json", tmp_path / "packer.pkrvars.json"
+    roles.write_text("{}")
+    changes = images.packer_variables(images.Step(step, "base:1", "made:2", {}), tmp_path / "alive", roles)
+    variables.write_text(json.dumps(changes))
+    lint("packer", "validate", f"-var-file={variables}", ROOT / "packer", CHECKPOINT_DISABLE="1")
+
+
+def test_packages_to_install_cover_what_the_builder_asks_for() -> None:
+    """run.py names the package of a missing tool, packages.txt those of a new machine: they must not drift apart."""
+    lines = [line.split() for line in (ROOT / "scripts/packages.txt").read_text().splitlines() if line[:1].isalpha()]
+    listed = {probe: package for _, probe, package in lines}
+    known = {**run.PACKAGES, **run.FILES}
+    assert {probe: known[probe] for probe in listed if probe in known} == {
+        probe: package for probe, package in listed.items() if probe in known
+    }
+    essential = {"bash", "tar", "util-linux", "make"}  # make started the installation; the others are in every Debian
+    wanted = {package for tool, package in known.items() if tool not in ("shellcheck", "skopeo", "zstd")}
+    assert wanted - essential <= set(listed.values())

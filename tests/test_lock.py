@@ -1,0 +1,305 @@
+"""Locks: resolved against an index on loopback, read back, compared, and the real ones checked for age and holes."""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from loopback import Index, make_wheel, serve
+from packaging.version import Version
+
+from practicum import lock, resolver
+from practicum.description import Semester, load
+from practicum.errors import PracticumError
+from practicum.lock import LockedPackage, drift, find_lock, locate, lock_python, read_debian, read_lock, record_debian
+from practicum.resolver import Target
+
+ROOT = Path(__file__).parents[1]
+SEMESTERS = sorted(path.parent for path in (ROOT / "semesters").glob("*/semester.toml"))
+LOCKS = [folder / f"python-{kind}.lock" for folder in SEMESTERS for kind in ("cpu", "cuda")]
+BOOKWORM = Target("3.11", 36)
+TOML = """
+[course]
+code = "EE-559"
+title = "Deep Learning"
+institution = "EPFL"
+semester = "2027-spring"
+[debian]
+suite = "bookworm"
+[python]
+requires = ["Torch==2.13.0", "torchvision==0.28.0", "speedy>=1"]
+[content]
+include = []
+"""
+
+
+@pytest.fixture
+def semester(tmp_path: Path) -> Semester:
+    folder = tmp_path / "semesters/2027-spring"
+    folder.mkdir(parents=True)
+    (folder / "semester.toml").write_text(TOML)
+    return load(folder)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """An index with plain torch and torchvision, and `speedy` built for several platforms; no CPU builds."""
+    folder = tmp_path / "index"
+    make_wheel(folder, "torch", "2.13.0")
+    make_wheel(folder, "torchvision", "0.28.0")
+    for version, tag in [
+        *(("1.1", "py3-none-any"), ("1.1", "cp311-cp311-manylinux_2_28_x86_64")),
+        *(("1.1", "cp311-cp311-manylinux2014_x86_64"), ("1.1", "cp311-cp311-manylinux_2_40_x86_64")),
+        *(("1.1", "cp312-cp312-manylinux_2_28_x86_64"), ("1.1", "cp311-cp311-win_amd64"), ("0.9", "py3-none-any")),
+    ]:
+        make_wheel(folder, "speedy", version, tag=tag)
+    for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setattr(lock, "list_cpu_sources", lambda: [])
+    with serve(folder) as index:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.url}/simple/")
+        yield index
+
+
+def offer_cpu_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> Path:
+    """A folder with +cpu builds of `names`, after one that has none, as the places to look in."""
+    folder = tmp_path / "cpu builds"
+    folder.mkdir()
+    for name in names:
+        make_wheel(folder, name, {"torch": "2.13.0+cpu", "torchvision": "0.28.0+cpu"}[name])
+    (tmp_path / "empty").mkdir()
+    sources = [("--find-links", str(tmp_path / "empty")), ("--find-links", str(folder))]
+    monkeypatch.setattr(lock, "list_cpu_sources", lambda: sources)
+    return folder
+
+
+def versions(path: Path) -> dict[str, str]:
+    return {package.name: package.version for package in read_lock(path)}
+
+
+def test_cuda_lock_takes_the_plain_builds(semester: Semester, index: Index) -> None:
+    path = lock_python(semester, kind="cuda")
+    assert path == semester.folder / "python-cuda.lock"
+    assert versions(path) == {"speedy": "1.1", "torch": "2.13.0", "torchvision": "0.28.0"}
+    assert find_lock(semester, "cuda") == path
+
+
+def test_lock_names_the_best_wheel_of_the_target_and_no_address(semester: Semester, index: Index) -> None:
+    path = lock_python(semester, kind="cuda")
+    (wheel,) = [wheel for wheel in locate(path) if wheel.name == "speedy"]
+    assert wheel.filename == "speedy-1.1-cp311-cp311-manylinux_2_28_x86_64.whl"
+    assert wheel.url == f"{index.url}/files/{wheel.filename}"
+    assert {package.name: package.hashes for package in read_lock(path)}["speedy"] == (wheel.sha256,)
+    text = path.read_text()
+    assert text.startswith("# Made by: practicum lock 2027-spring\n# target: python 3.11, x86_64-manylinux_2_36\n")
+    assert "//" not in text and "127.0.0.1" not in text
+    assert lock_python(semester, kind="cuda").read_text() == text
+
+
+@pytest.mark.parametrize("builds", [("torch", "torchvision"), ("torch",)])
+def test_cpu_lock(
+    semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builds: tuple[str, ...]
+) -> None:
+    offer_cpu_builds(tmp_path, monkeypatch, *builds)
+    path = lock_python(semester, kind="cpu")
+    vision = "0.28.0+cpu" if "torchvision" in builds else "0.28.0"
+    assert versions(path) == {"speedy": "1.1", "torch": "2.13.0+cpu", "torchvision": vision}
+    assert {wheel.name: wheel.url.partition(":")[0] for wheel in locate(path)} == {
+        "speedy": "http",
+        "torch": "file",
+        "torchvision": "file" if "torchvision" in builds else "http",
+    }
+    assert find_lock(semester, "cpu") == path
+
+
+def test_no_cpu_build_anywhere(
+    semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (semester.folder / "python-cpu.lock").write_text("the old one")
+    offer_cpu_builds(tmp_path, monkeypatch)
+    with pytest.raises(PracticumError) as caught:
+        lock_python(semester, kind="cpu")
+    assert re.fullmatch(
+        r"semesters/2027-spring/semester.toml: python.requires: no CPU build of torch for Python 3.11 \(.*\); "
+        r"connect to the network, or put the wheel into a folder and name it in PIP_FIND_LINKS",
+        str(caught.value),
+    )
+    assert (semester.folder / "python-cpu.lock").read_text() == "the old one"
+
+
+def test_cpu_build_that_is_gone(
+    semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = offer_cpu_builds(tmp_path, monkeypatch, "torch")
+    path = lock_python(semester, kind="cpu")
+    next(folder.iterdir()).unlink()
+    with pytest.raises(PracticumError, match=r"^semesters/2027-spring/python-cpu.lock: .*torch.*; .+") as caught:
+        locate(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_cpu_build_does_not_reach_the_cuda_lock(
+    semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = offer_cpu_builds(tmp_path, monkeypatch, "torch", "torchvision")
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    monkeypatch.setenv("UV_TORCH_BACKEND", "cpu")
+    assert versions(lock_python(semester, kind="cuda"))["torch"] == "2.13.0"
+    make_wheel(index.folder, "torch", "2.13.0+cpu")  # an index that should not hold it
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another uv-cache"))
+    with pytest.raises(PracticumError, match="the CUDA lock met a CPU build; remove"):
+        lock_python(semester, kind="cuda")
+
+
+def test_packages_that_do_not_fit(semester: Semester, index: Index) -> None:
+    (semester.folder / "semester.toml").write_text(TOML.replace("speedy>=1", "speedy>=2"))
+    with pytest.raises(
+        PracticumError, match=r"semester.toml: python.requires: .*speedy.*; change the versions"
+    ) as caught:
+        lock_python(load(semester.folder), kind="cuda")
+    assert "\n" not in str(caught.value)
+
+
+def test_network_down(semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    with pytest.raises(PracticumError, match="; check the network and run again$") as caught:
+        lock_python(semester, kind="cuda")
+    assert "\n" not in str(caught.value)
+
+
+def test_wheel_replaced_at_its_index(semester: Semester, index: Index, tmp_path: Path, monkeypatch) -> None:
+    path = lock_python(semester, kind="cuda")
+    make_wheel(index.folder, "torch", "2.13.0", files={"torch/__init__.py": b"import evil"})
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another uv-cache"))
+    with pytest.raises(PracticumError, match=r"^semesters/2027-spring/python-cuda.lock: .*torch.*; .+"):
+        locate(path)
+
+
+def test_find_lock_wants_one_that_fits(semester: Semester, index: Index) -> None:
+    cure = "; run: practicum lock 2027-spring$"
+    with pytest.raises(PracticumError, match=f"^semesters/2027-spring/python-cuda.lock: not there yet{cure}"):
+        find_lock(semester, "cuda")
+    lock_python(semester, kind="cuda")
+    for old, new, reason in [
+        ("speedy>=1", "speedy>=2", r"semester.toml asks for speedy>=2, the lock holds 1\.1"),
+        ("speedy>=1", "extra", "semester.toml asks for extra, the lock holds none"),
+        ("bookworm", "trixie", "made for another Debian suite"),
+    ]:
+        (semester.folder / "semester.toml").write_text(TOML.replace(old, new))
+        with pytest.raises(PracticumError, match=reason + cure):
+            find_lock(load(semester.folder), "cuda")
+
+
+@pytest.mark.parametrize(
+    "bad", ["numpy", "numpy>=2 --hash=sha256:" + "0" * 64, "numpy==2", "numpy==2 --hash=sha256:12"]
+)
+def test_lock_without_version_or_hash(tmp_path: Path, bad: str) -> None:
+    path = tmp_path / "semesters/x/python-cpu.lock"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"# a comment\n\nscipy==1 --hash=sha256:{'a' * 64}\n{bad}\n")
+    with pytest.raises(PracticumError, match=r"^semesters/x/python-cpu.lock: line 4: not .*; run: practicum lock x$"):
+        read_lock(path)
+    with pytest.raises(PracticumError, match="has no target line"):
+        lock.read_target(path)
+
+
+def test_lock_in_the_form_pip_tools_write(tmp_path: Path) -> None:
+    path = tmp_path / "python-cpu.lock"
+    path.write_text(
+        f"Foo_Bar==1.0 \\\n    --hash=sha256:{'a' * 64} \\\n    --hash=sha256:{'b' * 64}\nx==1 --hash=sha256:{'c' * 64}\n"
+    )
+    assert read_lock(path) == [
+        LockedPackage("foo-bar", "1.0", ("a" * 64, "b" * 64)),
+        LockedPackage("x", "1", ("c" * 64,)),
+    ]
+
+
+def test_tags_of_a_target() -> None:
+    tags = [str(tag) for tag in BOOKWORM.list_tags()]
+    assert tags[0] == "cp311-cp311-manylinux_2_36_x86_64"
+    assert tags.index("cp311-cp311-manylinux_2_17_x86_64") + 1 == tags.index("cp311-cp311-manylinux2014_x86_64")
+    assert {"cp310-abi3-manylinux_2_28_x86_64", "py3-none-manylinux1_x86_64", "py3-none-any"} < set(tags)
+    assert not any("manylinux_2_37" in tag or "cp312" in tag or "win" in tag for tag in tags)
+
+
+def test_cpu_sources_come_from_pips_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "pip.conf"
+    config.write_text("[global]\nfind-links =\n    /a\n    /b\n[install]\nfind-links = /c\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_FIND_LINKS", "/d /a")
+    monkeypatch.setenv("UV_FIND_LINKS", "/e")
+    links, index = resolver.list_cpu_sources()
+    assert {"/a", "/b", "/c", "/d", "/e"} <= set(links)
+    assert len([link for link in links if link == "/a"]) == 1
+    assert index == ("--torch-backend", "cpu")
+
+
+def test_debian_lock(semester: Semester, tmp_path: Path) -> None:
+    installed = {"zlib1g": "1:1.2.13", "apt": "2.6.1", "libc6:amd64": "2.36-9+deb12u10", "g++-12": "12.2.0-14"}
+    path = record_debian(semester, installed)
+    assert path == semester.folder / "debian.lock"
+    assert read_debian(path) == installed
+    assert [line.partition("=")[0] for line in path.read_text().splitlines()[1:]] == sorted(installed)
+    path.write_text("apt 2.6.1\n")
+    with pytest.raises(PracticumError, match=r"debian.lock: line 1: not name=version; run"):
+        read_debian(path)
+
+
+def test_drift() -> None:
+    assert drift({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "3"}) == [
+        "b: 1 became 2",
+        "c: 1 is gone",
+        "d: 3 is new",
+    ]
+    assert drift({"a": "1"}, {"a": "1"}) == []
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_real_locks(path: Path) -> None:
+    semester = load(path.parent)
+    kind = "cpu" if "cpu" in path.name else "cuda"
+    assert find_lock(semester, kind) == path
+    text = path.read_text()
+    assert "//" not in text and "file:" not in text
+    torch = {package.name: package.version for package in read_lock(path)}["torch"]
+    assert Version(torch).local == ("cpu" if kind == "cpu" else None)
+    assert any(package.name.startswith("nvidia-") for package in read_lock(path)) == (kind == "cuda")
+
+
+def find_holes(packages: list[LockedPackage]) -> list[str]:
+    """The packages older than semesters/security-floors.toml allows."""
+    floors = tomllib.loads((ROOT / "semesters/security-floors.toml").read_text())["floor"]
+    oldest = {floor["package"]: floor for floor in floors}
+    return [
+        f"{package.name} {package.version}: {', '.join(oldest[package.name]['cve'])}"
+        for package in packages
+        if package.name in oldest and Version(package.version) < Version(oldest[package.name]["version"])
+    ]
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_known_hole_in_the_locks(path: Path) -> None:
+    packages = read_lock(path)
+    assert find_holes(packages) == []
+    planted = [
+        LockedPackage(package.name, "4.6.1", package.hashes) if package.name == "jupyterlab" else package
+        for package in packages
+    ]
+    assert [hole.partition(":")[0] for hole in find_holes(planted)] == ["jupyterlab 4.6.1"], (
+        "the check must be able to fail"
+    )
+
+
+def test_security_floors_are_well_formed() -> None:
+    floors = tomllib.loads((ROOT / "semesters/security-floors.toml").read_text())["floor"]
+    for floor in floors:
+        assert set(floor) == {"package", "version", "cve", "date"}
+        assert Version(floor["version"]) and re.fullmatch(r"[a-z0-9-]+", floor["package"])
+        assert floor["cve"] and all(re.fullmatch(r"CVE-\d{4}-\d{4,}", cve) for cve in floor["cve"])
+    assert len({floor["package"] for floor in floors}) == len(floors)
