@@ -241,7 +241,7 @@ def _ova_stage(semester: Semester, before: Stage, target: Path) -> Stage:
         "disk": before.key,
         "machine": repr(machine),
         "target": str(target),
-        **{f"practicum/{name}": hash_tree(HERE / name) for name in ("ovf.py", "ova.py", "verify.py")},
+        **{f"practicum/{name}": hash_tree(HERE / name) for name in ("ovf.py", "ova.py", "verify")},
     }
 
     def build(out: Path, console: Console) -> None:

@@ -6,7 +6,6 @@ two builds at once share the work: the second waits, then finds the file.
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from practicum.cache import hash_file
 from practicum.errors import PracticumError
 from practicum.resolver import Wheel
 
@@ -190,12 +190,6 @@ def is_whole(path: Path, sha256: str) -> bool:
         return False
     _remember(path)
     return True
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager

@@ -23,8 +23,8 @@ from practicum.resolver import Target, Wheel, list_cpu_sources, resolve
 
 Kind = Literal["cpu", "cuda"]
 
-# The C library of each suite bounds the manylinux wheels it can load (glibc 2.36 and 2.41).
-GLIBC_OF_SUITE = {"bookworm": 36, "trixie": 41}
+# The C library of each suite bounds the manylinux wheels it can load; trixie has 2.41, uv knows platforms up to 2.40.
+GLIBC_OF_SUITE = {"bookworm": 36, "trixie": 40}
 
 
 @dataclass(frozen=True)

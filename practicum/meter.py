@@ -1,5 +1,6 @@
 """Progress of a long step: a bar on a terminal, a plain line now and then elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +17,12 @@ PLAIN_SECONDS = 5.0
 def show_bytes(title: str, total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
     """Give a function to be told of every n bytes done, from any thread; `total` bytes are expected, 0: not known.
 
-    Writes to standard error: a bar with speed and elapsed time on a terminal, else a line every five seconds.
+    Writes to standard error: a bar with speed and elapsed time on a terminal, else (or where CI is set) a line every
+    five seconds.
     """
     if not shown:
         yield lambda count: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not os.environ.get("CI"):
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
             task = bar.add_task(title, total=total or None)

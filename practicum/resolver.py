@@ -172,6 +172,6 @@ def _make_environment(source: tuple[str, ...]) -> dict[str, str]:
 def _explain_uv(stderr: str) -> str:
     """uv's report in one line: the reason, then the cure."""
     words = " ".join(re.sub(r"[^ -~]|\bcause:|\berror:|\bhint:", " ", stderr).split())  # its frames are not ASCII
-    short = words if len(words) <= 300 else f"{words[:297]}..."
+    short = words if len(words) <= 300 else f"...{words[-297:]}"  # the end names what we asked for
     offline = re.search(r"dns error|Failed to fetch|error sending request|Connect|timed out", stderr)
-    return f"{short}; {'check the network and run again' if offline else 'change the versions asked for'}"
+    return f"{short.rstrip('.')}; {'check the network and run again' if offline else 'change the versions asked for'}"

@@ -38,9 +38,7 @@ PACKAGES = {
     "dockerd": "docker.io",
     "e2fsck": "e2fsprogs",
     "git": "git",
-    "grub-bios-setup": "grub-pc-bin",
     "grub-mkimage": "grub-common",
-    "grub-mkstandalone": "grub-common",
     "make": "make",
     "mcopy": "mtools",
     "mke2fs": "e2fsprogs",
@@ -180,11 +178,11 @@ def find(tool: str) -> str | None:
 
 
 def version(tool: str) -> str:
-    """Returns the first line of what `tool` says of its version."""
+    """Returns the line in which `tool` tells its version, "unknown" for the few that tell none."""
     flag = "-V" if PACKAGES.get(tool) == "e2fsprogs" else "--version"
     with _child([tool, flag], f"version of {tool}", None, None, False, Path(os.devnull), subprocess.STDOUT) as child:
         out, _ = child.communicate(timeout=30)
-    return next((line.strip() for line in out.splitlines() if line.strip()), "unknown")
+    return next((line.strip() for line in out.splitlines() if re.search(r"\d\.\d", line)), "unknown")
 
 
 def stop_on_signals() -> None:

@@ -3,6 +3,7 @@
     <cache>/stages/<name>/<key>/manifest.json     a finished output, beside its files
     <cache>/scopes/<scope>/<name>.json            the keys a scope (a semester) used last, newest first
     <cache>/work/<name>-<id>/                     where a stage is being built
+    <cache>/logs/<scope>/<name>/                  the logs of its last failure
 
 A key depends on nothing but a stage's name and inputs, so `explain` knows what a build will do before it starts: give a
 stage the `key` of the stage it reads as an input.
@@ -11,9 +12,10 @@ stage the `key` of the stage it reads as an input.
 import hashlib
 import json
 import os
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -191,10 +193,26 @@ def _build_locked(stage: Stage, scope: str, console: Console) -> None:
             started = time.monotonic()
             content = work / "output"
             content.mkdir()
-            stage.build(content, console)
+            with _kept_logs(content, cache.root() / "logs" / scope / stage.name):
+                stage.build(content, console)
             _write_manifest(stage, content, time.monotonic() - started)
             _publish(content, folder_of(stage), work / "broken")
         console.say(f"done in {time.monotonic() - started:.1f} s")
+
+
+@contextmanager
+def _kept_logs(content: Path, logs: Path) -> Iterator[None]:
+    """Saves the logs of a failed build from the removal of its work folder, and makes its message name them there."""
+    try:
+        yield
+    except BaseException as error:
+        cache.remove_tree(logs)
+        for path in content.glob("*.log"):
+            logs.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, logs)
+        if isinstance(error, PracticumError):
+            error.args = (str(error).replace(os.fspath(content), os.fspath(logs)),)
+        raise
 
 
 def _write_manifest(stage: Stage, content: Path, seconds: float) -> None:

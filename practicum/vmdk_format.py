@@ -22,6 +22,8 @@ DIRECTORY_AT_END = 0xFFFF_FFFF_FFFF_FFFF  # the header's directory offset when t
 MARKER_END, MARKER_TABLE, MARKER_DIRECTORY, MARKER_FOOTER = range(4)
 MAX_COMPRESSED = 2 * GRAIN  # VirtualBox refuses a grain of this size or more
 
+MAX_SECTORS = 2**32  # tables point with 32 bits: 2 TiB
+
 GRAIN_MARKER = struct.Struct("<QI")  # first sector of the grain on the virtual disk, bytes of the zlib stream
 _METADATA_MARKER = struct.Struct("<QII")  # sectors that follow, zero, type
 _HEADER = struct.Struct("<4sIIQQQQIQQQB4sH")

@@ -23,6 +23,7 @@ from practicum.vmdk_format import (
     MAGIC,
     MARKER_END,
     MAX_COMPRESSED,
+    MAX_SECTORS,
     SECTOR,
     TABLE_ENTRIES,
     Header,
@@ -166,6 +167,8 @@ def inflate_grain(grain: GrainRecord) -> bytes:
 def read_directory(source: Source, header: Header, offset: int) -> list[int]:
     """The grain directory at sector `offset`: the sector of each grain table, 0 where there is none."""
     entries = -(-header.capacity // (GRAIN_SECTORS * TABLE_ENTRIES))
+    if header.capacity >= MAX_SECTORS:
+        raise VmdkError(f"a disk of {header.capacity} sectors needs more grain tables than fit")
     if offset == DIRECTORY_AT_END:
         raise VmdkError("the footer does not say where the grain directory is")
     return _unpack_offsets(source.read(offset, 4 * entries))
@@ -178,6 +181,8 @@ def read_tables(source: Source, directory: list[int]) -> dict[int, int]:
         if offset:
             table = _unpack_offsets(source.read(offset, 4 * TABLE_ENTRIES))
             first = number * TABLE_ENTRIES
+            if len(grains) > source.size // SECTOR:
+                raise VmdkError("the grain tables name more grains than the file has sectors")
             grains |= {(first + entry) * GRAIN_SECTORS: sector for entry, sector in enumerate(table) if sector}
     return grains
 

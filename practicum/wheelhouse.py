@@ -17,8 +17,8 @@ from pathlib import Path
 from packaging.version import Version
 
 from practicum import torchvision
-from practicum.download import fetch_all, find_file, hash_file, hold_lock, is_whole
-from practicum.errors import PracticumError
+from practicum.cache import hash_file, require_space
+from practicum.download import fetch_all, find_file, hold_lock, is_whole
 from practicum.lock import LockedPackage, hash_lock, locate
 from practicum.meter import show_bytes
 from practicum.publish import write_text
@@ -75,12 +75,7 @@ def _fetch(wheels: Sequence[Wheel], store: Path, *, progress: bool) -> None:
     if not wheels:
         return
     total = sum(wheel.size or 0 for wheel in wheels)
-    store.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(store).free
-    if free < total:
-        raise PracticumError(
-            f"wheelhouse: {total >> 20} MB to download, {free >> 20} MB free in {store}; free some space there"
-        )
+    require_space(store, total, f"downloading {len(wheels)} wheels")
     with show_bytes(f"{len(wheels)} wheels", total, shown=progress) as report:
         fetch_all(wheels, store, report=report)
 

@@ -22,11 +22,13 @@ import httpx
 import paramiko
 import pytest
 
+from smoke_tests.qmp import Monitor
+
 # Code and variables must be of one pair; the 4 MiB pair is the only one of newer Debian releases.
 FIRMWARE = Path("/usr/share/OVMF")
 FIRMWARE_PAIRS = (("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd"))
 
-CODE_TIMEOUT = 240  # seconds from power-on, emulated; the code is shown before JupyterLab is ready
+CODE_TIMEOUT = 600  # seconds from power-on, emulated on busy cores; the code is shown before JupyterLab is ready
 
 TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9]|[=>cM78])|\r")
 LABELS = ("JupyterLab", "Access code", "ssh", "Keyboard", "Stop", "Status", "Warning", "Host key")
@@ -307,38 +309,3 @@ class Machine:
     def _fail(self, reason: str) -> NoReturn:
         tail = "\n".join(self.console.splitlines()[-40:])
         pytest.fail(f"{self.name} {reason}. Last lines of {self.log}:\n{tail}", pytrace=False)
-
-
-class Monitor:
-    """QEMU's machine protocol over a connected socket: JSON, one object a line."""
-
-    def __init__(self, connection: socket.socket, timeout: float = 60) -> None:
-        connection.settimeout(timeout)
-        self._connection = connection
-        self._stream = connection.makefile("rwb")
-        self._negotiated = False
-
-    def execute(self, command: str, **arguments: object) -> Any:
-        """The command's return value; raises RuntimeError with QEMU's description of an error."""
-        if not self._negotiated:
-            self._read("QMP")
-            self._negotiated = True
-            self.execute("qmp_capabilities")
-        self._stream.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
-        self._stream.flush()
-        answer = self._read("return", "error")
-        if "error" in answer:
-            raise RuntimeError(f"QEMU refused {command}: {answer['error']['desc']}")
-        return answer["return"]
-
-    def close(self) -> None:
-        self._stream.close()
-        self._connection.close()
-
-    def _read(self, *keys: str) -> dict[str, Any]:
-        """The next answer that has one of the keys; events in between are of no interest."""
-        while line := self._stream.readline():
-            message: dict[str, Any] = json.loads(line)
-            if any(key in message for key in keys):
-                return message
-        raise RuntimeError("QEMU closed its monitor")

@@ -95,17 +95,28 @@ class _Handler(BaseHTTPRequestHandler):
         _, kind, name, *_ = self.path.split("/")
         if kind == "simple":
             self._list(name)
+        elif name.endswith(".metadata"):
+            self._send_metadata(name.removesuffix(".metadata"))
         else:
             self._send_file(name)
 
     def _list(self, name: str) -> None:
         wheels = sorted(self.index.folder.glob(f"{name.replace('-', '_')}-*.whl"))
+        digests = {wheel.name: hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels}
         rows = [
-            f'<a href="/files/{w.name}#sha256={hashlib.sha256(w.read_bytes()).hexdigest()}">{w.name}</a>'
-            for w in wheels
+            f'<a href="/files/{name}#sha256={digest}" data-core-metadata="true">{name}</a>'
+            for name, digest in digests.items()
         ]
-        body = f"<!DOCTYPE html><html><body>{''.join(rows)}</body></html>".encode()
-        self.send_response(200 if rows else 404)
+        self._answer(f"<!DOCTYPE html><html><body>{''.join(rows)}</body></html>".encode(), 200 if rows else 404)
+
+    def _send_metadata(self, name: str) -> None:
+        """METADATA beside the wheel (PEP 658), so that a resolver asks for no wheel."""
+        with zipfile.ZipFile(self.index.folder / name) as archive:
+            (path,) = [path for path in archive.namelist() if path.endswith(".dist-info/METADATA")]
+            self._answer(archive.read(path), 200)
+
+    def _answer(self, body: bytes, status: int) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -167,9 +167,15 @@ def test_packages_that_do_not_fit(semester: Semester, index: Index) -> None:
 def test_network_down(semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    with pytest.raises(PracticumError, match="; check the network and run again$") as caught:
+    with pytest.raises(PracticumError, match=r"; check the network and run again$") as caught:
         lock_python(semester, kind="cuda")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_every_suite_has_a_target_uv_knows(semester: Semester, index: Index, suite: str) -> None:
+    (semester.folder / "semester.toml").write_text(TOML.replace("bookworm", suite))
+    assert versions(lock_python(load(semester.folder), kind="cuda"))["torch"] == "2.13.0"
 
 
 def test_wheel_replaced_at_its_index(semester: Semester, index: Index, tmp_path: Path, monkeypatch) -> None:
@@ -210,9 +216,8 @@ def test_lock_without_version_or_hash(tmp_path: Path, bad: str) -> None:
 
 def test_lock_in_the_form_pip_tools_write(tmp_path: Path) -> None:
     path = tmp_path / "python-cpu.lock"
-    path.write_text(
-        f"Foo_Bar==1.0 \\\n    --hash=sha256:{'a' * 64} \\\n    --hash=sha256:{'b' * 64}\nx==1 --hash=sha256:{'c' * 64}\n"
-    )
+    a, b, c = (f"--hash=sha256:{letter * 64}" for letter in "abc")
+    path.write_text(f"Foo_Bar==1.0 \\\n    {a} \\\n    {b}\nx==1 {c}\n")
     assert read_lock(path) == [
         LockedPackage("foo-bar", "1.0", ("a" * 64, "b" * 64)),
         LockedPackage("x", "1", ("c" * 64,)),

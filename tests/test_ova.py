@@ -9,11 +9,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from small_ova import APPLIANCE, DISK, MTIME, NAME, write_raw
 
 from practicum import ova, ovf, publish
 from practicum.errors import PracticumError
 from practicum.vmdk import write_stream_optimized
-from tests.small_ova import APPLIANCE, DISK, MTIME, NAME, write_raw
 
 
 @pytest.fixture(scope="module")

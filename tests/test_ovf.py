@@ -7,11 +7,11 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
+from small_ova import APPLIANCE, CAPACITY, DISK, NAME, write_raw
 
 from practicum import ovf
 from practicum.errors import PracticumError
 from practicum.vmdk import write_stream_optimized
-from tests.small_ova import APPLIANCE, CAPACITY, DISK, NAME, write_raw
 
 OVF = f"{{{ovf.NAMESPACES['ovf']}}}"
 RASD = f"{{{ovf.NAMESPACES['rasd']}}}"
@@ -33,10 +33,7 @@ def find(root: Element, path: str) -> Element:
 
 def items(root: Element) -> dict[str, dict[str, str]]:
     """Resource type -> children of the item."""
-    found = [
-        {child.tag.removeprefix(RASD): child.text or "" for child in item}
-        for item in root.iter(f"{OVF}Item")
-    ]
+    found = [{child.tag.removeprefix(RASD): child.text or "" for child in item} for item in root.iter(f"{OVF}Item")]
     return {item["ResourceType"]: item for item in found}
 
 

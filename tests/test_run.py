@@ -281,7 +281,7 @@ def test_contained_refuses_plainly_without_root(monkeypatch: pytest.MonkeyPatch)
 
 def test_version_is_one_line() -> None:
     assert run.version("bash").startswith("GNU bash")
-    assert "mke2fs" in run.version("mke2fs")
+    assert run.version("mke2fs").startswith("mke2fs 1.")
 
 
 def test_run_waits_in_the_thread_that_called_it() -> None:

@@ -152,6 +152,18 @@ def test_failed_build_keeps_the_last_good_output(quiet: Console, own_cache: Path
     assert not list((own_cache / "work").iterdir())
 
 
+@needs_root
+def test_log_of_a_failed_build_stays_where_the_message_says(quiet: Console, own_cache: Path) -> None:
+    def fail(folder: Path, _console: Console) -> None:
+        run.run(["sh", "-c", "echo first; echo reason; exit 1"], step="base", log=folder / "base.log")
+
+    log = own_cache / "logs" / "s" / "base" / "base.log"
+    with pytest.raises(PracticumError) as caught:
+        stages.ensure(make(fail), "s", quiet)
+    assert str(caught.value) == f"base: sh ended with exit code 1: reason (log: {log})"
+    assert log.read_text() == "first\nreason\n"
+
+
 def test_obstacles_are_named_before_the_build_starts(quiet: Console) -> None:
     recipe = Recipe()
     huge = dataclasses.replace(make(recipe), space=10**18)

@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from small_ova import CAPACITY, write_raw
 
 from practicum import vmdk
 from practicum.errors import PracticumError
@@ -28,7 +29,6 @@ from practicum.vmdk_reader import (
     read_records,
     read_tables,
 )
-from tests.small_ova import CAPACITY, write_raw
 
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is missing: install qemu-utils")
 
@@ -222,7 +222,14 @@ def test_the_reader_does_not_trust_sizes(raw: Path) -> None:
         with pytest.raises(VmdkError):
             inflate_grain(first)
         with pytest.raises(VmdkError, match="beyond the end"):
+            read_directory(source, Header(2**32 - 1, 1, 20, 21, 128), 21)
+        with pytest.raises(VmdkError, match="more grain tables"):
             read_directory(source, Header(2**60, 1, 20, 21, 128), 21)
+        first_sector = struct.pack("<I", 128)
+        file.write_bytes(bytes(128 * SECTOR) + first_sector * 512)
+        directory = [128] * 1000  # each of them the same table, whose entries are all set
+        with pytest.raises(VmdkError, match="more grains than"):
+            read_tables(Source(stream.fileno(), 0, file.stat().st_size), directory)
 
 
 @needs_qemu

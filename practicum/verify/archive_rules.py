@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from practicum.verify.rules import Rule, rule
-from practicum.verify.subject import OVF, Ova
+from practicum.verify.subject import OVF, Ova, Unjudgeable
 from practicum.verify.tar import BLOCK, USTAR
 from practicum.vmdk_reader import Source
 
@@ -105,7 +105,9 @@ def check_members(ova: Ova) -> Iterator[str]:
 def check_end(ova: Ova) -> Iterator[str]:
     if ova.archive.cut:
         yield ova.archive.cut
-    elif not ova.archive.damaged:
+    elif ova.archive.damaged:
+        raise Unjudgeable("a header is damaged, so the end was not found")
+    else:
         rest = ova.tail
         if not 2 * BLOCK <= len(rest) <= _MAX_PADDING or len(rest) % BLOCK or any(rest):
             yield f"{len(rest)} bytes follow the last member, and they are no proper end of archive"

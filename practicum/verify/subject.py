@@ -68,7 +68,10 @@ class DiskImage:
     @cached_property
     def footer(self) -> Header:
         """The copy of the header before the end-of-stream marker."""
-        return read_footer(self.source)
+        footer = read_footer(self.source)
+        if footer.magic != MAGIC:
+            raise VmdkError("there is no footer at the end: it is cut off or damaged")
+        return footer
 
     @cached_property
     def text(self) -> dict[str, str]:
@@ -90,13 +93,14 @@ class DiskImage:
         disorder: list[str] = []
         broken = end = None
         last = -1
+        header = self.header  # outside: a file that is no VMDK is another rule's business
         try:
-            for record in read_records(self.source, self.header):
+            for record in read_records(self.source, header):
                 if isinstance(record, MetadataRecord):
                     metadata[record.sector] = record
                     end = record.sector if record.kind == MARKER_END else None
                     continue
-                bad.extend(_judge_grain(record, self.header.capacity))
+                bad.extend(_judge_grain(record, header.capacity))
                 if record.lba <= last:
                     disorder.append(f"sector {record.sector}: grain {record.lba} comes after grain {last}")
                 last = record.lba

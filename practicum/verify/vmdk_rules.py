@@ -12,6 +12,7 @@ from practicum.vmdk_format import (
     MARKER_DIRECTORY,
     MARKER_FOOTER,
     MARKER_TABLE,
+    MAX_SECTORS,
     REDUNDANT_DIRECTORY,
     SECTOR,
     TABLE_ENTRIES,
@@ -116,7 +117,7 @@ def check_descriptor(disk: DiskImage) -> Iterator[str]:
 )
 def check_capacity(disk: DiskImage) -> Iterator[str]:
     header = disk.header
-    if not 0 < header.capacity < 2**32:
+    if not 0 < header.capacity < MAX_SECTORS:
         yield f"{header.capacity} sectors"
     if header.overhead < header.descriptor_offset + header.descriptor_sectors:
         yield f"an overhead of {header.overhead} sectors ends before the descriptor"

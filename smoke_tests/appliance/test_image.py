@@ -69,7 +69,8 @@ def test_the_listing_sees_the_whole_disk(files: FileSystem) -> None:
 def test_nothing_of_one_machine_is_in_the_image(files: FileSystem) -> None:
     assert find(files, FORBIDDEN) == []
     assert files.entries["/etc/machine-id"].size == 0
-    assert [path for path, entry in files.entries.items() if path.startswith("/var/log/") and entry.size] == []
+    logs = {path: entry for path, entry in files.entries.items() if path.startswith("/var/log/") and entry.is_file}
+    assert [path for path, entry in logs.items() if entry.size] == []
 
 
 def test_no_private_key_in_any_small_file(files: FileSystem) -> None:
@@ -121,11 +122,12 @@ def test_drivers_of_every_hypervisor_are_kept(files: FileSystem) -> None:
 
 def test_python_is_compiled(files: FileSystem) -> None:
     """On a disk the student cannot write to, Python could not do it later and imports cost three times as much."""
-    modules = find(files, (r"/opt/venv/lib/python3\.\d+/site-packages/(torch|numpy|pandas|jupyterlab)/[^/]+\.py",))
-    assert len(modules) > 100
+    modules = find(files, (r"/opt/venv/lib/python3\.\d+/site-packages/(torch|numpy|pandas|jupyterlab)/.+\.py",))
+    assert len(modules) > 1000
     cache = re.compile(r"(.*)/__pycache__/(.*)\.cpython-\d+\.pyc")
     compiled = {f"{match[1]}/{match[2]}.py" for path in files.entries if (match := cache.fullmatch(path))}
-    assert [path for path in modules if path not in compiled] == []
+    # torch's tests are written for newer Pythons too, whose syntax this one does not know.
+    assert [path for path in modules if path not in compiled and "/torch/testing/_internal/" not in path] == []
 
 
 def test_course_content_is_described_by_its_manifest(files: FileSystem, semester: Semester) -> None:

@@ -4,6 +4,8 @@ import argparse
 import base64
 import hashlib
 import os
+import socket
+import time
 from pathlib import Path
 
 from course_tools.access import read_code
@@ -116,10 +118,27 @@ def refresh(machine: Machine) -> bool:
     return True
 
 
+def watch(machine: Machine) -> None:
+    """Keep the console up to date for ever: closely while JupyterLab starts, at leisure once it serves."""
+    while True:
+        refresh(machine)
+        notify_ready()
+        ready = read_status(machine) == "ready"
+        time.sleep(20 if ready else 2)
+
+
+def notify_ready() -> None:
+    """Tell systemd, which started us with Type=notify, that the login prompts may follow (sd_notify(3))."""
+    address = os.environ.pop("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.sendto(b"READY=1", address.replace("@", "\0", 1) if address.startswith("@") else address)
+
+
 def main() -> None:
     """Entry point of `course-console`."""
     parser = argparse.ArgumentParser(prog="course-console", description="The text on the machine's own window.")
-    parser.add_argument("action", nargs="?", default="show", choices=["show", "refresh"])
+    parser.add_argument("action", nargs="?", default="show", choices=["show", "refresh", "watch"])
     action = parser.parse_args().action
 
     def act() -> None:
@@ -127,7 +146,7 @@ def main() -> None:
         if action == "show":
             print(describe_machine(machine, load_course(machine)), end="")
         else:
-            become_root(["refresh"])
-            refresh(machine)
+            become_root([action])
+            {"refresh": refresh, "watch": watch}[action](machine)
 
     exit_with("course-console", act)

@@ -70,7 +70,10 @@ def check_memory(machine: Machine) -> Iterator[Finding]:
         yield Finding("swap", OK, f"{swap} MB")
     else:
         yield Finding(
-            "swap", WARNING, "none", "a kernel that needs too much dies sooner: sudo systemctl restart zramswap"
+            "swap",
+            WARNING,
+            "none",
+            "a kernel that needs too much memory dies sooner; swap is made at the start: restart the machine",
         )
 
 
@@ -110,7 +113,7 @@ def check_clock(machine: Machine) -> Iterator[Finding]:
     if synchronised:
         yield Finding("clock", OK, f"{shown}, synchronised")
     else:
-        remedy = "fine when offline; a container has its host's clock; otherwise: sudo systemctl restart chrony"
+        remedy = "fine offline and in a container (its host keeps the clock); otherwise restart the machine"
         yield Finding("clock", WARNING, f"{shown}, not synchronised", remedy)
 
 

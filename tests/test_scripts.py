@@ -1,0 +1,138 @@
+"""scripts/: what a new machine meets before there is any Python of ours."""
+
+import os
+import shutil
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+from survivors import MARK, marked_processes, wait_until
+
+ROOT = Path(__file__).parent.parent
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the script refuses other users, as it should")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the scripts, with a folder for stand-ins of the programs they call."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    (tmp_path / "bin").mkdir()
+    return tmp_path
+
+
+def stand_in(checkout: Path, name: str, body: str) -> None:
+    path = checkout / "bin" / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
+def call(checkout: Path, script: str, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [checkout / "scripts" / script, *arguments],
+        env={**os.environ, "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@needs_root
+def test_only_what_is_missing_is_installed(checkout: Path) -> None:
+    (checkout / "scripts" / "packages.txt").write_text(
+        "# a comment\n\nova no-such-tool gives-tool\nova sh dash\n"
+        "ova /no/such/file gives-file\ntest no-such-test tester\n"
+    )
+    stand_in(checkout, "apt-get", f'echo "$DEBIAN_FRONTEND $*" >>{checkout}/asked')
+    told = call(checkout, "install-deps.sh", "ova")
+    assert told.returncode == 0
+    assert told.stdout == "deps: apt-get install --yes --no-install-recommends gives-tool gives-file\n"
+    assert (checkout / "asked").read_text().splitlines() == [
+        "noninteractive update --quiet",
+        "noninteractive install --yes --no-install-recommends gives-tool gives-file --quiet",
+    ]
+    assert "gives-file tester" in call(checkout, "install-deps.sh", "ova", "test").stdout
+
+
+def test_complete_machine_is_left_alone(checkout: Path) -> None:
+    (checkout / "scripts" / "packages.txt").write_text("ova sh dash\n")
+    stand_in(checkout, "apt-get", "exit 99")
+    told = call(checkout, "install-deps.sh", "ova", "test")
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+def test_old_python_is_passed_over(checkout: Path) -> None:
+    stand_in(checkout, "python3", "exit 1")
+    found = call(checkout, "find-python.sh")
+    if found.returncode == 0:
+        version = subprocess.check_output(
+            [found.stdout.strip(), "-c", "import sys; print(sys.version_info >= (3, 11))"]
+        )
+        assert version == b"True\n" and found.stdout.strip() != str(checkout / "bin" / "python3")
+    named = call(checkout, "find-python.sh", PYTHON3=shutil.which("python3.11") or "python3.11")
+    assert named.returncode == 0 and named.stdout.startswith("/")
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd starts docker here")
+class TestStartDocker:
+    def test_answering_daemon_is_left_alone(self, checkout: Path) -> None:
+        stand_in(checkout, "docker", "exit 0")
+        stand_in(checkout, "dockerd", "exit 99")
+        assert call(checkout, "start-docker.sh").stdout == ""
+
+    @needs_root
+    def test_daemon_is_started_on_a_socket_only_and_outlives_us(self, checkout: Path) -> None:
+        mark = uuid.uuid4().hex
+        stand_in(checkout, "docker", f"test -e {checkout}/up")
+        stand_in(checkout, "dockerd", f'echo "$@" >{checkout}/asked; touch {checkout}/up; exec sleep 600')
+        told = call(checkout, "start-docker.sh", **{MARK: mark})
+        assert told.returncode == 0, told.stderr
+        assert (checkout / "asked").read_text() == "--host unix:///var/run/docker.sock\n"
+        (daemon,) = marked_processes(mark)
+        os.kill(int(daemon.split()[0]), signal.SIGKILL)
+        wait_until(lambda: not marked_processes(mark))
+
+    @needs_root
+    def test_daemon_that_dies_is_reported_at_once(self, checkout: Path) -> None:
+        stand_in(checkout, "docker", "exit 1")
+        stand_in(checkout, "dockerd", "echo no iptables; exit 1")
+        told = call(checkout, "start-docker.sh")
+        assert told.returncode == 2
+        assert told.stderr == "docker: the daemon ended: no iptables; see build/dockerd.log\n"
+
+
+def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
+    tools = checkout / ".venv" / "bin"
+    tools.mkdir(parents=True)
+    for name, code in (("python", "case $* in *smoke*) exit 0;; esac; exit 1"), ("practicum", "exit 0")):
+        (tools / name).write_text(f'#!/bin/sh\necho "{name} $*"\n{code}\n')
+        (tools / name).chmod(0o755)
+    told = call(checkout, "run-tests.sh", SEMESTER="2027-spring")
+    assert told.returncode == 1
+    assert [line for line in told.stdout.splitlines() if not line.startswith("==")] == [
+        "python -m pytest tests",
+        "practicum ova 2027-spring",
+        "python -m pytest smoke_tests --semester=2027-spring",
+    ]
+    assert told.stderr == "== FAILED: unit tests and linters\n"
+    (tools / "python").write_text("#!/bin/sh\nexit 0\n")
+    assert call(checkout, "run-tests.sh").returncode == 0
+
+
+def test_killed_make_takes_its_command_along(tmp_path: Path) -> None:
+    """With the very lines of our Makefile, on a stand-in of the command."""
+    mark = uuid.uuid4().hex
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    head = [line for line in lines if line.startswith(("SHELL", ".SHELLFLAGS", "PRACTICUM"))]
+    (tmp_path / "Makefile").write_text("\n".join(["VENV := .", *head, "ova:", "\t@$(PRACTICUM) ova", ""]))
+    (tmp_path / "bin").mkdir()
+    stand_in(tmp_path, "practicum", "echo up; exec sleep 600")
+    make = subprocess.Popen(
+        ["make", "ova"], cwd=tmp_path, env={**os.environ, MARK: mark}, stdout=subprocess.PIPE, text=True
+    )
+    assert make.stdout and make.stdout.readline() == "up\n"
+    make.kill()
+    make.wait()
+    wait_until(lambda: not marked_processes(mark), seconds=5)
