@@ -26,6 +26,8 @@ def build_base(suite: str, trim: Path, tag: str, out: Path, console: Console) ->
     tar = out / "base.tar"
     log = out / "base.log"
     console.say(f"installing Debian {suite}")
-    run(mmdebstrap_argv(suite, trim, tar), step="base", log=log, on_line=console.say)
+    # The root grows where the next build sweeps: a killed mmdebstrap leaves it behind.
+    where = {"TMPDIR": os.fspath(out)}
+    run(mmdebstrap_argv(suite, trim, tar), step="base", log=log, env=where, on_line=console.say)
     run(["docker", "import", os.fspath(tar), tag], step="base", log=log)
     tar.unlink()

@@ -1,6 +1,7 @@
 """The recipe: which stages make an appliance, what each of them reads, and in which order they run.
 
     base -> environment -> course -> disk -> ova
+                    -> python ---------^
 
 Each stage's key counts the key of the stage before it, so a change runs exactly what follows from it.
 """
@@ -15,8 +16,9 @@ from typing import Any
 
 import uv
 
-from practicum import base, content, disk, images, lock, ova, ovf, stages, vmdk, wheelhouse
-from practicum.cache import hash_tree, root as cache_root
+from practicum import base, content, disk, images, lock, ova, ovf, stages, torchvision, vmdk, wheelhouse
+from practicum.cache import hash_tree
+from practicum.cache import root as cache_root
 from practicum.description import Semester
 from practicum.errors import PracticumError
 from practicum.progress import Console
@@ -50,8 +52,10 @@ def appliance(semester: Semester) -> Recipe:
     first = _base_stage(semester, root)
     environment = _environment_stage(semester, root, first)
     course = _course_stage(semester, root, environment)
-    written = _disk_stage(semester, course)
-    return Recipe(semester, (first, environment, course, written, _ova_stage(semester, written, target)), target)
+    python = _python_stage(environment)
+    written = _disk_stage(semester, course, python)
+    packed = _ova_stage(semester, written, target)
+    return Recipe(semester, (first, environment, python, course, written, packed), target)
 
 
 def build_ova(semester: Semester, console: Console) -> Path:
@@ -59,8 +63,10 @@ def build_ova(semester: Semester, console: Console) -> Path:
     images.ensure_docker()
     recipe = appliance(semester)
     stages.require_all(recipe.stages)
+    console.expect([stage.name for stage in recipe.stages])
     for stage in recipe.stages:
         stages.ensure(stage, semester.course.semester, console)
+    stages.prune()
     return recipe.ova
 
 
@@ -78,6 +84,7 @@ def role_variables(semester: Semester, product: str) -> dict[str, Any]:
         "debian_suite": semester.debian.suite,
         "debian_packages": [*semester.debian.packages, *semester.debian.appliance_packages],
         "root_label": disk.LABEL,
+        "python_label": disk.PYTHON_LABEL,
         "course": {
             "code": semester.course.code,
             "title": semester.course.title,
@@ -122,6 +129,7 @@ def _environment_stage(semester: Semester, root: Path, before: Stage) -> Stage:
         "base": before.key,
         "semester.toml": json.dumps(variables, sort_keys=True),
         "python-cpu.lock": lock.hash_lock(python_lock),
+        "torchvision": torchvision.RECIPE,
         "ansible/environment.yml": hash_tree(root / "ansible/environment.yml"),
         "packer": hash_tree(root / "packer"),
         "ansible/trim/python.txt": hash_tree(root / "ansible/trim/python.txt"),
@@ -131,7 +139,8 @@ def _environment_stage(semester: Semester, root: Path, before: Stage) -> Stage:
 
     def build(out: Path, console: Console) -> None:
         console.say("collecting the wheels")
-        house = wheelhouse.prepare(python_lock, cache_root(), progress=True)
+        with console.paused():
+            house = wheelhouse.prepare(python_lock, cache_root(), progress=True)
         for note in house.notes:
             console.say(note)
         tools = out / "bin"
@@ -147,7 +156,8 @@ def _environment_stage(semester: Semester, root: Path, before: Stage) -> Stage:
 
     return Stage(
         "environment", inputs, build, ("debian.txt", "python.txt"), space=6 * GB,
-        tools=("packer", "docker", "ansible-playbook"), keeps_image=True, still_there=lambda _: images.image_exists(tag),
+        tools=("packer", "docker", "ansible-playbook"), keeps_image=True,
+        still_there=lambda _: images.image_exists(tag),
     )  # fmt: skip
 
 
@@ -176,7 +186,10 @@ def _course_stage(semester: Semester, root: Path, before: Stage) -> Stage:
         shutil.copy(uv.find_uv_bin(), staging / "bin/uv")
         console.say("assembling the content")
         content.assemble(
-            root / "course_content", semester.content.include, staging / "content/content", solutions=semester.content.solutions
+            root / "course_content",
+            semester.content.include,
+            staging / "content/content",
+            solutions=semester.content.solutions,
         )
         wheel = build_tools_wheel(tools, staging / "content", out / "tools.log")
         variables = {
@@ -196,7 +209,14 @@ def _course_stage(semester: Semester, root: Path, before: Stage) -> Stage:
 
 def build_tools_wheel(source: Path, out: Path, log: Path) -> Path:
     """Builds the wheel of the student's commands with this environment's own build backend, without a network."""
-    argv = [uv.find_uv_bin(), "build", "--wheel", "--no-build-isolation", f"--python={sys.executable}", f"--out-dir={out}"]
+    argv = [
+        uv.find_uv_bin(),
+        "build",
+        "--wheel",
+        "--no-build-isolation",
+        f"--python={sys.executable}",
+        f"--out-dir={out}",
+    ]
     run([*argv, str(source)], step="course", log=log)
     wheels = sorted(out.glob("course_tools-*.whl"))
     if len(wheels) != 1:
@@ -209,7 +229,20 @@ def list_commands(tools: Path) -> list[str]:
     return sorted(tomllib.loads((tools / "pyproject.toml").read_text())["project"]["scripts"])
 
 
-def _disk_stage(semester: Semester, before: Stage) -> Stage:
+def _python_stage(before: Stage) -> Stage:
+    inputs = {"environment": before.key, "practicum/disk.py": hash_tree(HERE / "disk.py")}
+
+    def build(out: Path, console: Console) -> None:
+        console.say("unpacking the Python environment")
+        images.export_tree(before.tag, out / "tree", out, [disk.PYTHON_PLACE])
+        console.say("compressing the Python environment")
+        disk.write_squashfs(out / "tree" / disk.PYTHON_PLACE, out / "python.squashfs", log=out / "python.log")
+        shutil.rmtree(out / "tree")
+
+    return Stage("python", inputs, build, ("python.squashfs",), space=4 * GB, tools=("docker", "mksquashfs"))
+
+
+def _disk_stage(semester: Semester, before: Stage, python: Stage) -> Stage:
     plan = disk.Plan(
         name=semester.name,
         title=f"{semester.course.code} {semester.course.title}",
@@ -218,14 +251,16 @@ def _disk_stage(semester: Semester, before: Stage) -> Stage:
     )
     inputs = {
         "course": before.key,
+        "python": python.key,
         "plan": repr(plan),
         **{f"practicum/{name}": hash_tree(HERE / name) for name in ("disk.py", "vmdk.py", "vmdk_format.py")},
     }
 
     def build(out: Path, console: Console) -> None:
         console.say("unpacking the root file system")
-        images.export_tree(before.tag, out / "tree", out)
-        disk.write_disk(out / "tree", out / "disk.raw", plan, work=out, console=console)
+        images.export_tree(before.tag, out / "tree", out, [f"--exclude={disk.PYTHON_PLACE}/*"])
+        squashfs = stages.folder_of(python) / "python.squashfs"
+        disk.write_disk(out / "tree", squashfs, out / "disk.raw", plan, work=out, console=console)
         shutil.rmtree(out / "tree")
         console.say("compressing")
         vmdk.write_stream_optimized(out / "disk.raw", out / "disk.vmdk")

@@ -3,10 +3,11 @@
     sector 0        protective MBR with GRUB's boot.img, which loads
     1 MiB           BIOS boot partition: GRUB's core.img
     2 MiB           EFI system partition (FAT): EFI/BOOT/BOOTX64.EFI, the same GRUB for UEFI
-    18 MiB          root partition to the end of the disk; its ext4 is as small as the tree and grows at the first boot
+    18 MiB          the Python environment, a squashfs: read-only, and compressed on the student's disk too
+    after it        root partition to the end of the disk; its ext4 is as small as the tree and grows at the first boot
 
-Both GRUBs find the root file system by its label and read /boot/grub/grub.cfg there, which starts /vmlinuz: the links that
-Debian's kernel package keeps, so a kernel upgrade in the appliance needs no boot loader tools.
+Both GRUBs find the root file system by its label and read /boot/grub/grub.cfg there, which starts /vmlinuz: the links
+that Debian's kernel package keeps, so a kernel upgrade in the appliance needs no boot loader tools.
 """
 
 import os
@@ -24,11 +25,19 @@ from practicum.run import run
 SECTOR = 512
 MIB = 1 << 20
 BLOCK = 4096
-BIOS_START, ESP_START, ROOT_START = 1 * MIB, 2 * MIB, 18 * MIB
+BIOS_START, ESP_START, PYTHON_START = 1 * MIB, 2 * MIB, 18 * MIB
 GPT_BACKUP = 1 * MIB
 """Bytes kept free at the end for the second GPT (33 sectors, rounded to the alignment)."""
 
 LABEL = "practicum"
+PYTHON_LABEL = "python"
+PYTHON_PLACE = "opt/venv"
+"""Folder of the root tree that the squashfs is mounted on, by its partition's label (ansible's fstab)."""
+
+SQUASH_BLOCK = "1M"
+SQUASH_LEVEL = 15
+"""zstd level and block size; docs/architecture.md has what the choice gains."""
+
 INODE_RATIO = 16384
 SLACK = 192 * MIB
 """Free bytes in the unexpanded file system: enough to boot should growing it ever fail."""
@@ -36,17 +45,20 @@ SLACK = 192 * MIB
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
 ESP = "C12A7328-F81F-11D2-BA4B-00C04FD430C8"
 LINUX_ROOT = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
-"""Partition types: GRUB manual, UEFI specification, Discoverable Partitions Specification (x86-64 root)."""
+LINUX_DATA = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
+"""Partition types: GRUB manual, UEFI specification, Discoverable Partitions Specification (x86-64 root, any data)."""
 
 GRUB_FOLDER = Path("/usr/lib/grub")
 COMMON_MODULES = (
-    "part_gpt ext2 normal configfile linux search search_label echo test minicmd serial terminal sleep reboot halt ls cat"
-).split()
+    *("part_gpt", "ext2", "normal", "configfile", "linux", "search", "search_label"),
+    *("echo", "test", "minicmd", "serial", "terminal", "sleep", "reboot", "halt", "ls", "cat"),
+)
 BIOS_MODULES = ("biosdisk", *COMMON_MODULES)
 EFI_MODULES = ("fat", "efi_gop", "all_video", *COMMON_MODULES)
 
 TOOLS = (
     "mke2fs",
+    "mksquashfs",
     "sfdisk",
     "grub-mkimage",
     "mcopy",
@@ -60,7 +72,7 @@ TOOLS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """name: course and semester, from which all identifiers derive; title: what the boot menu shows; size: bytes of the disk."""
+    """name: what all identifiers derive from; title: what the boot menu shows; hostname; size: bytes of the disk."""
 
     name: str
     title: str
@@ -71,8 +83,20 @@ class Plan:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"practicum:{self.name}:{part}"))
 
 
-def write_disk(tree: Path, raw: Path, plan: Plan, *, work: Path, console: Console) -> None:
-    """Writes the sparse raw image `raw` of `plan.size` bytes from the root file system in `tree`.
+def write_squashfs(folder: Path, out: Path, *, log: Path) -> None:
+    """Writes the read-only file system `out` from `folder`: the same bytes for the same tree."""
+    run(squashfs_argv(folder, out), step="python", log=log)
+
+
+def squashfs_argv(folder: Path, out: Path) -> list[str]:
+    return [
+        "mksquashfs", os.fspath(folder), os.fspath(out), "-noappend", "-no-progress", "-quiet", "-all-root",
+        "-comp", "zstd", "-Xcompression-level", str(SQUASH_LEVEL), "-b", SQUASH_BLOCK, "-mkfs-time", epoch(),
+    ]  # fmt: skip
+
+
+def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, console: Console) -> None:
+    """Writes the sparse raw image `raw` of `plan.size` bytes from the root file system in `tree` and the squashfs.
 
     Raises PracticumError when the tree does not fit on the disk.
     """
@@ -80,17 +104,25 @@ def write_disk(tree: Path, raw: Path, plan: Plan, *, work: Path, console: Consol
     with raw.open("wb") as file:
         file.truncate(plan.size)
     blocks = count_blocks(tree)
-    if ROOT_START + blocks * BLOCK > plan.size - GPT_BACKUP:
+    root_start = align(PYTHON_START + python.stat().st_size)
+    if root_start + blocks * BLOCK > plan.size - GPT_BACKUP:
         raise PracticumError(
-            f"disk: the system needs {blocks * BLOCK // MIB} MiB, appliance.disk_gb leaves less; raise it in semester.toml"
+            f"disk: the system needs {blocks * BLOCK // MIB} MiB, appliance.disk_gb leaves less; "
+            "raise it in semester.toml"
         )
     log = work / "disk.log"
     console.say("writing the file system")
-    run(mke2fs_argv(tree, raw, blocks, plan), step="disk", log=log, env={"E2FSPROGS_FAKE_TIME": epoch()})
+    run(mke2fs_argv(tree, raw, root_start, blocks, plan), step="disk", log=log, env={"E2FSPROGS_FAKE_TIME": epoch()})
     console.say("writing the boot loaders")
-    run(sfdisk_argv(raw), step="disk", log=log, stdin=_write(work / "layout.sfdisk", layout(plan)))
+    run(sfdisk_argv(raw), step="disk", log=log, stdin=_write(work / "layout.sfdisk", layout(plan, root_start)))
     write_bios_loader(raw, make_core(work, log))
     write_esp(raw, work, plan, log)
+    write_at(raw, PYTHON_START, python)
+
+
+def align(size: int) -> int:
+    """Returns `size` rounded up to the next MiB."""
+    return -(-size // MIB) * MIB
 
 
 def epoch() -> str:
@@ -107,12 +139,13 @@ def finish_tree(tree: Path, plan: Plan) -> None:
     resolver = tree / "etc/resolv.conf"
     resolver.unlink(missing_ok=True)
     resolver.symlink_to("../run/systemd/resolve/stub-resolv.conf")
+    _empty(tree / PYTHON_PLACE)
     (tree / "boot/grub").mkdir(parents=True, exist_ok=True)
     _replace(tree / "boot/grub/grub.cfg", boot_menu(plan))
 
 
 def boot_menu(plan: Plan) -> str:
-    """Returns grub.cfg: the system, and the system with the keyboard menu, on the screen and on a serial line if there is one."""
+    """Returns grub.cfg: the system, and the system with the keyboard menu; on the screen and a serial line if any."""
     kernel = f"/vmlinuz root=LABEL={LABEL} ro quiet rootflags=noinit_itable console=ttyS0,115200 console=tty0"
     entries = [(plan.title, kernel), (f"{plan.title} - choose the keyboard", f"{kernel} forcekbd")]
     lines = ["set timeout=2", "set default=0", ""]
@@ -132,14 +165,14 @@ def count_blocks(tree: Path) -> int:
     for folder, folders, names in os.walk(tree):
         for name in (*folders, *names):
             files += 1
-            data += -(-os.lstat(os.path.join(folder, name)).st_size // BLOCK)  # noqa: PTH116, PTH118
+            data += -(-os.lstat(os.path.join(folder, name)).st_size // BLOCK)  # noqa: PTH118
     data += files // 8  # directory blocks and extent trees, measured under this on trees of 10^5 files
     tables = (data * BLOCK // INODE_RATIO) * 256 // BLOCK
     return data + tables + data // 50 + SLACK // BLOCK
 
 
-def mke2fs_argv(tree: Path, raw: Path, blocks: int, plan: Plan) -> list[str]:
-    extended = f"offset={ROOT_START},hash_seed={plan.guid('hash')},root_owner=0:0"
+def mke2fs_argv(tree: Path, raw: Path, start: int, blocks: int, plan: Plan) -> list[str]:
+    extended = f"offset={start},hash_seed={plan.guid('hash')},root_owner=0:0"
     return [
         "mke2fs", "-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-i", str(INODE_RATIO), "-L", LABEL,
         "-U", plan.guid("root"), "-E", extended, "-d", os.fspath(tree), os.fspath(raw), str(blocks),
@@ -150,13 +183,14 @@ def sfdisk_argv(raw: Path) -> list[str]:
     return ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never", os.fspath(raw)]
 
 
-def layout(plan: Plan) -> str:
+def layout(plan: Plan, root_start: int) -> str:
     """Returns the partition table in sfdisk's words; identifiers derive from the name, so two builds agree."""
     end = plan.size - GPT_BACKUP
     rows: Iterable[tuple[str, int, int, str]] = (
         ("bios", BIOS_START, ESP_START, BIOS_BOOT),
-        ("esp", ESP_START, ROOT_START, ESP),
-        ("root", ROOT_START, end, LINUX_ROOT),
+        ("esp", ESP_START, PYTHON_START, ESP),
+        (PYTHON_LABEL, PYTHON_START, root_start, LINUX_DATA),
+        ("root", root_start, end, LINUX_ROOT),
     )
     lines = ["label: gpt", f"label-id: {plan.guid('disk')}", "unit: sectors"]
     for name, start, stop, kind in rows:
@@ -174,7 +208,9 @@ def mkimage_argv(target: str, modules: Iterable[str], config: Path, out: Path) -
 
 def loader_config() -> str:
     """Returns the script inside both GRUBs: find the root file system by label, show the boot menu that lies there."""
-    return f"search --no-floppy --label {LABEL} --set=root\nset prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
+    return (
+        f"search --no-floppy --label {LABEL} --set=root\nset prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
+    )
 
 
 def make_core(work: Path, log: Path) -> bytes:
@@ -187,8 +223,8 @@ def make_core(work: Path, log: Path) -> bytes:
 def write_bios_loader(raw: Path, core: bytes) -> None:
     """Puts boot.img into the MBR and core.img into the BIOS boot partition, linked by their sector numbers.
 
-    Offsets: boot.img keeps the 64-bit sector of core.img at 0x5c and its drive check at 0x66; core.img's first sector keeps
-    the list of the sectors that follow, with its first entry at 0x1f4 (GRUB 2, include/grub/i386/pc/boot.h).
+    Offsets: boot.img keeps the 64-bit sector of core.img at 0x5c and its drive check at 0x66; core.img's first sector
+    keeps the list of the sectors that follow, with its first entry at 0x1f4 (GRUB 2, include/grub/i386/pc/boot.h).
     """
     if len(core) > ESP_START - BIOS_START:
         raise PracticumError(f"disk: GRUB's core image has {len(core)} bytes, more than its partition; drop modules")
@@ -210,15 +246,19 @@ def write_esp(raw: Path, work: Path, plan: Plan, log: Path) -> None:
     config = _write(work / "loader.cfg", loader_config())
     run(mkimage_argv("x86_64-efi", EFI_MODULES, config, loader), step="disk", log=log)
     with image.open("wb") as file:
-        file.truncate(ROOT_START - ESP_START)
+        file.truncate(PYTHON_START - ESP_START)
     volume = uuid.UUID(plan.guid("esp")).hex[:8]
     stamp = {"SOURCE_DATE_EPOCH": epoch()}
     run(["mkfs.vfat", "-i", volume, "-n", "EFI", "--invariant", os.fspath(image)], step="disk", log=log)
     run(["mmd", "-i", os.fspath(image), "::/EFI", "::/EFI/BOOT"], step="disk", log=log, env=stamp)
     run(["mcopy", "-i", os.fspath(image), os.fspath(loader), "::/EFI/BOOT/"], step="disk", log=log, env=stamp)
-    with image.open("rb") as source, raw.open("r+b") as target:
-        target.seek(ESP_START)
-        shutil.copyfileobj(source, target)
+    write_at(raw, ESP_START, image)
+
+
+def write_at(raw: Path, start: int, part: Path) -> None:
+    with part.open("rb") as source, raw.open("r+b") as target:
+        target.seek(start)
+        shutil.copyfileobj(source, target, MIB)
 
 
 def _write(path: Path, text: str) -> Path:

@@ -1,7 +1,8 @@
 """The docker images of the build: Packer and Ansible turn a base image into the environment, and that into the course.
 
-Nothing a killed build does can leave a container: each one's only process waits for a lock on a host file that this process
-holds. The kernel frees the lock however the holder ends, the container's process ends, and docker removes the container.
+Nothing a killed build does can leave a container: each one's only process waits for a lock on a host file that this
+process holds. The kernel frees the lock however the holder ends, the container's process ends, and docker removes the
+container.
 """
 
 import fcntl
@@ -66,6 +67,13 @@ def packer_argv(templates: Path, variables: Path) -> list[str]:
     return ["packer", "build", "-color=false", f"-var-file={os.fspath(variables)}", os.fspath(templates)]
 
 
+def packer_environment(scratch: Path) -> dict[str, str]:
+    """Returns what makes Packer and Ansible put their droppings where the build's end removes them, in plain text."""
+    folders = ("TMPDIR", "PACKER_CACHE_DIR", "PACKER_CONFIG_DIR", "ANSIBLE_HOME")
+    switches = ("CHECKPOINT_DISABLE", "PACKER_NO_COLOR", "ANSIBLE_NOCOLOR")
+    return {**dict.fromkeys(folders, os.fspath(scratch)), **dict.fromkeys(switches, "1")}
+
+
 def build_image(step: Step, root: Path, work: Path, console: Console) -> None:
     """Makes the image `step.tag` with packer/ and ansible/ of the checkout `root`; raises PracticumError."""
     variables = work / "ansible-vars.json"
@@ -79,11 +87,9 @@ def build_image(step: Step, root: Path, work: Path, console: Console) -> None:
             packer_argv(root / "packer", packer_vars),
             step=step.name,
             log=work / f"{step.name}.log",
-            # Packer and Ansible put their droppings where the build's end removes them.
-            env={"TMPDIR": os.fspath(scratch), "PACKER_CACHE_DIR": os.fspath(scratch), "PACKER_CONFIG_DIR": os.fspath(scratch), "ANSIBLE_HOME": os.fspath(scratch),
-                 "CHECKPOINT_DISABLE": "1", "PACKER_NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"},
+            env=packer_environment(scratch),
             on_line=lambda line: report_task(line, console),
-        )  # fmt: skip
+        )
     if not image_exists(step.tag):
         raise PracticumError(f"{step.name}: packer ended well but left no image {step.tag}; see {work / step.name}.log")
 
@@ -134,14 +140,19 @@ def ask_image(image: str, questions: Mapping[str, Sequence[str]], work: Path) ->
         }
 
 
-def export_tree(image: str, tree: Path, work: Path) -> None:
-    """Unpacks the root file system of `image`, owners, modes and capabilities included, into the new folder `tree`."""
+def export_tree(image: str, tree: Path, work: Path, selection: Sequence[str] = ()) -> None:
+    """Unpacks the root file system of `image`, owners, modes and capabilities included, into the new folder `tree`.
+
+    `selection` is given to tar: `--exclude=PATTERN`, or the names to take alone.
+    """
     tree.mkdir()
     with running(image, work) as container:
-        pipe = 'docker export "$1" | tar --extract --numeric-owner --same-owner --preserve-permissions --xattrs ' \
-               '--xattrs-include="*" --directory="$2"'  # fmt: skip
+        pipe = (
+            'docker export "$1" | (shift; exec tar --extract --numeric-owner --same-owner --preserve-permissions '
+            "--xattrs '--xattrs-include=*' --directory=\"$@\")"
+        )
         run(
-            ["bash", "-o", "pipefail", "-c", pipe, "export", container, os.fspath(tree)],
+            ["bash", "-o", "pipefail", "-c", pipe, "export", container, os.fspath(tree), *selection],
             step="disk",
             log=work / "export.log",
         )

@@ -44,6 +44,7 @@ PACKAGES = {
     "mke2fs": "e2fsprogs",
     "mkfs.ext4": "e2fsprogs",
     "mkfs.vfat": "dosfstools",
+    "mksquashfs": "squashfs-tools",
     "mmd": "mtools",
     "mmdebstrap": "mmdebstrap",
     "packer": "packer",

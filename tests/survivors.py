@@ -1,6 +1,8 @@
 """What a killed build may leave behind, looked up in /proc."""
 
 import os
+import socket
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +11,12 @@ MARK = "PRACTICUM_TEST_MARK"
 """Environment variable a test gives its processes: children inherit it, and reparenting does not hide it."""
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 20, pause: float = 0.01) -> None:
     """Polls until `condition` holds; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {seconds} s: {condition}"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def marked_processes(mark: str) -> list[str]:
@@ -26,6 +28,31 @@ def marked_processes(mark: str) -> list[str]:
                 found.append(f"{process.name} {(process / 'cmdline').read_bytes()!r}")
         except OSError:  # it ended meanwhile; the environment of a zombie is empty
             continue
+    return found
+
+
+def listeners_of(mark: str) -> set[str]:
+    """Returns the IP addresses on which processes that carry the mark listen for TCP connections."""
+    addresses = _listening_sockets()
+    found = set()
+    for process in (line.split()[0] for line in marked_processes(mark)):
+        for link in Path(f"/proc/{process}/fd").glob("*"):
+            try:
+                found.add(addresses[os.readlink(link)])  # noqa: PTH115 - "socket:[inode]" is no path
+            except (OSError, KeyError):
+                continue
+    return found
+
+
+def _listening_sockets() -> dict[str, str]:
+    """Returns the address of each listening socket by its link text; proc(5) has the fields, in the host's byte order."""
+    found = {}
+    for family, table in ((socket.AF_INET, "tcp"), (socket.AF_INET6, "tcp6")):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                words = struct.unpack(f"={len(fields[1].split(':')[0]) // 8}L", bytes.fromhex(fields[1].split(":")[0]))
+                found[f"socket:[{fields[9]}]"] = socket.inet_ntop(family, struct.pack(f">{len(words)}L", *words))
     return found
 
 

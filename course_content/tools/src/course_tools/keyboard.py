@@ -86,20 +86,39 @@ def set_layout(machine: Machine, layout: Layout) -> str:
     """
     path = machine.path(CONFIGURATION)
     owner = (machine.superuser, machine.superuser_group)
-    write_atomically(
-        path, configure(path.read_text() if path.is_file() else "", layout).encode(), mode=0o644, owner=owner
-    )
+    before = path.read_text() if path.is_file() else ""
+    warning = ""
+    if read_layout(before) != layout:  # compiling takes seconds; the layout that the boot loaded needs none
+        write_atomically(path, configure(before, layout).encode(), mode=0o644, owner=owner)
+        warning = compile_layout(machine)
+    record_choice(machine, layout)
+    return warning
+
+
+def compile_layout(machine: Machine) -> str:
+    """Bring the recorded layout into use; returns a warning, "" when it works at once."""
     # --save compiles the layout into /etc/console-setup, from where the boot loads it; --force: from ssh too.
-    done = machine.run(["setupcon", "--keyboard-only", "--force", "--save"], timeout=60)
+    done = machine.run(["setupcon", "--keyboard-only", "--force", "--save"], timeout=240)
+    if done.status:
+        reason = (done.output.strip().splitlines() or [f"status {done.status}"])[-1]
+        return f"the layout is recorded but not in use before the next start ({reason})"
+    return ""
+
+
+def record_choice(machine: Machine, layout: Layout) -> None:
+    """Note that the menu was answered: later boots do not ask."""
+    owner = (machine.superuser, machine.superuser_group)
     stamp = machine.path(STAMP)
     if not stamp.parent.is_dir():
         stamp.parent.mkdir(mode=0o755, parents=True)
         fsync_path(stamp.parent.parent)
     write_atomically(stamp, f"{format_layout(layout)}\n".encode(), mode=0o644, owner=owner)
-    if done.status:
-        reason = (done.output.strip().splitlines() or [f"status {done.status}"])[-1]
-        return f"the layout is recorded but not in use before the next start ({reason})"
-    return ""
+
+
+def read_layout(text: str) -> Layout:
+    """The layout and variant that the keyboard(5) file `text` sets; ("", "") when it sets none."""
+    settings = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return (settings.get("XKBLAYOUT", "").strip('" '), settings.get("XKBVARIANT", "").strip('" '))
 
 
 def configure(text: str, layout: Layout) -> str:

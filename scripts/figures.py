@@ -1,0 +1,126 @@
+"""Measured figures: how they are kept between runs of the benchmark, and the page made of them."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from practicum.cache import format_bytes
+from practicum.publish import write_text
+
+HEAD = """# Figures
+
+Written by `make bench` (`scripts/bench.py`): do not edit, measure again. Each part can be measured alone and replaces
+its own rows only. Times depend on what else the machine did: the second table gives its load before each part.
+
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row: what was measured, its value in `unit` ("bytes", "s", "ratio"), and the most it may be, if promised."""
+
+    what: str
+    value: float
+    unit: str
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine that measured: processor model, cores, bytes of memory, kernel release."""
+
+    cpu: str
+    cores: int
+    memory: int
+    kernel: str
+
+    def __str__(self) -> str:
+        return f"{self.cpu}, {self.cores} cores, {format_bytes(self.memory)}, Linux {self.kernel}"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run of one part: product and command it was run for, local date, load average (1 min) before it, its rows."""
+
+    product: str
+    command: str
+    date: str
+    load: float
+    host: Host
+    figures: tuple[Figure, ...]
+
+
+def render(measurements: Mapping[str, Measurement], order: tuple[str, ...]) -> str:
+    """Returns docs/figures.md: the rows of each part, in `order`, then when and where each part was measured."""
+    parts = [part for part in order if part in measurements]
+    rows = [
+        f"| {figure.what} | {format_value(figure.value, figure.unit)} | {format_limit(figure)} "
+        f"| `{measurements[part].command}` |"
+        for part in parts
+        for figure in measurements[part].figures
+    ]
+    runs = [
+        f"| {part} | {one.product} | {one.date} | {one.load:.1f} | {one.host} |"
+        for part in parts
+        for one in [measurements[part]]
+    ]
+    return HEAD + "\n".join(
+        [
+            "| what | measured | at most | command |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+            "| part | of | when | load before | machine |",
+            "| --- | --- | --- | --- | --- |",
+            *runs,
+            "",
+        ]
+    )
+
+
+def format_value(value: float, unit: str) -> str:
+    """Returns a value for people, with its unit."""
+    if unit == "bytes":
+        return format_bytes(round(value))
+    if unit == "ratio":
+        return f"{value:.2f} times"
+    minutes, seconds = divmod(round(value), 60)
+    return f"{minutes} min {seconds:02} s" if minutes else f"{value:.1f} s"
+
+
+def format_limit(figure: Figure) -> str:
+    """Returns what was promised, with a mark where it is missed, "" where nothing was."""
+    if figure.limit is None:
+        return ""
+    return format_value(figure.limit, figure.unit) + ("" if figure.value <= figure.limit else " **(missed)**")
+
+
+def read_measurements(path: Path) -> dict[str, Measurement]:
+    """Returns what earlier runs measured, by part; empty when there is no such file."""
+    if not path.exists():
+        return {}
+    kept = json.loads(path.read_text())
+    return {
+        part: Measurement(
+            **{
+                **values,
+                "host": Host(**values["host"]),
+                "figures": tuple(Figure(**figure) for figure in values["figures"]),
+            }
+        )
+        for part, values in kept.items()
+    }
+
+
+def write_measurements(path: Path, measurements: Mapping[str, Measurement]) -> None:
+    write_text(path, json.dumps({part: asdict(one) for part, one in measurements.items()}, indent=1) + "\n")
+
+
+def describe_host() -> Host:
+    cpus = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in cpus if line.startswith("model name")), "unknown CPU")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Host(model, len(os.sched_getaffinity(0)), memory, platform.release())

@@ -1,0 +1,78 @@
+"""A place to build in without a trace: a copy of the checkout, a cache of its own, docker's images as they were."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from practicum import build, cache, content, run, stages
+from practicum.description import Semester, load
+from practicum.errors import PracticumError
+from practicum.stages import Stage
+
+
+@contextmanager
+def spared(semester: Semester, work: Path) -> Iterator[tuple[Semester, Path]]:
+    """Gives `semester` in a copy of its checkout, and an empty cache home, both in `work`; restores docker's images."""
+    scope = semester.course.semester
+    with cache.lock(f"build-{scope}", f"benchmark of {scope}"):
+        checkout, home = work / "checkout", work / "cache"
+        copy_checkout(semester.root, checkout)
+        home.mkdir()
+        copy = load(checkout / "semesters" / scope)
+        before = find_images(copy)
+        try:
+            yield copy, home
+        finally:
+            restore_images(before, find_images(copy))
+
+
+def copy_checkout(source: Path, target: Path) -> None:
+    """Copies what git knows or would take, as it is now."""
+    argv = ["git", "-C", os.fspath(source), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in filter(None, run.read(argv, step="bench").split("\0")):
+        if (source / name).is_file():  # not removed since the last commit
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, target / name, follow_symlinks=False)
+
+
+def change_content(semester: Semester) -> str:
+    """Appends a comment to the first text of the included content; returns the file's path inside course_content/."""
+    for part in semester.content.include:
+        for path in content.list_files(semester.content_root, part, solutions=False):
+            if path.suffix in (".md", ".py"):
+                with (semester.content_root / path).open("a") as file:
+                    file.write("\n# changed by the benchmark\n")
+                return f"`{path}`"
+    raise PracticumError("content: content.include holds no .md or .py file to change")
+
+
+def find_images(semester: Semester) -> dict[str, str]:
+    """Returns the id ("" for none) of each image that a build of `semester` names, the last stage's first."""
+    named = [stage.tag for stage in reversed(build.appliance(semester).stages) if stage.keeps_image]
+    argv = ["docker", "image", "ls", "--no-trunc", "--quiet"]
+    return {tag: run.read([*argv, tag], step="bench").strip() for tag in named}
+
+
+def restore_images(before: dict[str, str], after: dict[str, str]) -> None:
+    """Gives back the tags that a build took, and removes the images it made: children before parents."""
+    for tag, image in before.items():
+        if image and after.get(tag) != image:
+            run.read(["docker", "tag", image, tag], step="bench")
+    for tag, image in after.items():
+        if image and image != before.get(tag):
+            run.read(["docker", "image", "rm", "--force", image], step="bench")
+
+
+def lend_output(stage: Stage, home: Path) -> None:
+    """Puts the finished output of `stage` from this user's cache into the one at `home`."""
+    folder = stages.folder_of(stage)
+    shutil.copytree(folder, home / folder.relative_to(cache.root().parent), copy_function=link_or_copy)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # the cache may be on another file system
+        shutil.copy2(source, target)

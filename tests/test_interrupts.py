@@ -1,0 +1,194 @@
+"""Real builds of a small semester, interrupted: nothing is left behind, and the next build goes on from there.
+
+The tests are one walk, in the order of the file: each builds what the one before it left unbuilt, so that the whole
+costs little more than one build. Alone, a test works too and only takes longer.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from small_site import SEMESTER, Build, Site, make_site
+from survivors import MARK, listeners_of, marked_processes, mounts_under, wait_until
+
+from practicum import build, cache, images, run
+from practicum.description import load
+from practicum.errors import PracticumError
+
+pytestmark = pytest.mark.timeout(1200)
+ORDERLY = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    if os.geteuid() != 0:
+        pytest.skip("a build needs root")
+    try:
+        images.ensure_docker()
+        run.require("mmdebstrap", "packer", "ansible-playbook")
+    except PracticumError as error:
+        pytest.skip(str(error))
+    site = make_site(tmp_path_factory.mktemp("site"))
+    try:
+        # The wheels are content-addressed and made for being shared; downloading them again would prove nothing.
+        (site.folder / "cache/practicum").mkdir(parents=True)
+        store = cache.root() / "wheels"
+        store.mkdir(exist_ok=True)
+        (site.folder / "cache/practicum/wheels").symlink_to(store)
+        locked = site.command("lock", SEMESTER)
+        if "network" in locked.stderr:
+            pytest.skip(locked.stderr.strip())
+        assert locked.returncode == 0, locked.stderr
+        yield site
+    finally:
+        site.remove()
+
+
+@pytest.fixture(autouse=True)
+def seconds(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    with capsys.disabled():
+        print(f"\n  {request.node.name}: {time.monotonic() - begun:.1f} s", end="")
+
+
+def interrupt(running: Build, signum: int) -> None:
+    """Stops the build and judges how it ended: by exit code, in time, with one line."""
+    code, seconds = running.stop(signum)
+    if signum == signal.SIGKILL:
+        assert code == -9
+        return
+    assert code == ORDERLY[signal.Signals(signum)] and seconds < 15, f"{code} after {seconds:.1f} s: {running.said()}"
+    told = [line for line in running.said().splitlines() if not line.startswith("[")]
+    assert len(told) == 1 and told[0].startswith(f"practicum: stopped by {signal.Signals(signum).name};"), (
+        running.said()
+    )
+
+
+def is_running(site: Site, running: Build, program: str) -> bool:
+    return any(f"b'{program}\\x00" in process for process in marked_processes(running.mark))
+
+
+# ---- the walk ------------------------------------------------------------------------------------------------------
+
+
+def test_kill_during_base(site: Site) -> None:
+    with site.building() as running:
+        # What mmdebstrap mounts for dpkg, and leaves behind where nobody contains it.
+        running.wait_for(lambda: len(mounts_under(site.folder)) >= 2)
+        assert len(marked_processes(running.mark)) >= 3
+        interrupt(running, signal.SIGKILL)
+    assert not site.dist_digests()
+
+
+def test_term_during_environment(site: Site) -> None:
+    with site.building() as running:
+        running.wait_for_line("environment: system : Install the Debian packages")
+        assert len(site.containers()) == 1 and not any(json.loads(site.published_ports()).values())
+        assert running.listeners, "packer listens on loopback for ansible: else this test looks in the wrong place"
+        interrupt(running, signal.SIGTERM)
+    assert not site.dist_digests()
+    assert not list((site.folder / "cache/practicum/work").iterdir())
+
+
+def test_kill_during_environment_and_a_second_build_meanwhile(site: Site) -> None:
+    with site.building() as running:
+        running.wait_for(site.containers)
+        assert "base: cached" in running.said(), "the build must go on from where the last one was stopped"
+        begun = time.monotonic()
+        second = site.command("ova", SEMESTER)
+        refused = time.monotonic() - begun
+        assert second.returncode == 75 and refused < 3, f"{second.returncode} after {refused:.1f} s"
+        assert second.stderr.startswith(f"practicum: build of {SEMESTER}: process {running.process.pid} ")
+        assert len(second.stderr.splitlines()) == 1
+        interrupt(running, signal.SIGKILL)
+    assert not site.dist_digests()
+
+
+@pytest.mark.parametrize(
+    ("line", "program", "signum"),
+    [("disk: writing the file system", "mke2fs", signal.SIGKILL), ("disk: compressing", "", signal.SIGINT)],
+)
+def test_stop_during_disk(site: Site, line: str, program: str, signum: int) -> None:
+    with site.building() as running:
+        running.wait_for_line(line)
+        if program:
+            running.wait_for(lambda: is_running(site, running, program))
+        interrupt(running, signum)
+    assert not site.dist_digests()
+
+
+def test_kill_while_the_appliance_is_written(site: Site) -> None:
+    with site.building() as running:
+        running.wait_for(lambda: site.written_bytes() > 1 << 20)
+        interrupt(running, signal.SIGKILL)
+    assert not site.dist_digests()
+
+
+def test_build_after_all_that(site: Site) -> None:
+    with site.building() as running:
+        running.finish()
+    assert running.stages_run()[-1] == "ova"
+    name = f"tt1-{SEMESTER}.ova"
+    digests = site.dist_digests()
+    assert set(digests) == {name, f"{name}.sha256"}
+    assert (site.dist / f"{name}.sha256").read_text() == f"{digests[name]}  {name}\n"
+    assert site.command("verify-ova", str(site.dist / name)).returncode == 0
+    work = site.folder / "cache/practicum/work"
+    assert not [path for path in work.iterdir() if path.is_dir()], "what the killed builds left must be swept"
+
+
+def test_unchanged_build_is_quick(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    with site.building() as running:
+        running.finish()  # builds what is missing when this test runs alone
+    before = site.dist_digests()
+    begun = time.monotonic()
+    again = site.command("ova", SEMESTER)
+    took = time.monotonic() - begun
+    assert again.returncode == 0 and took < 5, f"{again.returncode} after {took:.1f} s: {again.stderr}"
+    assert again.stderr.count(": cached\n") == len(build.appliance(load(site.root / "semesters" / SEMESTER)).stages)
+    assert site.dist_digests() == before
+    with capsys.disabled():
+        print(f"\n  unchanged: {took:.1f} s", end="")
+
+
+def test_kill_while_a_new_appliance_replaces_the_last_good_one(site: Site) -> None:
+    with site.building() as running:
+        running.finish()
+    good = site.dist_digests()
+    site.content_file.write_text(f"Changed {uuid.uuid4()}.\n")
+    with site.building() as running:
+        running.wait_for(lambda: site.written_bytes() > 1 << 20)
+        interrupt(running, signal.SIGKILL)
+    assert site.dist_digests() == good
+    assert running.stages_run() == ["course", "disk"], running.said()
+    with site.building() as running:
+        running.finish()
+    assert running.stages_run() == ["ova"], running.said()
+    assert site.dist_digests() != good
+
+
+# ---- the eyes ------------------------------------------------------------------------------------------------------
+
+
+def test_listener_off_loopback_would_be_seen() -> None:
+    mark = uuid.uuid4().hex
+    script = (
+        "import socket, sys\n"
+        "held = [socket.create_server((host, 0), family=family) for host, family in"
+        " (('127.0.0.1', socket.AF_INET), ('0.0.0.0', socket.AF_INET))]\n"
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], env={**os.environ, MARK: mark}, stdin=subprocess.PIPE
+    ) as child:
+        try:
+            wait_until(lambda: listeners_of(mark) == {"127.0.0.1", "0.0.0.0"})
+        finally:
+            child.kill()
