@@ -1,10 +1,14 @@
 """The base root: a minimal Debian made by mmdebstrap, the same for every product, as a local docker image."""
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from practicum.errors import PracticumError
+from practicum.images import ensure_docker, running
 from practicum.progress import Console
-from practicum.run import run
+from practicum.run import read, run
 
 PACKAGES = ("ca-certificates", "python3")
 """What Ansible needs to start work in a container, and the network to be trusted."""
@@ -31,3 +35,37 @@ def build_base(suite: str, trim: Path, tag: str, out: Path, console: Console) ->
     run(mmdebstrap_argv(suite, trim, tar), step="base", log=log, env=where, on_line=console.say)
     run(["docker", "import", os.fspath(tar), tag], step="base", log=log)
     tar.unlink()
+
+
+def resolve_packages(suite: str, trim: Path, packages: Sequence[str], work: Path, console: Console) -> dict[str, str]:
+    """Returns the version, by package name, of all that a build of today installs: the base root, `packages` and what they need.
+
+    Nothing is installed: a fresh base root asks apt. Raises PracticumError when a package does not exist.
+    """
+    ensure_docker()
+    tag = f"practicum-lock:{os.getpid()}"
+    build_base(suite, trim, tag, work, console)
+    try:
+        with running(tag, work, network="bridge") as container:
+            inside = ["docker", "exec", container]
+            console.say("resolving the Debian packages")
+            query = ["dpkg-query", "--show", "--showformat=${Package}=${Version}\n"]
+            installed = read([*inside, *query], step="lock")
+            read([*inside, "apt-get", "update"], step="lock", timeout=300)
+            simulate = ["apt-get", "install", "--simulate", "--no-install-recommends", *packages]
+            planned = read([*inside, *simulate], step="lock", timeout=300)
+    finally:
+        read(["docker", "image", "rm", "--force", tag], step="lock")
+    versions = dict(line.split("=", 1) for line in installed.splitlines())
+    return versions | parse_simulation(planned)
+
+
+def parse_simulation(text: str) -> dict[str, str]:
+    """Returns the versions in the `Inst` lines of `apt-get --simulate`: `Inst NAME [OLD] (NEW ARCHIVE [ARCH])`."""
+    lines = [line for line in text.splitlines() if line.startswith("Inst ")]
+    matches = [re.match(r"Inst (\S+) (?:\[\S+\] )?\((\S+)", line) for line in lines]
+    if None in matches:
+        raise PracticumError(
+            f"lock: apt-get says {lines[matches.index(None)]!r}, which has no version; is apt newer than 2.x?"
+        )
+    return {match[1].partition(":")[0]: match[2] for match in matches if match}

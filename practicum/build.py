@@ -102,8 +102,12 @@ def role_variables(semester: Semester, product: str) -> dict[str, Any]:
     }
 
 
+def trim_list(root: Path) -> Path:
+    return root / "ansible/trim/debian.dpkg.cfg"
+
+
 def _base_stage(semester: Semester, root: Path) -> Stage:
-    trim = root / "ansible/trim/debian.dpkg.cfg"
+    trim = trim_list(root)
     debian_lock = semester.folder / "debian.lock"
     inputs = {
         "suite": semester.debian.suite,

@@ -55,18 +55,20 @@ def explain(semester: SemesterId = "") -> None:
 
 @app.command()
 def lock(semester: SemesterId = "") -> None:
-    """Resolve the Python sets with hashes, and record the Debian versions of the last build."""
+    """Resolve the Python sets with hashes, and record the versions of the Debian packages as they are today."""
+    from practicum import base, build
     from practicum import lock as locks
-    from practicum import stages
+    from practicum.progress import Console
 
     described = find_semester(semester)
     for path in (locks.lock_python(described, kind="cpu"), locks.lock_python(described, kind="cuda")):
         print(path)
-    built = stages.last_output(described.course.semester, "environment")
-    if built:
-        print(locks.record_debian(described, locks.read_debian(built / "debian.txt")))
-    else:
-        print("debian.lock: left as it is; it records what a build installed, so run this again after `make ova`")
+    with Console() as console, cache.work_folder("lock") as work, console.stage("debian"):
+        packages = build.role_variables(described, "appliance")["debian_packages"]
+        versions = base.resolve_packages(
+            described.debian.suite, build.trim_list(described.root), packages, work, console
+        )
+    print(locks.record_debian(described, versions))
 
 
 @app.command()

@@ -112,19 +112,19 @@ def hold_alive(work: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def container_argv(image: str, alive: Path) -> list[str]:
+def container_argv(image: str, alive: Path, network: str) -> list[str]:
     """Returns the command that starts a container of `image` doing nothing until `alive` is free."""
     return [
-        "docker", "run", "--detach", "--rm", "--network", "none", "--volume", f"{os.fspath(alive)}:/run/alive:ro",
+        "docker", "run", "--detach", "--rm", "--network", network, "--volume", f"{os.fspath(alive)}:/run/alive:ro",
         "--entrypoint", "/usr/bin/flock", image, "--shared", "/run/alive", "/bin/true",
     ]  # fmt: skip
 
 
 @contextmanager
-def running(image: str, work: Path) -> Iterator[str]:
-    """Gives the id of an idle container of `image`."""
+def running(image: str, work: Path, network: str = "none") -> Iterator[str]:
+    """Gives the id of an idle container of `image`, on one of docker's networks."""
     with hold_alive(work) as alive:
-        container = read(container_argv(image, alive), step="docker").strip()
+        container = read(container_argv(image, alive, network), step="docker").strip()
         try:
             yield container
         finally:

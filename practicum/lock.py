@@ -133,7 +133,7 @@ def record_debian(semester: Semester, installed: Mapping[str, str]) -> Path:
     path = semester.folder / "debian.lock"
     lines = [f"{name}={version}\n" for name, version in sorted(installed.items())]
     write_text(
-        path, f"# Debian packages of the last recorded build (practicum lock {semester.folder.name})\n{''.join(lines)}"
+        path, f"# Debian packages as a build installs them (practicum lock {semester.folder.name})\n{''.join(lines)}"
     )
     return path
 

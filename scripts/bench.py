@@ -90,7 +90,7 @@ def measure_imported(bench: Bench) -> tuple[int, str]:
     with open_vbox(root) as vbox:
         machine = vbox.showvminfo(vbox.import_ova(bench.ova))
         (medium,) = [value for value in machine.values() if value.endswith((".vmdk", ".vdi"))]
-        return vbox.host_path(medium).stat().st_blocks * 512, f"VirtualBox {vbox.version()}"
+        return vbox.host_path(medium).stat().st_blocks * 512, f"VirtualBox {vbox.version().partition('_')[0]}"
 
 
 def measure_warm(bench: Bench) -> list[Figure]:
@@ -122,7 +122,8 @@ def measure_content(bench: Bench) -> list[Figure]:
 def measure_cold(bench: Bench) -> list[Figure]:
     with spared(bench.semester, bench.work) as (copy, home):
         started = time.monotonic()
-        wheelhouse.prepare(lock.find_lock(copy, "cpu"), home / "practicum", progress=True)
+        with bench.console.paused():
+            wheelhouse.prepare(lock.find_lock(copy, "cpu"), home / "practicum", progress=True)
         fetching = time.monotonic() - started
         wheels = sum(path.stat().st_size for path in (home / "practicum/wheels").rglob("*.whl"))
         building = build_copy(bench, copy, home, "cold")

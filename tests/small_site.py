@@ -60,7 +60,7 @@ class Build:
             alive = self.process.poll() is None
             return condition() or not (alive or self.fail(f"the build ended with {self.process.returncode}"))
 
-        wait_until(seen, seconds, pause=0.02)
+        wait_until(seen, seconds, pause=0.05)
 
     def wait_for_line(self, text: str) -> None:
         self.wait_for(lambda: text in self.said())

@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 MARK = "PRACTICUM_TEST_MARK"
@@ -36,16 +37,15 @@ def listeners_of(mark: str) -> set[str]:
     addresses = _listening_sockets()
     found = set()
     for process in (line.split()[0] for line in marked_processes(mark)):
-        for link in Path(f"/proc/{process}/fd").glob("*"):
-            try:
-                found.add(addresses[os.readlink(link)])  # noqa: PTH115 - "socket:[inode]" is no path
-            except (OSError, KeyError):
-                continue
+        with suppress(OSError):  # it ended meanwhile
+            for link in list(Path(f"/proc/{process}/fd").iterdir()):
+                with suppress(OSError, KeyError):
+                    found.add(addresses[os.readlink(link)])  # noqa: PTH115 - "socket:[inode]" is no path
     return found
 
 
 def _listening_sockets() -> dict[str, str]:
-    """Returns the address of each listening socket by its link text; proc(5) has the fields, in the host's byte order."""
+    """Returns the address of each listening socket by its link text; fields of proc(5), in the host's byte order."""
     found = {}
     for family, table in ((socket.AF_INET, "tcp"), (socket.AF_INET6, "tcp6")):
         for line in Path("/proc/net", table).read_text().splitlines()[1:]:

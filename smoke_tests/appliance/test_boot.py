@@ -54,6 +54,12 @@ for step in range(30):
     losses.append(loss.item())
 """
 
+VISION = """
+import torchvision
+from torchvision.transforms import v2
+print(torch.__version__, torchvision.__version__, torch.version.cuda, *v2.Resize(8)(torch.zeros(3, 16, 16)).shape)
+"""
+
 
 def test_console_says_what_to_do(machine: Machine, semester: Semester, build: Path) -> None:
     course, appliance = semester.course, semester.appliance
@@ -137,14 +143,16 @@ def test_content_is_in_the_home_folder(machine: Machine, jupyter: Jupyter, semes
 
 def test_notebook_trains_on_a_real_kernel(jupyter: Jupyter, semester: Semester) -> None:
     path = f"{semester.course.slug}/smoke-training.ipynb"
-    jupyter.save(
-        path, make_notebook(TRAINING, "print(json.dumps(losses))", "print(torch.__version__)")
-    ).raise_for_status()
-    training, printed, version = jupyter.run_notebook(path, timeout=300)
+    jupyter.save(path, make_notebook(TRAINING, "print(json.dumps(losses))", VISION)).raise_for_status()
+    training, printed, vision = jupyter.run_notebook(path, timeout=600)
     assert training.status == "ok", training.error
     losses = json.loads(printed.text)
     assert losses[-1] < 0.8 * losses[0], losses
-    assert version.text.strip().split("+")[0] == "2.13.0"
+    assert vision.status == "ok", vision.error
+    pins = dict(pin.split("==") for pin in semester.python.requires if "==" in pin)
+    torch, torchvision, cuda, *shape = vision.text.split()
+    assert (torch.split("+")[0], torchvision.split("+")[0]) == (pins["torch"], pins["torchvision"])
+    assert (cuda, shape) == ("None", ["3", "8", "8"]), "the appliance carries the CPU build"
     saved = jupyter.load(path)["cells"][1]["outputs"]
     assert saved and json.loads("".join(saved[0]["text"])) == losses
     jupyter.delete(path)

@@ -46,10 +46,16 @@ def wait_answer(machine: Machine, timeout: float = START_TIMEOUT) -> None:
     pytest.fail(f"Jupyter did not answer within {timeout} s:\n{machine.run('journalctl -u jupyter -n 30').stdout}")
 
 
+@pytest.fixture
+def jupyter_answers(machine: Machine) -> None:
+    """What an earlier test broke must not fail the next one."""
+    wait_answer(machine)
+
+
 # the code
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def restore_code(machine: Machine) -> Iterator[None]:
     code = machine.code
     yield
@@ -59,26 +65,26 @@ def restore_code(machine: Machine) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("restore_code")
-@pytest.mark.parametrize(
-    "damage, reason",
-    [
-        (f": > {CODE_FILE}", "empty"),
-        (f'echo "$CODE" > {CODE_FILE}', "line break"),
-        (f'printf %s "$CODE" > {CODE_FILE}; chmod 0666 {CODE_FILE}', "mode"),
-        (f"rm {CODE_FILE}", "missing"),
-    ],
-    ids=["emptied", "line-break", "writable", "removed"],
-)
-def test_jupyter_stays_shut_without_a_valid_code(machine: Machine, damage: str, reason: str) -> None:
-    """An empty token would open Jupyter to everybody: it must not start, and the console must say why."""
-    shown = len(machine.console)
-    machine.sudo(f"CODE={machine.code}; systemctl stop jupyter; {damage}; systemctl --no-block start jupyter")
-    machine.wait_serial(rf"^ *Status +STOPPED: .*({reason})", 120, since=shown)
-    # Restart=always tries again and again: the gate must have refused at least once, and nothing may listen.
-    assert "course-access" in machine.run("journalctl -u jupyter -n 20 -o cat").stdout
-    assert "8888" not in machine.run("ss --no-header --listening --tcp --numeric").stdout
-    with pytest.raises(httpx.TransportError):
-        machine.http("/api")
+class TestDamagedCode:
+    @pytest.mark.parametrize(
+        "damage, reason",
+        [
+            (f": > {CODE_FILE}", "empty"),
+            (f'echo "$CODE" > {CODE_FILE}', "line break"),
+            (f'printf %s "$CODE" > {CODE_FILE}; chmod 0666 {CODE_FILE}', "mode"),
+            (f"rm {CODE_FILE}", "missing"),
+        ],
+        ids=["emptied", "line-break", "writable", "removed"],
+    )
+    def test_jupyter_stays_shut_without_a_valid_code(self, machine: Machine, damage: str, reason: str) -> None:
+        """An empty token would open Jupyter to everybody: it must not start, and the console must say why."""
+        shown = len(machine.console)
+        machine.sudo(f"CODE={machine.code}; systemctl stop jupyter; {damage}; ! systemctl start jupyter")
+        machine.wait_serial(rf"^ *Status +STOPPED: .*({reason})", 120, since=shown)
+        assert "course-access" in machine.run("journalctl -u jupyter -n 20 -o cat").stdout, "refused by the gate"
+        assert "8888" not in machine.run("ss --no-header --listening --tcp --numeric").stdout
+        with pytest.raises(httpx.TransportError):
+            machine.http("/api")
 
 
 # the server
@@ -111,31 +117,34 @@ def wait_for_saves(saver: Saver, more: int) -> None:
         time.sleep(0.05)
 
 
-def test_no_acknowledged_save_is_lost_when_the_server_is_killed(
-    machine: Machine, jupyter: Jupyter, semester: Semester
-) -> None:
+@pytest.fixture
+def saver(jupyter: Jupyter, semester: Semester, jupyter_answers: None) -> Iterator[Saver]:
     path = f"{semester.course.slug}/smoke-saves.ipynb"
     saver = Saver(jupyter, path)
     saver.start()
+    yield saver
+    saver.stopped.set()
+    saver.join(60)
+    jupyter.delete(path)
+
+
+def test_no_acknowledged_save_is_lost_when_the_server_is_killed(machine: Machine, saver: Saver) -> None:
     phase = random.Random(559)
     for _ in range(ATTEMPTS):
         wait_for_saves(saver, 2)
         time.sleep(phase.uniform(0, 1))  # another moment of the save each time
         pid, safe = server_pid(machine), saver.acknowledged
         machine.sudo(f"kill -9 {pid}")
-        text = machine.run(f"cat ~/{path}").stdout
-        version = int(json.loads(text)["cells"][0]["source"].split("=")[1])
-        assert safe <= version <= saver.attempted
-        assert len(json.loads(text)["cells"][1]["source"]) == SAVED_BYTES
+        cells = json.loads(machine.run(f"cat ~/{saver.path}").stdout)["cells"]
+        version, padding = ("".join(cell["source"]) for cell in cells)
+        assert safe <= int(version.split("=")[1]) <= saver.attempted
+        assert len(padding) == SAVED_BYTES
         wait_answer(machine)
         assert server_pid(machine) not in (pid, "0")
     wait_for_saves(saver, 1)
-    saver.stopped.set()
-    saver.join(60)
-    jupyter.delete(path)
-    assert machine.run(f"ls -A ~/{semester.course.slug} | grep -c '^[.]~.*{path}'").stdout.strip() == "0"
 
 
+@pytest.mark.usefixtures("jupyter_answers")
 def test_kernel_without_memory_dies_alone(machine: Machine, jupyter: Jupyter) -> None:
     before = server_pid(machine)
     with jupyter.start_kernel() as kernel:
@@ -160,6 +169,7 @@ def full_disk(machine: Machine) -> Iterator[None]:
     machine.run("rm -f ~/filler ~/rest ~/crumbs", timeout=300)
 
 
+@pytest.mark.usefixtures("jupyter_answers")
 def test_full_disk_is_said_and_costs_nothing(
     machine: Machine, jupyter: Jupyter, semester: Semester, request: pytest.FixtureRequest
 ) -> None:

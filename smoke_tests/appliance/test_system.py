@@ -122,13 +122,13 @@ def test_home_belongs_to_the_student(guest: Host, machine: Machine) -> None:
 
 
 def test_code_is_written_nowhere_else(guest: Host, machine: Machine) -> None:
-    """Neither in the journal (Jupyter logs its address) nor on a command line nor in another file."""
-    assert guest.run(f"journalctl --no-pager | grep -c -- {machine.code[:9]}").stdout.strip() == "0"
+    """Neither in the journal (Jupyter logs its address) nor in another file."""
+    # sudo writes the commands of this very test into the journal: the brackets keep them from finding themselves.
+    pattern = f"[{machine.code[0]}]{machine.code[1:]}"
+    assert guest.run(f"journalctl --no-pager | grep -e '{pattern}'").stdout == ""
     assert guest.run("journalctl --no-pager | grep -c jupyter").stdout.strip() != "0"
-    places = "/etc /var/lib /var/log /home /root"
-    assert guest.run(f"grep -rlF --devices=skip -- {machine.code} {places}").stdout.split() == [
-        "/var/lib/course/access-code"
-    ]
+    found = guest.run(f"grep -rl --devices=skip -e '{pattern}' /etc /var/lib /var/log /home /root").stdout.split()
+    assert found == ["/var/lib/course/access-code"]
 
 
 # versions
@@ -151,14 +151,6 @@ def test_debian_packages_are_those_of_the_record(guest: Host, semester: Semester
     shown = guest.check_output("dpkg-query --show --showformat='${Package}=${Version}\\n'")
     found = dict(line.split("=", 1) for line in shown.splitlines())
     assert found == lock.read_debian(semester.folder / "debian.lock")
-
-
-def test_torch_is_the_cpu_build_and_vision_imports(guest: Host) -> None:
-    code = (
-        "import torch; from torchvision.transforms import v2;"
-        "print(torch.version.cuda, *v2.Resize(8)(torch.zeros(3, 16, 16)).shape)"
-    )
-    assert guest.check_output("/opt/venv/bin/python -I -c %s", code) == "None 3 8 8"
 
 
 # life

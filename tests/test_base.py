@@ -1,0 +1,124 @@
+"""practicum.base: the command that makes the root, where it works, and what its trim list keeps."""
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from practicum import base
+from practicum.errors import PracticumError
+from practicum.progress import Console
+
+TRIM = Path(__file__).parent.parent / "ansible/trim/debian.dpkg.cfg"
+
+
+def test_command_names_no_mirror_and_writes_one_file() -> None:
+    argv = base.mmdebstrap_argv("bookworm", Path("/a/trim.cfg"), Path("/b/base.tar"))
+    assert argv[0] == "mmdebstrap" and argv[-2:] == ["bookworm", "/b/base.tar"]
+    assert {"--mode=root", "--variant=minbase", "--dpkgopt=/a/trim.cfg"} < set(argv)
+    assert not [word for word in argv if "://" in word]
+    assert f"--include={','.join(base.PACKAGES)}" in argv and "python3" in base.PACKAGES
+
+
+class Tools:
+    """Stands in for mmdebstrap and docker: notes how they are called, and writes the root's archive."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.failing = failing
+        self.calls: list[tuple[list[str], dict[str, object]]] = []
+
+    def __call__(self, argv: list[str], **options: object) -> None:
+        self.calls.append((argv, options))
+        if argv[0] == self.failing:
+            raise PracticumError(f"base: {argv[0]} ended with exit code 1")
+        if argv[0] == "mmdebstrap":
+            Path(argv[-1]).write_bytes(b"root")
+
+
+def test_build_imports_the_root_and_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = Tools()
+    monkeypatch.setattr(base, "run", tools)
+    base.build_base("bookworm", TRIM, "practicum-base:1", tmp_path, Console(plain=True))
+    (made, options), (imported, _) = tools.calls
+    assert made == base.mmdebstrap_argv("bookworm", TRIM, tmp_path / "base.tar")
+    assert imported == ["docker", "import", os.fspath(tmp_path / "base.tar"), "practicum-base:1"]
+    assert not list(tmp_path.iterdir())
+    # Killed, mmdebstrap leaves a third of a gigabyte there: it must be swept with the work folder.
+    environment = options["env"]
+    assert isinstance(environment, dict) and Path(environment["TMPDIR"]).is_relative_to(tmp_path)
+
+
+def test_failure_of_mmdebstrap_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = Tools(failing="mmdebstrap")
+    monkeypatch.setattr(base, "run", tools)
+    with pytest.raises(PracticumError, match="mmdebstrap ended"):
+        base.build_base("bookworm", TRIM, "practicum-base:1", tmp_path, Console(plain=True))
+    assert len(tools.calls) == 1
+
+
+# ---- the trim list -------------------------------------------------------------------------------------------------
+
+
+def is_unpacked(path: str) -> bool:
+    """Judges as dpkg(1) does: shell patterns whose `*` also matches `/`, the last one that matches wins."""
+    unpacked = True
+    for line in TRIM.read_text().splitlines():
+        option, _, pattern = line.partition("=")
+        if option.startswith("path-") and fnmatchcase(path, pattern):
+            unpacked = option == "path-include"
+    return unpacked
+
+
+MODULES = "/lib/modules/6.1.0-50-amd64/kernel"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/usr/share/doc/bash/copyright",
+        "/usr/bin/python3.11",
+        "/usr/share/zoneinfo/Europe/Zurich",
+        "/usr/share/keymaps/i386/qwertz/fr_CH.kmap.gz",
+        *(f"{MODULES}/drivers/ata/{name}.ko" for name in ("ahci", "libahci", "libata", "ata_piix", "ata_generic")),
+        *(f"{MODULES}/drivers/scsi/{name}.ko" for name in ("scsi_mod", "sd_mod", "virtio_scsi", "hv_storvsc")),
+        *(f"{MODULES}/drivers/message/fusion/{name}.ko" for name in ("mptspi", "mptsas")),
+        *(f"{MODULES}/drivers/net/ethernet/intel/{name}.ko" for name in ("e1000/e1000", "e1000e/e1000e")),
+        f"{MODULES}/drivers/net/ethernet/amd/pcnet32.ko",
+        f"{MODULES}/drivers/net/virtio_net.ko",
+        f"{MODULES}/drivers/gpu/drm/vmwgfx/vmwgfx.ko",
+        f"{MODULES}/drivers/block/zram/zram.ko",
+        f"{MODULES}/drivers/virt/vboxguest/vboxguest.ko",
+        f"{MODULES}/drivers/hid/usbhid/usbhid.ko",
+        f"{MODULES}/drivers/input/serio/i8042.ko",
+        *(f"{MODULES}/fs/{name}.ko" for name in ("ext4/ext4", "squashfs/squashfs", "vboxsf/vboxsf", "fat/vfat")),
+    ],
+)
+def test_trim_list_keeps_what_a_machine_needs(path: str) -> None:
+    assert is_unpacked(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/usr/share/doc/bash/README",
+        "/usr/share/man/man1/bash.1.gz",
+        "/usr/share/locale/fr/LC_MESSAGES/bash.mo",
+        "/lib/firmware/regulatory.db",
+        *(f"{MODULES}/{name}.ko" for name in ("sound/soundcore", "net/wireless/cfg80211", "fs/ocfs2/ocfs2")),
+        f"{MODULES}/drivers/gpu/drm/amd/amdgpu/amdgpu.ko",
+        f"{MODULES}/drivers/net/wireless/ath/ath.ko",
+        f"{MODULES}/drivers/scsi/qla2xxx/qla2xxx.ko",
+    ],
+)
+def test_trim_list_leaves_out_what_none_has(path: str) -> None:
+    assert not is_unpacked(path)
+
+
+def test_trim_list_gives_a_reason_for_each_group() -> None:
+    """And has no line that dpkg would not understand: it stops at the first."""
+    for group in TRIM.read_text().strip().split("\n\n"):
+        first, *others = group.splitlines()
+        assert first.startswith("# "), group
+        for line in others:
+            assert line.startswith(("#", "path-exclude=/", "path-include=/")), line
