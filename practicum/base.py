@@ -31,14 +31,13 @@ def build_base(suite: str, trim: Path, tag: str, out: Path, console: Console) ->
     log = out / "base.log"
     console.say(f"installing Debian {suite}")
     # The root grows where the next build sweeps: a killed mmdebstrap leaves it behind.
-    where = {"TMPDIR": os.fspath(out)}
-    run(mmdebstrap_argv(suite, trim, tar), step="base", log=log, env=where, on_line=console.say)
+    run(mmdebstrap_argv(suite, trim, tar), step="base", log=log, tmp=out, on_line=console.say)
     run(["docker", "import", os.fspath(tar), tag], step="base", log=log)
     tar.unlink()
 
 
 def resolve_packages(suite: str, trim: Path, packages: Sequence[str], work: Path, console: Console) -> dict[str, str]:
-    """Returns the version, by package name, of all that a build of today installs: the base root, `packages` and what they need.
+    """Returns the version, by name, of every package a build of today installs: base root, `packages`, what they need.
 
     Nothing is installed: a fresh base root asks apt. Raises PracticumError when a package does not exist.
     """

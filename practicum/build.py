@@ -11,6 +11,7 @@ import shutil
 import sys
 import tomllib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def appliance(semester: Semester) -> Recipe:
     first = _base_stage(semester, root)
     environment = _environment_stage(semester, root, first)
     course = _course_stage(semester, root, environment)
-    python = _python_stage(environment)
+    python = _python_stage(semester, environment)
     written = _disk_stage(semester, course, python)
     packed = _ova_stage(semester, written, target)
     return Recipe(semester, (first, environment, python, course, written, packed), target)
@@ -102,6 +103,15 @@ def role_variables(semester: Semester, product: str) -> dict[str, Any]:
     }
 
 
+def choose_epoch(semester: Semester) -> int:
+    """Returns the time stamp of everything built for the semester: the first second of the year before it, in UTC.
+
+    It follows from the description alone, so that the same inputs give the same bytes on any day; and it is past
+    whenever the appliance is used, because a file system from the future makes the first boot repair it.
+    """
+    return int(datetime(int(semester.course.semester[:4]) - 1, 1, 1, tzinfo=UTC).timestamp())
+
+
 def trim_list(root: Path) -> Path:
     return root / "ansible/trim/debian.dpkg.cfg"
 
@@ -134,6 +144,7 @@ def _environment_stage(semester: Semester, root: Path, before: Stage) -> Stage:
         "semester.toml": json.dumps(variables, sort_keys=True),
         "python-cpu.lock": lock.hash_lock(python_lock),
         "torchvision": torchvision.RECIPE,
+        "ansible/ansible.cfg": hash_tree(root / "ansible/ansible.cfg"),
         "ansible/environment.yml": hash_tree(root / "ansible/environment.yml"),
         "packer": hash_tree(root / "packer"),
         "ansible/trim/python.txt": hash_tree(root / "ansible/trim/python.txt"),
@@ -233,14 +244,17 @@ def list_commands(tools: Path) -> list[str]:
     return sorted(tomllib.loads((tools / "pyproject.toml").read_text())["project"]["scripts"])
 
 
-def _python_stage(before: Stage) -> Stage:
-    inputs = {"environment": before.key, "practicum/disk.py": hash_tree(HERE / "disk.py")}
+def _python_stage(semester: Semester, before: Stage) -> Stage:
+    epoch = choose_epoch(semester)
+    inputs = {"environment": before.key, "epoch": str(epoch), "practicum/disk.py": hash_tree(HERE / "disk.py")}
 
     def build(out: Path, console: Console) -> None:
         console.say("unpacking the Python environment")
         images.export_tree(before.tag, out / "tree", out, [disk.PYTHON_PLACE])
         console.say("compressing the Python environment")
-        disk.write_squashfs(out / "tree" / disk.PYTHON_PLACE, out / "python.squashfs", log=out / "python.log")
+        disk.write_squashfs(
+            out / "tree" / disk.PYTHON_PLACE, out / "python.squashfs", epoch=epoch, log=out / "python.log"
+        )
         shutil.rmtree(out / "tree")
 
     return Stage("python", inputs, build, ("python.squashfs",), space=4 * GB, tools=("docker", "mksquashfs"))
@@ -252,6 +266,7 @@ def _disk_stage(semester: Semester, before: Stage, python: Stage) -> Stage:
         title=f"{semester.course.code} {semester.course.title}",
         hostname=semester.course.slug,
         size=semester.appliance.disk_gb << 30,
+        epoch=choose_epoch(semester),
     )
     inputs = {
         "course": before.key,
@@ -279,6 +294,7 @@ def _ova_stage(semester: Semester, before: Stage, target: Path) -> Stage:
     inputs = {
         "disk": before.key,
         "machine": repr(machine),
+        "epoch": str(choose_epoch(semester)),
         "target": str(target),
         **{f"practicum/{name}": hash_tree(HERE / name) for name in ("ovf.py", "ova.py", "verify")},
     }
@@ -287,7 +303,7 @@ def _ova_stage(semester: Semester, before: Stage, target: Path) -> Stage:
         vmdk_file = stages.folder_of(before) / "disk.vmdk"
         console.say("packing and verifying")
         descriptor = ovf.describe(machine, ovf.Disk.of(vmdk_file, ova.disk_name(semester.name)))
-        ova.write(target, descriptor, vmdk_file, name=semester.name, mtime=int(disk.epoch()))
+        ova.write(target, descriptor, vmdk_file, name=semester.name, mtime=choose_epoch(semester))
         write_text(out / "ova.json", json.dumps(_measure(target)))
 
     def still_there(folder: Path) -> bool:

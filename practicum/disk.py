@@ -72,26 +72,29 @@ TOOLS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """name: what all identifiers derive from; title: what the boot menu shows; hostname; size: bytes of the disk."""
+    """name: what all identifiers derive from; title: what the boot menu shows; hostname; size: bytes of the disk;
+    epoch: seconds since 1970 that stand as the time of writing, so that two builds agree.
+    """
 
     name: str
     title: str
     hostname: str
     size: int
+    epoch: int
 
     def guid(self, part: str) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"practicum:{self.name}:{part}"))
 
 
-def write_squashfs(folder: Path, out: Path, *, log: Path) -> None:
-    """Writes the read-only file system `out` from `folder`: the same bytes for the same tree."""
-    run(squashfs_argv(folder, out), step="python", log=log)
+def write_squashfs(folder: Path, out: Path, *, epoch: int, log: Path) -> None:
+    """Writes the read-only file system `out` from `folder`: the same bytes for the same tree and epoch."""
+    run(squashfs_argv(folder, out, epoch), step="python", log=log)
 
 
-def squashfs_argv(folder: Path, out: Path) -> list[str]:
+def squashfs_argv(folder: Path, out: Path, epoch: int) -> list[str]:
     return [
         "mksquashfs", os.fspath(folder), os.fspath(out), "-noappend", "-no-progress", "-quiet", "-all-root",
-        "-comp", "zstd", "-Xcompression-level", str(SQUASH_LEVEL), "-b", SQUASH_BLOCK, "-mkfs-time", epoch(),
+        "-comp", "zstd", "-Xcompression-level", str(SQUASH_LEVEL), "-b", SQUASH_BLOCK, "-mkfs-time", str(epoch),
     ]  # fmt: skip
 
 
@@ -112,7 +115,12 @@ def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, c
         )
     log = work / "disk.log"
     console.say("writing the file system")
-    run(mke2fs_argv(tree, raw, root_start, blocks, plan), step="disk", log=log, env={"E2FSPROGS_FAKE_TIME": epoch()})
+    run(
+        mke2fs_argv(tree, raw, root_start, blocks, plan),
+        step="disk",
+        log=log,
+        env={"E2FSPROGS_FAKE_TIME": str(plan.epoch)},
+    )
     console.say("writing the boot loaders")
     run(sfdisk_argv(raw), step="disk", log=log, stdin=_write(work / "layout.sfdisk", layout(plan, root_start)))
     write_bios_loader(raw, make_core(work, log))
@@ -123,10 +131,6 @@ def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, c
 def align(size: int) -> int:
     """Returns `size` rounded up to the next MiB."""
     return -(-size // MIB) * MIB
-
-
-def epoch() -> str:
-    return os.environ.get("SOURCE_DATE_EPOCH", "1")
 
 
 def finish_tree(tree: Path, plan: Plan) -> None:
@@ -248,7 +252,7 @@ def write_esp(raw: Path, work: Path, plan: Plan, log: Path) -> None:
     with image.open("wb") as file:
         file.truncate(PYTHON_START - ESP_START)
     volume = uuid.UUID(plan.guid("esp")).hex[:8]
-    stamp = {"SOURCE_DATE_EPOCH": epoch()}
+    stamp = {"SOURCE_DATE_EPOCH": str(plan.epoch)}
     run(["mkfs.vfat", "-i", volume, "-n", "EFI", "--invariant", os.fspath(image)], step="disk", log=log)
     run(["mmd", "-i", os.fspath(image), "::/EFI", "::/EFI/BOOT"], step="disk", log=log, env=stamp)
     run(["mcopy", "-i", os.fspath(image), os.fspath(loader), "::/EFI/BOOT/"], step="disk", log=log, env=stamp)

@@ -69,7 +69,7 @@ def packer_argv(templates: Path, variables: Path) -> list[str]:
 
 def packer_environment(scratch: Path) -> dict[str, str]:
     """Returns what makes Packer and Ansible put their droppings where the build's end removes them, in plain text."""
-    folders = ("TMPDIR", "PACKER_CACHE_DIR", "PACKER_CONFIG_DIR", "ANSIBLE_HOME")
+    folders = ("PACKER_CACHE_DIR", "PACKER_CONFIG_DIR", "ANSIBLE_HOME")
     switches = ("CHECKPOINT_DISABLE", "PACKER_NO_COLOR", "ANSIBLE_NOCOLOR")
     return {**dict.fromkeys(folders, os.fspath(scratch)), **dict.fromkeys(switches, "1")}
 
@@ -88,6 +88,8 @@ def build_image(step: Step, root: Path, work: Path, console: Console) -> None:
             step=step.name,
             log=work / f"{step.name}.log",
             env=packer_environment(scratch),
+            cwd=scratch,
+            tmp=scratch,
             on_line=lambda line: report_task(line, console),
         )
     if not image_exists(step.tag):

@@ -78,6 +78,14 @@ _COMPLAINT = re.compile(r"(?i)(^|\W)(e:|errors?:|fatal:|failed!|no space left|pe
 _GUARDED_CHILD = 'read -t 0 && exit 137; exec 3>&2 2>/dev/null; "$@" 2>&3 3>&- <"$0"; exit $?'
 _GUARDED_EXEC = 'read -t 0 && exit 137; exec "$@" <"$0"'
 
+TMP = Path("/run/practicum-tmp")
+"""Where a contained program sees the folder it is given as TMPDIR: short and open to every user, wherever the cache is.
+
+The path of a socket has at most 107 bytes, and Packer makes some in TMPDIR; below a folder that only root may enter, apt
+gives up its sandbox.
+"""
+_WITH_TMP = 'mkdir -p "$0" && mount --bind "$1" "$0" && shift && TMPDIR="$0" exec "$@"'
+
 
 class Stopped(BaseException):
     """SIGINT, SIGTERM or SIGHUP asked for an orderly stop; like KeyboardInterrupt it passes `except Exception`."""
@@ -110,6 +118,11 @@ def guarded(argv: Sequence[str], *, contain: bool = True, stdin: Path = Path(os.
     return ["setpriv", "--pdeathsig", "KILL", "bash", "-c", _GUARDED_EXEC, os.fspath(stdin), *argv]
 
 
+def with_tmp(argv: Sequence[str], folder: Path) -> list[str]:
+    """Returns `argv` with `folder` mounted on TMP; only for a mount namespace of its own."""
+    return ["bash", "-c", _WITH_TMP, os.fspath(TMP), os.fspath(folder), *argv]
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -117,18 +130,21 @@ def run(
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    tmp: Path | None = None,
     contain: bool = True,
     on_line: Callable[[str], None] | None = None,
     stdin: Path = Path(os.devnull),
 ) -> CompletedRun:
     """Runs `argv` to its end, appending its output to `log` and handing each line to `on_line`.
 
-    `env` is added to this process's environment; `stdin` names a file. Raises PracticumError when the program is
-    missing or its exit code is not 0, Stopped when a signal ended it.
+    `env` is added to this process's environment; `stdin` names a file; a contained program makes its temporary files in
+    `tmp`. Raises PracticumError when the program is missing or its exit code is not 0, Stopped when a signal ended it.
     """
     tail: deque[str] = deque(maxlen=KEPT_LINES)
     started = time.monotonic()
-    with _log_file(log) as sink, _child(argv, step, env, cwd, contain, stdin, subprocess.STDOUT) as child:
+    require(argv[0])
+    words = with_tmp(argv, tmp) if tmp and contain else argv
+    with _log_file(log) as sink, _child(words, step, env, cwd, contain, stdin, subprocess.STDOUT) as child:
         assert child.stdout is not None
         for raw in child.stdout:
             sink.write(raw)
