@@ -190,6 +190,7 @@ def _course_stage(semester: Semester, root: Path, before: Stage) -> Stage:
         "environment": before.key,
         "course_content": hash_tree(root / "course_content"),
         "content": json.dumps([semester.content.include, semester.content.solutions]),
+        "practicum/content.py": hash_tree(HERE / "content.py"),
         "ansible/course.yml": hash_tree(root / "ansible/course.yml"),
         **{f"ansible/roles/{role}": hash_tree(root / "ansible/roles" / role) for role in COURSE_ROLES},
     }

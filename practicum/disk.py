@@ -172,7 +172,8 @@ def count_blocks(tree: Path) -> int:
             data += -(-os.lstat(os.path.join(folder, name)).st_size // BLOCK)  # noqa: PTH118
     data += files // 8  # directory blocks and extent trees, measured under this on trees of 10^5 files
     tables = (data * BLOCK // INODE_RATIO) * 256 // BLOCK
-    return data + tables + data // 50 + SLACK // BLOCK
+    # Small files and links may need more inodes than blocks, and the blocks' number gives that of the inodes.
+    return max(data + tables + data // 50, files * INODE_RATIO // BLOCK) + SLACK // BLOCK
 
 
 def mke2fs_argv(tree: Path, raw: Path, start: int, blocks: int, plan: Plan) -> list[str]:

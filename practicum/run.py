@@ -81,8 +81,8 @@ _GUARDED_EXEC = 'read -t 0 && exit 137; exec "$@" <"$0"'
 TMP = Path("/run/practicum-tmp")
 """Where a contained program sees the folder it is given as TMPDIR: short and open to every user, wherever the cache is.
 
-The path of a socket has at most 107 bytes, and Packer makes some in TMPDIR; below a folder that only root may enter, apt
-gives up its sandbox.
+The path of a socket has at most 107 bytes, and Packer makes some in TMPDIR; below a folder that only root may enter,
+apt gives up its sandbox.
 """
 _WITH_TMP = 'mkdir -p "$0" && mount --bind "$1" "$0" && shift && TMPDIR="$0" exec "$@"'
 

@@ -146,6 +146,7 @@ def measure_boot(bench: Bench) -> list[Figure]:
     figures = []
     for start in ("first start", "second start"):
         prompt, page = time_login_prompt(debian), time_page(appliance)
+        bench.console.say(f"{start}: Debian's prompt after {prompt:.0f} s, the appliance's page after {page:.0f} s")
         figures += [
             Figure(f"{start}: power-on to HTTP 200 of JupyterLab's page", page, "s"),
             Figure(f"{start}: power-on to the login prompt of a stock Debian", prompt, "s"),
@@ -171,9 +172,9 @@ def make_stock_disk(bench: Bench) -> Path:
     (tree / "etc/fstab").write_text(f"LABEL={disk.LABEL} / ext4 errors=remount-ro 0 1\n")
     nothing = tree / disk.PYTHON_PLACE  # a stock Debian has no Python environment: its partition stays empty
     nothing.mkdir(parents=True)
-    squashfs = bench.work / "stock.squashfs"
-    disk.write_squashfs(nothing, squashfs, log=bench.work / "stock.log")
-    plan = disk.Plan("stock", "Debian", "stock", bench.semester.appliance.disk_gb << 30)
+    squashfs, epoch = bench.work / "stock.squashfs", build.choose_epoch(bench.semester)
+    disk.write_squashfs(nothing, squashfs, epoch=epoch, log=bench.work / "stock.log")
+    plan = disk.Plan("stock", "Debian", "stock", bench.semester.appliance.disk_gb << 30, epoch)
     disk.write_disk(tree, squashfs, raw, plan, work=bench.work, console=bench.console)
     cache.remove_tree(tree)
     return raw

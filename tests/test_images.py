@@ -63,7 +63,7 @@ def test_build_containers_wait_for_the_lock_and_are_removed() -> None:
     """Packer's and ours alike: `--rm`, one process that waits for the host file, and no port."""
     assert '"--rm"' in read_templates() and '"/usr/bin/flock", "--shared", "/run/alive"' in read_templates()
     assert "--publish" not in read_templates()
-    argv = images.container_argv("image:1", Path("/w/alive"))
+    argv = images.container_argv("image:1", Path("/w/alive"), "none")
     assert {"--rm", "/w/alive:/run/alive:ro"} < set(argv) and "--publish" not in argv
     assert argv[argv.index("--network") + 1] == "none"
     assert argv[argv.index("image:1") :] == ["image:1", "--shared", "/run/alive", "/bin/true"]
@@ -112,7 +112,8 @@ def test_droppings_of_packer_and_ansible_fall_into_the_work_folder(
     images.build_image(STEP, ROOT, tmp_path, Console(plain=True))
     environment = packer.options["env"]
     assert isinstance(environment, dict) and environment["CHECKPOINT_DISABLE"] == "1"
-    for name in ("TMPDIR", "PACKER_CACHE_DIR", "PACKER_CONFIG_DIR", "ANSIBLE_HOME"):
+    assert packer.options["tmp"] == packer.options["cwd"] == tmp_path / "scratch"
+    for name in ("PACKER_CACHE_DIR", "PACKER_CONFIG_DIR", "ANSIBLE_HOME"):
         assert Path(environment[name]).is_relative_to(tmp_path) and Path(environment[name]).is_dir()
 
 

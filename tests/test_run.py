@@ -105,6 +105,23 @@ def test_failure_without_a_complaint_quotes_the_last_line() -> None:
 
 
 @needs_root
+def test_temporary_files_go_where_they_are_told_by_a_short_name(tmp_path: Path) -> None:
+    """Short enough for a socket; and the mount is gone with the child, the folder and what it holds stay."""
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    script = (
+        "import os, socket, tempfile; held = tempfile.mkdtemp(); "
+        "socket.socket(socket.AF_UNIX).bind(held + '/socket'); print(held)"
+    )
+    done = run.run([sys.executable, "-c", script], step="temporary", tmp=folder)
+    made = Path(done.tail[-1])
+    assert made.parent == run.TMP and (folder / made.name / "socket").is_socket()
+    assert not list(run.TMP.iterdir()) and not mounts_under(folder)
+    with pytest.raises(PracticumError, match=r"^temporary: sh ended with exit code 3"):
+        run.run(["sh", "-c", "exit 3"], step="temporary", tmp=folder)
+
+
+@needs_root
 def test_contained_child_is_not_the_first_process_and_sees_no_other() -> None:
     own, others = run.run(["sh", "-c", "echo $$; ls -d /proc/[0-9]* | wc -l"], step="look").tail
     assert own == "2", "as process 1 the kernel would shield it from SIGTERM"
