@@ -20,10 +20,10 @@ ova: venv docker-daemon ## Build the VirtualBox appliance into dist/
 test: venv test-deps docker-daemon ## Prove everything: unit tests, linters, the build, and what was built
 	@SEMESTER=$(SEMESTER) exec scripts/run-tests.sh
 
-explain: venv ## Say of each stage why it would run again
+explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER)
 
-lock: venv ## Resolve the Python sets of a semester again
+lock: venv docker-daemon ## Resolve the Python sets of a semester again
 	@$(PRACTICUM) lock $(SEMESTER)
 
 lint: venv ## Run every linter

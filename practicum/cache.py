@@ -132,13 +132,13 @@ def hash_file(path: Path) -> str:
 def hash_tree(path: Path, ignore: Sequence[str] = IGNORED) -> str:
     """Returns the SHA-256 over names, kinds, executable bits, link targets and contents of a file or a folder.
 
-    Times, owners and the other mode bits do not count. `ignore` holds shell patterns for single names; a folder that
+    Times, owners, the other mode bits and empty folders (which git does not carry) do not count. `ignore` holds shell patterns for single names; a folder that
     matches is left out whole. Raises PracticumError when `path` is absent or holds a socket, pipe or device.
     """
     if not path.exists():
         raise PracticumError(f"{path}: no such file or folder, yet the build reads it")
     digest = hashlib.sha256()
-    for entry in [path, *_walk(path, ignore)] if path.is_dir() else [path]:
+    for entry in _walk(path, ignore) if path.is_dir() else [path]:
         name = entry.relative_to(path).as_posix() if entry != path else "."
         digest.update(f"{name}\0{_describe_entry(entry)}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
@@ -223,17 +223,16 @@ def _walk(folder: Path, ignore: Sequence[str]) -> Iterator[Path]:
     for entry in sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name)):
         if any(fnmatch(entry.name, pattern) for pattern in ignore):
             continue
-        yield entry
         if entry.is_dir() and not entry.is_symlink():
             yield from _walk(entry, ignore)
+        else:
+            yield entry
 
 
 def _describe_entry(path: Path) -> str:
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         return f"link {os.readlink(path)}"  # noqa: PTH115 (a path object would drop a trailing slash)
-    if stat.S_ISDIR(mode):
-        return "folder"
     if stat.S_ISREG(mode):
         return f"{'program' if mode & 0o111 else 'file'} {hash_file(path)}"
     raise PracticumError(f"{path}: neither file, folder nor link; remove it")

@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Build:
     told: Path
     mark: str
     listeners: set[str] = field(default_factory=set)
+    looked: float = 0.0
 
     def said(self) -> str:
         return self.told.read_text()
@@ -55,7 +56,9 @@ class Build:
         """Polls until `condition` holds; fails when the build ends before, or after `seconds`."""
 
         def seen() -> object:
-            self.listeners |= listeners_of(self.mark)
+            if time.monotonic() >= self.looked + 0.5:  # a look at every process takes a while
+                self.listeners |= listeners_of(self.mark)
+                self.looked = time.monotonic()
             # Asked in this order, for what a program did last before its end counts.
             alive = self.process.poll() is None
             return condition() or not (alive or self.fail(f"the build ended with {self.process.returncode}"))
@@ -162,16 +165,15 @@ class Site:
         ids = [line.split()[0] for line in self.containers()]
         return docker("inspect", "--format", "{{json .NetworkSettings.Ports}}", *ids, check=False) if ids else ""
 
-    def written_bytes(self) -> int:
-        """Returns the size of the archive that a process is writing into dist/ and that has no name yet."""
-        sizes = []
-        for link in Path("/proc").glob("[0-9]*/fd/*"):
-            try:
-                if os.readlink(link).startswith(f"{self.dist}/"):  # noqa: PTH115 - no file of this name exists
-                    sizes.append(link.stat().st_size)
-            except OSError:
-                continue
-        return max(sizes, default=0)
+    def written_bytes(self, running: Build) -> int:
+        """Returns the size of the archive that the build is writing into dist/ and that has no name yet."""
+        sizes = [0]
+        with suppress(OSError):  # it ended meanwhile
+            for link in list(Path(f"/proc/{running.process.pid}/fd").iterdir()):
+                with suppress(OSError):
+                    if os.readlink(link).startswith(f"{self.dist}/"):  # noqa: PTH115 - no file of this name exists
+                        sizes.append(link.stat().st_size)
+        return max(sizes)
 
     def dist_digests(self) -> dict[str, str]:
         """Returns the SHA-256 of every file of dist/, hidden ones too."""

@@ -236,10 +236,6 @@ def change_link_to_file(tree: Path) -> None:
     (tree / "link").write_text("sub/a.py")
 
 
-def add_empty_folder(tree: Path) -> None:
-    (tree / "empty").mkdir()
-
-
 def move_text_between_files(tree: Path) -> None:
     (tree / "sub" / "a.py").write_text("")
     (tree / "run.sh").write_text("onetwo")
@@ -253,7 +249,6 @@ def move_text_between_files(tree: Path) -> None:
         change_program_bit,
         change_link,
         change_link_to_file,
-        add_empty_folder,
         move_text_between_files,
     ],
 )
@@ -269,6 +264,7 @@ def test_hash_tree_does_not_see_time_place_mask_and_leavings(tree: Path, tmp_pat
     moved = shutil.copytree(tree, tmp_path / "elsewhere" / "copy", symlinks=True)
     (moved / "sub" / "a.py").chmod(0o600)
     os.utime(moved / "run.sh", (1, 1))
+    (moved / "empty").mkdir()
     for name in ("__pycache__", ".ipynb_checkpoints"):
         (moved / "sub" / name).mkdir()
         (moved / "sub" / name / "x.pyc").touch()

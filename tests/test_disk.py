@@ -18,7 +18,7 @@ from practicum.errors import PracticumError
 from practicum.progress import Console
 
 MISSING = [tool for tool in disk.TOOLS if not run.find(tool)]
-PLAN = Plan("ee559-2027-spring", "EE-559 Deep Learning", "ee559", 8 << 30, 0)
+PLAN = Plan("ee559-2027-spring", "EE-559 Deep Learning", "ee559", 8 << 30, 1_767_225_600)
 ROOT_START = 50 * MIB
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"missing here: {', '.join(MISSING)}")
@@ -300,9 +300,9 @@ def test_write_disk(tree: Path, python: Path, tmp_path: Path) -> None:
     for path in (raw, again):
         disk.write_disk(tree, python, path, plan, work=work, console=Console(plain=True))
     assert raw.stat().st_size == plan.size and raw.stat().st_blocks * 512 < 100 * MIB, "the disk must stay sparse"
-    ask("cmp", raw, again)  # the same tree gives the same bytes
     assert "No errors detected" in ask("sfdisk", "--verify", raw)
     parts = {part["name"]: part["start"] * SECTOR for part in read_table(raw)["partitions"]}  # type: ignore[attr-defined]
+    ask("cmp", f"--bytes={parts['root']}", raw, again)  # tables, loaders and the squashfs: the same bytes each time
     with raw.open("rb") as file:
         file.seek(parts[disk.PYTHON_LABEL])
         assert file.read(python.stat().st_size) == python.read_bytes()

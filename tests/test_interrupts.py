@@ -72,7 +72,7 @@ def interrupt(running: Build, signum: int) -> None:
     )
 
 
-def is_running(site: Site, running: Build, program: str) -> bool:
+def is_running(program: str, running: Build) -> bool:
     return any(f"b'{program}\\x00" in process for process in marked_processes(running.mark))
 
 
@@ -112,22 +112,32 @@ def test_kill_during_environment_and_a_second_build_meanwhile(site: Site) -> Non
     assert not site.dist_digests()
 
 
-@pytest.mark.parametrize(
-    ("line", "program", "signum"),
-    [("disk: writing the file system", "mke2fs", signal.SIGKILL), ("disk: compressing", "", signal.SIGINT)],
-)
-def test_stop_during_disk(site: Site, line: str, program: str, signum: int) -> None:
+def test_term_while_an_image_is_unpacked(site: Site) -> None:
     with site.building() as running:
-        running.wait_for_line(line)
-        if program:
-            running.wait_for(lambda: is_running(site, running, program))
-        interrupt(running, signum)
+        running.wait_for_line("python: unpacking")
+        running.wait_for(site.containers)
+        interrupt(running, signal.SIGTERM)
+    assert not site.dist_digests()
+
+
+def test_kill_while_the_file_system_is_written(site: Site) -> None:
+    with site.building() as running:
+        running.wait_for_line("disk: writing the file system")
+        running.wait_for(lambda: is_running("mke2fs", running))
+        interrupt(running, signal.SIGKILL)
+    assert not site.dist_digests()
+
+
+def test_interrupt_while_the_disk_is_compressed(site: Site) -> None:
+    with site.building() as running:
+        running.wait_for_line("disk: compressing")
+        interrupt(running, signal.SIGINT)
     assert not site.dist_digests()
 
 
 def test_kill_while_the_appliance_is_written(site: Site) -> None:
     with site.building() as running:
-        running.wait_for(lambda: site.written_bytes() > 1 << 20)
+        running.wait_for(lambda: site.written_bytes(running) > 1 << 20)
         interrupt(running, signal.SIGKILL)
     assert not site.dist_digests()
 
@@ -165,7 +175,7 @@ def test_kill_while_a_new_appliance_replaces_the_last_good_one(site: Site) -> No
     good = site.dist_digests()
     site.content_file.write_text(f"Changed {uuid.uuid4()}.\n")
     with site.building() as running:
-        running.wait_for(lambda: site.written_bytes() > 1 << 20)
+        running.wait_for(lambda: site.written_bytes(running) > 1 << 20)
         interrupt(running, signal.SIGKILL)
     assert site.dist_digests() == good
     assert running.stages_run() == ["course", "disk"], running.said()
