@@ -132,8 +132,9 @@ def hash_file(path: Path) -> str:
 def hash_tree(path: Path, ignore: Sequence[str] = IGNORED) -> str:
     """Returns the SHA-256 over names, kinds, executable bits, link targets and contents of a file or a folder.
 
-    Times, owners, the other mode bits and empty folders (which git does not carry) do not count. `ignore` holds shell patterns for single names; a folder that
-    matches is left out whole. Raises PracticumError when `path` is absent or holds a socket, pipe or device.
+    Times, owners, the other mode bits and empty folders (which git does not carry) do not count. `ignore` holds shell
+    patterns for single names; a folder that matches is left out whole. Raises PracticumError when `path` is absent or
+    holds a socket, pipe or device.
     """
     if not path.exists():
         raise PracticumError(f"{path}: no such file or folder, yet the build reads it")

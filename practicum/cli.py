@@ -92,6 +92,17 @@ def check(semester: SemesterId = "") -> None:
 
 
 @app.command()
+def venv(
+    folder: Annotated[Path, typer.Argument(help="The virtual environment to make.")], semester: SemesterId = ""
+) -> None:
+    """Install the students' Python environment on this machine, without a build."""
+    from practicum.venv import make_venv
+
+    make_venv(find_semester(semester), folder)
+    print(f"{folder}/bin/python")
+
+
+@app.command()
 def prune() -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
     from practicum import stages

@@ -39,7 +39,7 @@ SQUASH_LEVEL = 15
 """zstd level and block size; docs/architecture.md has what the choice gains."""
 
 INODE_RATIO = 65536
-"""Bytes for each inode: a million of them on 64 GB. The tables are zeroed when the file system grows, 256 MB of them."""
+"""Bytes for each inode: a million of them on 64 GB. The tables are zeroed when the file system grows: 256 MB."""
 
 SLACK = 192 * MIB
 """Free bytes in the unexpanded file system: enough to boot should growing it ever fail."""

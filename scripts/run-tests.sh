@@ -12,8 +12,17 @@ part() {
     setpriv --pdeathsig TERM "$@" || failed+=("$title")
 }
 
-part "unit tests and linters" .venv/bin/python -m pytest tests
+# The students' commands and content are tried in the students' own Python: the locked one, with pytest added.
+test_course() {
+    .venv/bin/practicum venv build/course-venv ${SEMESTER:+"$SEMESTER"} &&
+        .venv/bin/uv pip install --quiet --python build/course-venv pytest pytest-timeout &&
+        build/course-venv/bin/python -m pytest tests/course
+}
+export -f test_course
+
+part "unit tests and linters" .venv/bin/python -m pytest tests --ignore=tests/course
 part "build" .venv/bin/practicum ova ${SEMESTER:+"$SEMESTER"}
+part "course content in the students' Python" bash -c test_course
 part "tests of the products" .venv/bin/python -m pytest smoke_tests ${SEMESTER:+"--semester=$SEMESTER"}
 
 if ((${#failed[@]})); then

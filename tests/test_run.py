@@ -19,7 +19,8 @@ from practicum.errors import PracticumError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of the build need root")
 
-# A child that mounts, starts a daemon that left its session, and ignores SIGTERM when told to.
+# A child that mounts, starts a daemon that left its session, and ignores SIGTERM when told to. It waits by `wait`: a SIGTERM that comes
+# while a shell starts a program in the foreground would be lost in the fork.
 STUBBORN = """
 import signal, sys
 from pathlib import Path
@@ -28,7 +29,7 @@ run.stop_on_signals()
 if len(sys.argv) > 2:
     run.GRACE = float(sys.argv[2])
 trap = f"trap 'touch {sys.argv[1]}.asked' TERM;" if len(sys.argv) > 2 else ""
-script = f"{trap} mount -t tmpfs x {sys.argv[1]} && setsid sleep 600 & echo up; while :; do sleep 600; done"
+script = f"{trap} mount -t tmpfs x {sys.argv[1]} && setsid sleep 600 & echo up; while :; do sleep 600 & wait; done"
 try:
     run.run(["sh", "-c", script], step="stubborn", on_line=lambda line: print(line, flush=True))
 except run.Stopped as stopped:

@@ -1,0 +1,33 @@
+"""The locked Python environment on this machine: what students have, for trying content without a build."""
+
+import os
+from pathlib import Path
+
+import uv
+
+from practicum import wheelhouse
+from practicum.cache import root as cache_root
+from practicum.description import Semester
+from practicum.lock import find_lock
+from practicum.run import run
+
+
+def create_argv(python: str, folder: Path) -> list[str]:
+    return [uv.find_uv_bin(), "venv", "--offline", "--clear", f"--python={python}", os.fspath(folder)]
+
+
+def install_argv(house: wheelhouse.Wheelhouse, folder: Path) -> list[str]:
+    return [
+        uv.find_uv_bin(), "pip", "install", "--offline", "--no-index", "--require-hashes", f"--python={folder}",
+        f"--find-links={house.folder}", f"--requirement={house.requirements}",
+    ]  # fmt: skip
+
+
+def make_venv(semester: Semester, folder: Path) -> None:
+    """Makes the virtual environment `folder` from the CPU lock, downloading what the cache does not hold.
+
+    Raises PracticumError when this machine has no Python of the suite's version.
+    """
+    house = wheelhouse.prepare(find_lock(semester, "cpu"), cache_root(), progress=True)
+    run(create_argv(semester.debian.python_version, folder), step="venv", contain=False)
+    run(install_argv(house, folder), step="venv", contain=False)

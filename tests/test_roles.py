@@ -1,0 +1,75 @@
+"""What the Ansible templates say for a machine with an access code, and for an open one."""
+
+import ast
+import configparser
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+ROLES = Path(__file__).parents[1] / "ansible" / "roles"
+COURSE = {"code": "EE-559", "title": "Deep Learning", "slug": "ee559", "user": "student"}
+
+
+def render(template: str, access: str) -> str:
+    # Ansible trims the line break behind a block, too.
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string((ROLES / template).read_text()).render(course=COURSE | {"access": access})
+
+
+def read_settings(access: str) -> dict[str, Any]:
+    """The assignments `c.Class.trait = literal` of Jupyter's configuration."""
+    tree = ast.parse(render("jupyter/templates/jupyter_server_config.py.j2", access))
+    assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    return {
+        ast.unparse(node.targets[0]).removeprefix("c."): ast.literal_eval(node.value)
+        for node in assignments
+        if isinstance(node.value, ast.Constant | ast.List | ast.Dict)
+    }
+
+
+def read_unit(access: str) -> configparser.RawConfigParser:
+    """jupyter.service; of a key that stands twice, the values are joined by line breaks."""
+
+    class Joined(dict[str, Any]):
+        def __setitem__(self, key: str, value: Any) -> None:
+            if key in self and isinstance(value, list):
+                value = self[key] + value
+            super().__setitem__(key, value)
+
+    unit = configparser.RawConfigParser(strict=False, dict_type=Joined)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(render("appliance/templates/systemd/system/jupyter.service.j2", access))
+    return unit
+
+
+@pytest.mark.parametrize("access", ["code", "open"])
+def test_host_check_and_fixed_port_in_either_mode(access: str) -> None:
+    settings = read_settings(access)
+    assert settings["ServerApp.allow_remote_access"] is False
+    assert settings["ServerApp.port_retries"] == 0
+    assert settings["ServerApp.contents_manager_class"] == "course_tools.contents.SafeContents"
+    assert not [key for key in settings if "xsrf" in key or "allow_origin" in key]
+
+
+def test_code_mode_never_sets_a_token_itself() -> None:
+    settings = read_settings("code")
+    assert "IdentityProvider.token" not in settings
+    assert settings["ServerApp.allow_unauthenticated_access"] is False
+    unit = read_unit("code")["Service"]
+    assert unit["ExecStartPre"].splitlines()[0] == "/usr/local/bin/course-access check"
+    assert unit["LoadCredential"] == "token:/var/lib/course/access-code"
+
+
+def test_open_mode_asks_for_nothing() -> None:
+    settings = read_settings("open")
+    assert settings["IdentityProvider.token"] == ""
+    unit = read_unit("open")["Service"]
+    assert "course-access" not in unit["ExecStartPre"]
+    assert "LoadCredential" not in unit
+
+
+def test_a_dead_kernel_leaves_the_server_and_a_dead_server_comes_back() -> None:
+    unit = read_unit("code")["Service"]
+    assert (unit["OOMPolicy"], unit["Restart"]) == ("continue", "always")

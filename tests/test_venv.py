@@ -1,0 +1,19 @@
+"""The commands that make the students' Python environment outside a product."""
+
+from pathlib import Path
+
+from practicum import venv
+from practicum.wheelhouse import Wheelhouse
+
+
+def test_install_takes_nothing_but_the_locked_wheels() -> None:
+    house = Wheelhouse(Path("/c/house"), Path("/c/house/requirements.txt"))
+    argv = venv.install_argv(house, Path("here"))
+    assert {"--offline", "--no-index", "--require-hashes"} <= set(argv)
+    assert "--find-links=/c/house" in argv
+    assert argv[-1] == "--requirement=/c/house/requirements.txt"
+
+
+def test_environment_has_the_python_of_the_suite() -> None:
+    argv = venv.create_argv("3.11", Path("here"))
+    assert "--python=3.11" in argv and argv[-1] == "here"
