@@ -19,8 +19,8 @@ from practicum.errors import PracticumError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of the build need root")
 
-# A child that mounts, starts a daemon that left its session, and ignores SIGTERM when told to. It waits by `wait`: a SIGTERM that comes
-# while a shell starts a program in the foreground would be lost in the fork.
+# A child that mounts, starts a daemon that left its session, and ignores SIGTERM when told to. It waits by `wait`: a
+# SIGTERM that comes while a shell starts a program in the foreground would be lost in the fork.
 STUBBORN = """
 import signal, sys
 from pathlib import Path
