@@ -10,7 +10,7 @@ source "docker" "root" {
   # The container's only process waits for a lock that the builder holds. The kernel frees it when the builder dies, be it by
   # SIGKILL, and --rm then takes the container away: nothing can be left behind.
   run_command = concat(
-    ["--detach", "--rm", "--label", "practicum.build=${var.tag}", "--volume", "${var.alive}:/run/alive:ro"],
+    ["--detach", "--rm", "--volume", "${var.alive}:/run/alive:ro"],
     local.volumes,
     ["--", "{{.Image}}", "/usr/bin/flock", "--shared", "/run/alive", "/bin/true"],
   )

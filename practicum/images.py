@@ -5,7 +5,6 @@ process holds. The kernel frees the lock however the holder ends, the container'
 container.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from practicum.errors import PracticumError
+from practicum.lifeline import hold_alive
 from practicum.progress import Console
 from practicum.run import read, run
 
@@ -100,18 +100,6 @@ def report_task(line: str, console: Console) -> None:
     """Shows the one kind of line of Packer's and Ansible's output that tells a person where the build is."""
     if "TASK [" in line:
         console.say(line.split("TASK [", 1)[1].split("]")[0])
-
-
-@contextmanager
-def hold_alive(work: Path) -> Iterator[Path]:
-    """Gives the host file on which a build container waits, locked until the block ends or this process does."""
-    path = work / "alive"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield path
-    finally:
-        os.close(descriptor)
 
 
 def container_argv(image: str, alive: Path, network: str) -> list[str]:

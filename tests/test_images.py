@@ -4,15 +4,11 @@ import fcntl
 import json
 import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from survivors import wait_until
 
 from practicum import images
 from practicum.errors import PracticumError
@@ -136,21 +132,6 @@ def test_progress_shows_the_tasks_alone(capsys: pytest.CaptureFixture[str]) -> N
 
 
 # ---- docker --------------------------------------------------------------------------------------------------------
-
-
-def test_lock_is_free_when_its_holder_is_killed(tmp_path: Path) -> None:
-    script = (
-        "import sys\nfrom pathlib import Path\nfrom practicum import images\n"
-        "with images.hold_alive(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout and holder.stdout.readline() == "held\n"
-    assert not is_free(tmp_path / "alive")
-    holder.send_signal(signal.SIGKILL)
-    holder.communicate(timeout=10)
-    wait_until(lambda: is_free(tmp_path / "alive"), 5)
 
 
 def test_container_ends_even_when_what_was_done_in_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

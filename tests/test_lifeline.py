@@ -1,0 +1,84 @@
+"""Whatever ends the builder ends its containers, also those that were created and never started."""
+
+import fcntl
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from practicum.lifeline import hold_alive
+
+HOLDER = (
+    "import sys\nfrom pathlib import Path\nfrom practicum.lifeline import hold_alive\n"
+    "with hold_alive(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
+)
+
+
+def docker(*argv: str) -> str:
+    return subprocess.run(["docker", *argv], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def is_free(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def image() -> Iterator[str]:
+    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True).returncode:
+        pytest.skip("docker does not answer")
+    name = f"practicum-test:{uuid.uuid4().hex[:12]}"
+    subprocess.run(["docker", "import", "-", name], input=bytes(10240), check=True, capture_output=True)  # an empty tar
+    yield name
+    docker("image", "rm", "--force", name)
+
+
+def create_container(image: str, work: Path) -> str:
+    return docker("create", "--rm", "--volume", f"{work / 'alive'}:/run/alive:ro", image, "/bin/true")
+
+
+def test_lock_is_free_when_its_holder_is_killed(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout and holder.stdout.readline() == "held\n"
+    assert not is_free(tmp_path / "alive")
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate(timeout=10)
+    wait_until(lambda: is_free(tmp_path / "alive"), 5)
+
+
+def test_container_that_never_started_goes_with_a_killed_holder(image: str, tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout and holder.stdout.readline() == "held\n"
+    container = create_container(image, tmp_path)
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate(timeout=10)
+    wait_until(lambda: not docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={container}"), 30)
+
+
+def test_container_that_never_started_goes_with_a_failed_build(image: str, tmp_path: Path) -> None:
+    containers = []
+    with pytest.raises(KeyboardInterrupt), hold_alive(tmp_path):
+        containers.append(create_container(image, tmp_path))
+        raise KeyboardInterrupt
+    wait_until(lambda: not docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={containers[0]}"), 30)
