@@ -148,7 +148,7 @@ class Site:
         self.assert_nothing_left(running)
 
     def assert_nothing_left(self, ended: Build) -> None:
-        wait_until(lambda: not marked_processes(ended.mark), 5)
+        wait_until(lambda: not marked_processes(ended.mark), 15)
         wait_until(lambda: not self.containers(), 10)
         assert not mounts_under(self.folder)
         assert not list((self.folder / "tmp").iterdir()), "temporary files belong where the next build removes them"

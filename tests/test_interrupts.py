@@ -6,6 +6,7 @@ costs little more than one build. Alone, a test works too and only takes longer.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,7 +67,8 @@ def interrupt(running: Build, signum: int) -> None:
         assert code == -9
         return
     assert code == ORDERLY[signal.Signals(signum)] and seconds < 15, f"{code} after {seconds:.1f} s: {running.said()}"
-    told = [line for line in running.said().splitlines() if not line.startswith("[")]
+    progress = re.compile(r"\[|\d+ wheels: ")  # a cold cache downloads, and says so
+    told = [line for line in running.said().splitlines() if not progress.match(line)]
     assert len(told) == 1 and told[0].startswith(f"practicum: stopped by {signal.Signals(signum).name};"), (
         running.said()
     )
