@@ -10,8 +10,8 @@ from practicum.images import ensure_docker, running
 from practicum.progress import Console
 from practicum.run import read, run
 
-PACKAGES = ("ca-certificates", "python3")
-"""What Ansible needs to start work in a container, and the network to be trusted."""
+PACKAGES = ("ca-certificates", "python3", "python3-apt")
+"""What Ansible and its apt module need to start work in a container, and the network to be trusted."""
 
 
 def mmdebstrap_argv(suite: str, trim: Path, tar: Path) -> list[str]:

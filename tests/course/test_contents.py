@@ -12,6 +12,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -180,6 +181,22 @@ def test_a_full_disk_leaves_the_old_version(manager: SafeContents, monkeypatch: 
         save(manager, "a.txt", "new")
     assert path.read_text() == "old"
     assert not leftovers(path.parent)
+
+
+def test_a_notebook_opens_and_saves_when_its_trust_cannot_be_kept(
+    manager: SafeContents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(manager.save({"type": "notebook", "content": notebook(1, 100)}, "n.ipynb"))
+
+    def refuse(*_arguments: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for question in ("check_signature", "check_cells", "sign", "mark_cells"):
+        monkeypatch.setattr(manager.notary, question, refuse)
+    opened = asyncio.run(manager.get("n.ipynb"))
+    assert opened["content"]["metadata"]["version"] == 1
+    asyncio.run(manager.save({"type": "notebook", "content": notebook(2, 100)}, "n.ipynb"))
+    assert json.loads(Path(manager.root_dir, "n.ipynb").read_text())["metadata"]["version"] == 2
 
 
 def test_an_upload_in_chunks_is_whole(manager: SafeContents) -> None:
