@@ -11,6 +11,7 @@ import pytest
 
 from practicum.description import Semester
 from smoke_tests.ext4 import FileSystem
+from smoke_tests.squashfs import list_environment
 
 # What must be made by each machine for itself, or was needed by the build only.
 FORBIDDEN = (
@@ -51,7 +52,9 @@ PRIVATE_KEY = re.compile(rb"^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----", re.MULTILIN
 
 @pytest.fixture(scope="module")
 def files(disk: Path) -> FileSystem:
-    return FileSystem(disk)
+    system = FileSystem(disk)
+    system.entries.update(list_environment(disk, "/opt/venv"))
+    return system
 
 
 def find(files: FileSystem, patterns: tuple[str, ...]) -> list[str]:
