@@ -170,3 +170,20 @@ def test_identity_is_complete(identity: Identity) -> None:
 def test_console_screenshot(machine: Machine, build: Path) -> None:
     picture = machine.screendump(build / "screenshots" / "console.png")
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 2000
+
+
+def test_keyboard_menu_ends_by_itself_and_holds_nothing_up(machine: Machine) -> None:
+    """Nobody answers at the window of this machine: after a minute the layout is US, JupyterLab was ready before."""
+    waiting = "until test -s /var/lib/course/keyboard; do sleep 1; done; cat /var/lib/course/keyboard"
+    assert machine.run(f"timeout 240 sh -c '{waiting}'", timeout=260).stdout == "us\n"
+    shown = machine.run("systemctl show --property=Result,ActiveEnterTimestampMonotonic course-keyboard jupyter").stdout
+    keyboard, jupyter = (dict(line.split("=") for line in unit.splitlines()) for unit in shown.strip().split("\n\n"))
+    assert keyboard["Result"] == "success"
+    entered = "ActiveEnterTimestampMonotonic"
+    assert int(keyboard[entered]) == 0 or int(jupyter[entered]) < int(keyboard[entered])
+
+
+def test_keyboard_is_set_again_by_a_command(machine: Machine) -> None:
+    assert "Keyboard: ch-fr" in machine.sudo("set-kbd ch-fr", timeout=600)
+    written = machine.run("cat /etc/default/keyboard").stdout
+    assert 'XKBLAYOUT="ch"' in written and 'XKBVARIANT="fr"' in written
