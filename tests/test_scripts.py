@@ -139,9 +139,7 @@ def test_killed_make_takes_its_command_along(tmp_path: Path) -> None:
     stand_in(tmp_path, "practicum", "echo up; exec sleep 600")
     # When make itself runs the tests, its flags must not reach this one: it would tell what folder it enters.
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    make = subprocess.Popen(
-        ["make", "ova"], cwd=tmp_path, env={**clean, MARK: mark}, stdout=subprocess.PIPE, text=True
-    )
+    make = subprocess.Popen(["make", "ova"], cwd=tmp_path, env={**clean, MARK: mark}, stdout=subprocess.PIPE, text=True)
     assert make.stdout and make.stdout.readline() == "up\n"
     make.kill()
     make.wait()
