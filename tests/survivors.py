@@ -1,5 +1,6 @@
 """What a killed build may leave behind, looked up in /proc."""
 
+import fcntl
 import os
 import socket
 import struct
@@ -18,6 +19,16 @@ def wait_until(condition: Callable[[], object], seconds: float = 20, pause: floa
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {seconds} s: {condition}"
         time.sleep(pause)
+
+
+def is_free(path: Path) -> bool:
+    """Tells whether nobody holds the lock on the file exclusively."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def marked_processes(mark: str) -> list[str]:

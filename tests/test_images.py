@@ -1,6 +1,5 @@
 """practicum.images: what Packer and docker are told, and containers that end with their builder."""
 
-import fcntl
 import json
 import os
 import re
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from survivors import is_free
 
 from practicum import images
 from practicum.errors import PracticumError
@@ -83,15 +83,6 @@ class FakePacker:
             "product": "appliance",
             "build_mount": "/run/practicum",
         }
-
-
-def is_free(path: Path) -> bool:
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
 
 def test_build_image_holds_the_lock_while_packer_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
