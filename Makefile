@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps venv docker-daemon ova explain lock test lint fmt bench preflight prune clean
+.PHONY: help deps test-deps venv docker-daemon ova docker archive explain lock test lint fmt bench preflight prune clean
 
 SEMESTER ?=
 VENV := .venv
@@ -16,6 +16,12 @@ help: ## List the targets
 
 ova: venv docker-daemon ## Build the VirtualBox appliance into dist/
 	@$(PRACTICUM) ova $(SEMESTER)
+
+docker: venv docker-daemon ## Build the container images for GPU clusters and for laptops
+	@$(PRACTICUM) docker $(SEMESTER)
+
+archive: venv docker-daemon ## Write the container images as OCI archives into dist/
+	@$(PRACTICUM) archive $(SEMESTER)
 
 test: venv test-deps docker-daemon ## Prove everything: unit tests, linters, the build, and what was built
 	@SEMESTER=$(SEMESTER) exec scripts/run-tests.sh

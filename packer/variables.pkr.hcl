@@ -1,9 +1,9 @@
 variable "step" {
   type        = string
-  description = "Which play of ansible/ runs: environment or course."
+  description = "Which play of ansible/ runs."
   validation {
-    condition     = contains(["environment", "course"], var.step)
-    error_message = "The step is environment or course."
+    condition     = contains(["system", "wheels", "appliance", "container", "course"], var.step)
+    error_message = "The step is a play of ansible/: system, wheels, appliance, container or course."
   }
 }
 

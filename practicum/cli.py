@@ -8,8 +8,9 @@ import errno
 import re
 import sys
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -29,19 +30,41 @@ SemesterId = Annotated[
 ]
 
 
+class Product(Enum):
+    """A container image."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+ProductOption = Annotated[Product | None, typer.Option(help="Only this one; both if left out.")]
+
+
 @app.command()
 def ova(semester: SemesterId = "") -> None:
     """Build the VirtualBox appliance and print its path."""
-    described = find_semester(semester)
-    scope = described.course.semester
-    with cache.lock(f"build-{scope}", f"build of {scope}"):
-        # Imported here, not above, so that --help and the refusal of a second build are instant.
-        from practicum import build
-        from practicum.progress import Console
-
-        with Console() as console:
-            path = build.build_ova(described, console)
+    path = with_build(find_semester(semester), lambda build, described, console: build.build_ova(described, console))
     print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
+
+
+@app.command()
+def docker(semester: SemesterId = "", product: ProductOption = None) -> None:
+    """Build the container images and print their names."""
+    for name in with_build(
+        find_semester(semester),
+        lambda build, described, console: build.build_images(described, list_kinds(product), console),
+    ):
+        print(name)
+
+
+@app.command()
+def archive(semester: SemesterId = "", product: ProductOption = None) -> None:
+    """Write the container images as OCI archives with zstd layers into dist/, with their checksums."""
+    for path in with_build(
+        find_semester(semester),
+        lambda build, described, console: build.build_archives(described, list_kinds(product), console),
+    ):
+        print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
 
 
 @app.command()
@@ -56,7 +79,7 @@ def explain(semester: SemesterId = "") -> None:
 @app.command()
 def lock(semester: SemesterId = "") -> None:
     """Resolve the Python sets with hashes, and record the versions of the Debian packages as they are today."""
-    from practicum import base, build
+    from practicum import base, layers
     from practicum import lock as locks
     from practicum.progress import Console
 
@@ -64,9 +87,9 @@ def lock(semester: SemesterId = "") -> None:
     for path in (locks.lock_python(described, kind="cpu"), locks.lock_python(described, kind="cuda")):
         print(path)
     with Console() as console, cache.work_folder("lock") as work, console.stage("debian"):
-        packages = build.role_variables(described, "appliance")["debian_packages"]
+        packages = [*described.debian.packages, *described.debian.appliance_packages]
         versions = base.resolve_packages(
-            described.debian.suite, build.trim_list(described.root), packages, work, console
+            described.debian.suite, layers.trim_list(described.root), packages, work, console
         )
     print(locks.record_debian(described, versions))
 
@@ -122,6 +145,22 @@ def preflight(semester: SemesterId = "") -> None:
     for finding in findings:
         print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.subject:<12} {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def list_kinds(product: Product | None) -> tuple[Literal["cpu", "cuda"], ...]:
+    return ("cpu", "cuda") if product is None else (product.value,)
+
+
+def with_build(described: Semester, action: Callable[[Any, Semester, Any], Any]) -> Any:
+    """Runs `action(build, described, console)` as the only build of the semester, showing its progress."""
+    scope = described.course.semester
+    with cache.lock(f"build-{scope}", f"build of {scope}"):
+        # Imported here, not above, so that --help and the refusal of a second build are instant.
+        from practicum import build
+        from practicum.progress import Console
+
+        with Console() as console:
+            return action(build, described, console)
 
 
 def find_root(start: Path | None = None) -> Path:

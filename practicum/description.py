@@ -6,6 +6,7 @@ Everything practicum builds follows from these models; `load` is the only way in
 
 import re
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -251,6 +252,15 @@ class Semester(_Table):
     def name(self) -> str:
         """Base name of every product, "ee559-2027-spring"."""
         return f"{self.course.slug}-{self.course.semester}"
+
+    @property
+    def epoch(self) -> int:
+        """Time stamp of everything built: the first second of the year before the semester's, in UTC.
+
+        It follows from the description alone, so that the same inputs give the same bytes on any day; and it is past
+        whenever the appliance is used, because a file system from the future makes the first boot repair it.
+        """
+        return int(datetime(int(self.course.semester[:4]) - 1, 1, 1, tzinfo=UTC).timestamp())
 
     @property
     def root(self) -> Path:

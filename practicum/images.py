@@ -48,6 +48,11 @@ def image_exists(tag: str) -> bool:
     return bool(read(["docker", "image", "ls", "--quiet", tag], step="docker").strip())
 
 
+def find_id(tag: str) -> str:
+    """Returns the id ("sha256:...") of the image called `tag`, "" when there is none."""
+    return read(["docker", "image", "ls", "--no-trunc", "--quiet", tag], step="docker").strip()
+
+
 def packer_variables(step: Step, alive: Path, variables: Path) -> dict[str, Any]:
     """Returns what packer/variables.pkr.hcl asks for."""
     repository, _, tag = step.tag.rpartition(":")

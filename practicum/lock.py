@@ -7,7 +7,7 @@ address: where wheels come from is this machine's configuration, asked again at 
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -126,6 +126,11 @@ def hash_lock(path: Path) -> str:
     """sha256 of what the lock says (comments apart), in hex: the key of everything made from it."""
     content = [str(read_target(path)), *(package.line for package in read_lock(path))]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()
+
+
+def hash_packages(packages: Iterable[LockedPackage]) -> str:
+    """sha256 of some packages of a lock, in hex: the key of what is made from these alone."""
+    return hashlib.sha256("\n".join(package.line for package in packages).encode()).hexdigest()
 
 
 def record_debian(semester: Semester, installed: Mapping[str, str]) -> Path:

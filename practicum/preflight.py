@@ -25,9 +25,9 @@ class Finding:
 
 def inspect(semester: Semester) -> list[Finding]:
     """Returns what was found of every requirement; takes under two seconds and changes nothing."""
-    recipe = build.appliance(semester)
-    tools = tuple(dict.fromkeys(tool for stage in recipe.stages for tool in stage.tools))
-    needed = sum(stage.space for stage in recipe.stages)
+    every = build.list_stages(semester)
+    tools = tuple(dict.fromkeys(tool for stage in every for tool in stage.tools))
+    needed = sum(stage.space for stage in every)
     return [
         _judge("root", _require_root, "yes"),
         _judge("tools", lambda: run.require(*tools), f"{len(tools)} found"),

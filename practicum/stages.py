@@ -116,6 +116,12 @@ def last_output(scope: str, name: str) -> Path | None:
     return folder if folder and (folder / MANIFEST).exists() else None
 
 
+def measure(path: Path) -> dict[str, int]:
+    """Returns what tells cheaply that a file outside the cache is still the one a stage wrote."""
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
 def find_fault(stage: Stage) -> str:
     """Returns why the cached output cannot be used ("no output", "output missing: ..."), or "" when it is whole."""
     folder = folder_of(stage)

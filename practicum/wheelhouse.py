@@ -35,6 +35,12 @@ class Wheelhouse:
     requirements: Path
     notes: tuple[str, ...] = ()
 
+    def select(self, names: Iterable[str]) -> str:
+        """Returns the lines of `requirements` of the packages called `names` (canonical), to install a part alone."""
+        wanted = {*names}
+        lines = self.requirements.read_text().splitlines(keepends=True)
+        return "".join(line for line in lines if line.partition("==")[0] in wanted)
+
 
 def prepare(lock: Path, cache: Path, *, progress: bool) -> Wheelhouse:
     """Make the wheelhouse of the Python lock `lock` under `cache`, downloading what is missing.

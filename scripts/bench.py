@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))  # for smoke_tests, which is no installed package
 from figures import Figure, Measurement, describe_host, read_measurements, render, write_measurements  # noqa: E402
 from sandbox import change_content, lend_output, spared  # noqa: E402
 
-from practicum import build, cache, cli, disk, lock, run, stages, wheelhouse  # noqa: E402
+from practicum import appliance, cache, cli, disk, lock, run, stages, wheelhouse  # noqa: E402
 from practicum.description import Semester  # noqa: E402
 from practicum.errors import PracticumError  # noqa: E402
 from practicum.progress import Console  # noqa: E402
@@ -44,7 +44,7 @@ LIMITS = {"ova": 600e6, "warm": 5.0, "content": 180.0}
 """Bytes and seconds that were promised."""
 
 BOOT_TIMEOUT = 900.0
-CHANGED_BY_CONTENT = ["course", "disk", "ova"]
+CHANGED_BY_CONTENT = ["course-appliance", "disk", "ova"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Bench:
 
     @property
     def ova(self) -> Path:
-        path = build.appliance(self.semester).ova
+        path = appliance.target(self.semester)
         if not path.is_file():
             raise PracticumError(f"{path.relative_to(ROOT)}: not there; run: make ova")
         return path
@@ -95,7 +95,7 @@ def measure_imported(bench: Bench) -> tuple[int, str]:
 
 def measure_warm(bench: Bench) -> list[Figure]:
     """The median of three, of the command a person types."""
-    if stale := [name for name, reason in build.explain(bench.semester) if reason != "cached"]:
+    if stale := [stage.name for stage in appliance.recipe(bench.semester) if stages.find_fault(stage)]:
         raise PracticumError(f"warm: {', '.join(stale)} would run; finish the build first: make ova")
     command = ("make", "--no-print-directory", "ova", f"SEMESTER={bench.semester.course.semester}")
     seconds = sorted(bench.run(*command, name="warm", cwd=ROOT, contain=False) for _ in range(3))
@@ -105,11 +105,11 @@ def measure_warm(bench: Bench) -> list[Figure]:
 def measure_content(bench: Bench) -> list[Figure]:
     with spared(bench.semester, bench.work) as (copy, home):
         changed = change_content(copy)
-        recipe = build.appliance(copy)
-        missing = [stage.name for stage in recipe.stages if stages.find_fault(stage)]
+        recipe = appliance.recipe(copy)
+        missing = [stage.name for stage in recipe if stages.find_fault(stage)]
         if missing != CHANGED_BY_CONTENT:
             raise PracticumError(f"content: {', '.join(missing)} would run; finish the build first: make ova")
-        for stage in recipe.stages:
+        for stage in recipe:
             if stage.name not in missing:
                 lend_output(stage, home)
         seconds = build_copy(bench, copy, home, "content")
@@ -127,7 +127,7 @@ def measure_cold(bench: Bench) -> list[Figure]:
         fetching = time.monotonic() - started
         wheels = sum(path.stat().st_size for path in (home / "practicum/wheels").rglob("*.whl"))
         building = build_copy(bench, copy, home, "cold")
-        names = [stage.name for stage in build.appliance(copy).stages]
+        names = [stage.name for stage in appliance.recipe(copy)]
     return [
         Figure("`make ova` from an empty cache", fetching + building, "s"),
         Figure(f"of which finding, downloading and checking {cache.format_bytes(wheels)} of wheels", fetching, "s"),
@@ -141,11 +141,11 @@ def measure_boot(bench: Bench) -> list[Figure]:
     logs, user = ROOT / "build/logs", bench.semester.appliance.user
     ours = extract_disk(bench.ova, bench.work / "ours.raw")
     stock = make_stock_disk(bench)
-    appliance = Machine(ours, bench.work, logs, "bench-appliance", user, **hardware)
+    machine = Machine(ours, bench.work, logs, "bench-appliance", user, **hardware)
     debian = Machine(stock, bench.work, logs, "bench-stock", **hardware)
     figures = []
     for start in ("first start", "second start"):
-        prompt, page = time_login_prompt(debian), time_page(appliance)
+        prompt, page = time_login_prompt(debian), time_page(machine)
         bench.console.say(f"{start}: Debian's prompt after {prompt:.0f} s, the appliance's page after {page:.0f} s")
         figures += [
             Figure(f"{start}: power-on to HTTP 200 of JupyterLab's page", page, "s"),
@@ -172,7 +172,7 @@ def make_stock_disk(bench: Bench) -> Path:
     (tree / "etc/fstab").write_text(f"LABEL={disk.LABEL} / ext4 errors=remount-ro 0 1\n")
     nothing = tree / disk.PYTHON_PLACE  # a stock Debian has no Python environment: its partition stays empty
     nothing.mkdir(parents=True)
-    squashfs, epoch = bench.work / "stock.squashfs", build.choose_epoch(bench.semester)
+    squashfs, epoch = bench.work / "stock.squashfs", bench.semester.epoch
     disk.write_squashfs(nothing, squashfs, epoch=epoch, log=bench.work / "stock.log")
     plan = disk.Plan("stock", "Debian", "stock", bench.semester.appliance.disk_gb << 30, epoch)
     disk.write_disk(tree, squashfs, raw, plan, work=bench.work, console=bench.console)

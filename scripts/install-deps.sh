@@ -7,6 +7,8 @@ PATH=$PATH:/usr/sbin:/sbin
 is_there() {
     case $1 in
     /*) [[ -e $1 ]] ;;
+    # A client alone is no use, but its daemon may be elsewhere (DOCKER_HOST).
+    dockerd) command -v dockerd >/dev/null || timeout 10 docker info >/dev/null 2>&1 ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -15,7 +17,7 @@ missing=()
 while read -r goal probe package; do
     [[ -z $goal || $goal == '#'* ]] && continue
     [[ " $* " == *" $goal "* ]] || continue
-    is_there "$probe" || missing+=("$package")
+    is_there "$probe" || [[ " ${missing[*]} " == *" $package "* ]] || missing+=("$package")
 done <"$here/packages.txt"
 "$here/find-python.sh" >/dev/null || missing+=(python3 python3-venv)
 

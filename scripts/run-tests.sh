@@ -21,7 +21,8 @@ test_course() {
 export -f test_course
 
 part "unit tests and linters" .venv/bin/python -m pytest tests --ignore=tests/course
-part "build" .venv/bin/practicum ova ${SEMESTER:+"$SEMESTER"}
+part "build of the appliance" .venv/bin/practicum ova ${SEMESTER:+"$SEMESTER"}
+part "build of the container images" .venv/bin/practicum docker ${SEMESTER:+"$SEMESTER"}
 part "course content in the students' Python" bash -c test_course
 part "tests of the products" .venv/bin/python -m pytest smoke_tests ${SEMESTER:+"--semester=$SEMESTER"}
 

@@ -50,7 +50,7 @@ def change_content(semester: Semester) -> str:
 
 def find_images(semester: Semester) -> dict[str, str]:
     """Returns the id ("" for none) of each image that a build of `semester` names, the last stage's first."""
-    named = [stage.tag for stage in reversed(build.appliance(semester).stages) if stage.keeps_image]
+    named = [stage.tag for stage in reversed(build.list_stages(semester)) if stage.keeps_image]
     argv = ["docker", "image", "ls", "--no-trunc", "--quiet"]
     return {tag: run.read([*argv, tag], step="bench").strip() for tag in named}
 

@@ -1,4 +1,4 @@
-"""Which product is tested. Only the appliance's tests import practicum: the others run with torch and pytest alone."""
+"""Which product is tested. The tests in compute/ import nothing of practicum: they run with torch and pytest alone."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("products")
     group.addoption("--semester", help="folder name below semesters/ (default: the newest)")
     group.addoption("--ova", type=Path, help="appliance to test (default: the one built in dist/)")
+    for kind in ("cpu", "cuda"):
+        group.addoption(f"--{kind}-image", help=f"container image to test (default: the semester's {kind} image)")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -15,6 +15,29 @@ from urllib.parse import quote
 import httpx
 import websocket
 
+# Answers to a request without any credential. Jupyter serves its version, its login page and its static files to
+# everybody; whatever else appears here one day must be decided, not happen.
+WITHOUT_CREDENTIAL = {
+    "/api": 200,
+    "/login": 200,
+    "/static/favicons/favicon.ico": 200,
+    "/": 302,
+    "/lab": 302,
+    "/files/.bashrc": 302,
+    "/nbconvert/html/any.ipynb": 302,
+    "/api/spec.yaml": 302,
+    "/api/status": 403,
+    "/api/contents": 403,
+    "/api/kernels": 403,
+    "/api/kernelspecs": 403,
+    "/api/sessions": 403,
+    "/api/terminals": 403,
+    "/api/me": 403,
+    "/lab/api/settings": 403,
+    "/lab/api/workspaces": 403,
+    "/metrics": 403,
+}
+
 
 def make_notebook(*sources: str) -> dict[str, Any]:
     """A notebook (format 4.5) with one code cell for each source."""

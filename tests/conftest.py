@@ -1,8 +1,15 @@
-"""What all tests share."""
+"""What all tests share. tests/course runs in the students' Python, which has no practicum: imports stay in fixtures."""
+
+from __future__ import annotations
 
 import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from checkout import Checkout
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -10,3 +17,16 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell without job control starts what it puts in the background with SIGINT ignored, and children inherit that:
     # the builds that tests interrupt would not notice before they have a handler of their own.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """A copy of this checkout with an empty cache, whose modules count as the builder's own."""
+    from checkout import copy_checkout
+
+    from practicum import layers
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    copied = copy_checkout(tmp_path / "checkout")
+    monkeypatch.setattr(layers, "HERE", copied.root / "practicum")
+    return copied

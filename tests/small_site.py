@@ -17,7 +17,7 @@ from pathlib import Path
 
 from survivors import MARK, listeners_of, marked_processes, mounts_under, wait_until
 
-from practicum import build, cache, run
+from practicum import appliance, cache, run
 from practicum.description import load
 
 ROOT = Path(__file__).parent.parent
@@ -84,7 +84,7 @@ class Build:
 
     def stages_run(self) -> list[str]:
         """Returns the names of the stages that were not cached."""
-        return re.findall(r"^\[ *[\d.]+ s\] (\w+): done in", self.said(), re.MULTILINE)
+        return re.findall(r"^\[ *[\d.]+ s\] ([\w-]+): done in", self.said(), re.MULTILINE)
 
     def fail(self, reason: str) -> "tuple[int, float]":
         raise AssertionError(f"{reason}; it said:\n{self.said()}\nand left: {marked_processes(self.mark)}")
@@ -128,7 +128,7 @@ class Site:
     def building(self) -> Iterator[Build]:
         """Starts a build; at the end of the block nothing of it may be left, whatever ended it."""
         self.count += 1
-        self.tags |= {stage.tag for stage in build.appliance(load(self.root / "semesters" / SEMESTER)).stages}
+        self.tags |= {stage.tag for stage in appliance.recipe(load(self.root / "semesters" / SEMESTER))}
         mark, told = uuid.uuid4().hex, self.folder / f"build-{self.count}.txt"
         with told.open("wb") as stream:
             process = subprocess.Popen(
@@ -201,7 +201,7 @@ def docker(*arguments: str, check: bool = True) -> str:
 def make_site(folder: Path) -> Site:
     """Copies what a build reads, and describes a semester that is not locked yet."""
     site = Site(folder)
-    for name in ("packer", "ansible", "course_content"):
+    for name in ("packer", "ansible", "docker", "course_content", "smoke_tests"):
         shutil.copytree(ROOT / name, site.root / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     described = site.root / "semesters" / SEMESTER
     described.mkdir(parents=True)

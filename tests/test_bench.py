@@ -103,12 +103,14 @@ def test_content_change_runs_only_what_follows_from_the_content(tmp_path: Path) 
     """On the newest semester as it is here: its keys say what a build would do, without building."""
     sandbox.copy_checkout(ROOT, tmp_path / "copy")
     semester = load(max((tmp_path / "copy/semesters").glob("20*")))
-    before = {stage.name: stage.key for stage in build.appliance(semester).stages}
+    before = {stage.name: stage.key for stage in build.list_stages(semester)}
     changed = sandbox.change_content(semester).strip("`")
     original, text = (folder / "course_content" / changed for folder in (ROOT, tmp_path / "copy"))
     assert text.read_text().startswith(original.read_text()) and text.read_text() != original.read_text()
-    after = {stage.name: stage.key for stage in build.appliance(semester).stages}
-    assert [name for name in after if after[name] != before[name]] == ["course", "disk", "ova"]
+    after = {stage.name: stage.key for stage in build.list_stages(semester)}
+    courses = {f"course-{product}" for product in ("appliance", "cpu", "cuda")}
+    expected = {*courses, "disk", "ova", "image-cpu", "image-cuda"}
+    assert {name for name in after if after[name] != before[name]} == expected
 
 
 def test_content_without_a_text_is_refused(tmp_path: Path) -> None:

@@ -271,3 +271,10 @@ def test_every_key_is_documented(key: str) -> None:
     assert unit and allowed and purpose and field.description
     written = {False: "false", (): "[]"}.get(field.default, str(field.default))
     assert default.strip('`"') == ("*required*" if field.is_required() else written)
+
+
+def test_epoch_is_past_and_follows_from_the_description_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    epoch = load(folder).epoch
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "5")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert load(folder).epoch == epoch == 1_767_225_600  # 2026-01-01 00:00 UTC

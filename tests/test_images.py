@@ -17,7 +17,7 @@ from practicum.progress import Console
 
 ROOT = Path(__file__).parent.parent
 PACKER = ROOT / "packer"
-STEP = Step("environment", "practicum-base:aa", "practicum-environment:bb", {"product": "appliance"})
+STEP = Step("appliance", "practicum-base:aa", "practicum-appliance:bb", {"product": "appliance"})
 
 
 def read_templates() -> str:
@@ -89,7 +89,7 @@ def test_build_image_holds_the_lock_while_packer_runs(tmp_path: Path, monkeypatc
     packer = FakePacker(monkeypatch, makes_image=True)
     images.build_image(STEP, ROOT, tmp_path, Console(plain=True))
     assert packer.locked and is_free(tmp_path / "alive")
-    assert packer.argv[-1] == str(PACKER) and packer.options["log"] == tmp_path / "environment.log"
+    assert packer.argv[-1] == str(PACKER) and packer.options["log"] == tmp_path / "appliance.log"
 
 
 def test_droppings_of_packer_and_ansible_fall_into_the_work_folder(
@@ -106,7 +106,7 @@ def test_droppings_of_packer_and_ansible_fall_into_the_work_folder(
 
 def test_packer_that_leaves_no_image_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FakePacker(monkeypatch, makes_image=False)
-    with pytest.raises(PracticumError, match=rf"left no image {STEP.tag}; see {tmp_path}/environment\.log"):
+    with pytest.raises(PracticumError, match=rf"left no image {STEP.tag}; see {tmp_path}/appliance\.log"):
         images.build_image(STEP, ROOT, tmp_path, Console(plain=True))
 
 

@@ -18,7 +18,7 @@ import pytest
 from small_site import SEMESTER, Build, Site, make_site
 from survivors import MARK, listeners_of, marked_processes, mounts_under, wait_until
 
-from practicum import build, cache, images, lock, run
+from practicum import appliance, cache, images, lock, run
 from practicum.description import load
 from practicum.errors import PracticumError
 
@@ -42,7 +42,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         store = cache.root() / "wheels"
         store.mkdir(exist_ok=True)
         (site.folder / "cache/practicum/wheels").symlink_to(store)
-        lock.lock_python(load(site.root / "semesters" / SEMESTER), kind="cpu")
+        for kind in ("cpu", "cuda"):
+            lock.lock_python(load(site.root / "semesters" / SEMESTER), kind=kind)
         yield site
     except PracticumError as error:
         if "network" not in str(error):
@@ -90,9 +91,9 @@ def test_kill_during_base(site: Site) -> None:
     assert not site.dist_digests()
 
 
-def test_term_during_environment(site: Site) -> None:
+def test_term_during_appliance(site: Site) -> None:
     with site.building() as running:
-        running.wait_for_line("environment: system : Install the Debian packages")
+        running.wait_for_line("appliance: system : Install the Debian packages")
         assert len(site.containers()) == 1 and not any(json.loads(site.published_ports()).values())
         assert running.listeners, "packer listens on loopback for ansible: else this test looks in the wrong place"
         interrupt(running, signal.SIGTERM)
@@ -100,7 +101,7 @@ def test_term_during_environment(site: Site) -> None:
     assert not list((site.folder / "cache/practicum/work").iterdir())
 
 
-def test_kill_during_environment_and_a_second_build_meanwhile(site: Site) -> None:
+def test_kill_during_appliance_and_a_second_build_meanwhile(site: Site) -> None:
     with site.building() as running:
         running.wait_for(site.containers)
         assert "base: cached" in running.said(), "the build must go on from where the last one was stopped"
@@ -116,7 +117,7 @@ def test_kill_during_environment_and_a_second_build_meanwhile(site: Site) -> Non
 
 def test_term_while_an_image_is_unpacked(site: Site) -> None:
     with site.building() as running:
-        running.wait_for_line("python: unpacking")
+        running.wait_for_line("squashfs: unpacking")
         running.wait_for(site.containers)
         interrupt(running, signal.SIGTERM)
     assert not site.dist_digests()
@@ -165,7 +166,7 @@ def test_unchanged_build_is_quick(site: Site, capsys: pytest.CaptureFixture[str]
     again = site.command("ova", SEMESTER)
     took = time.monotonic() - begun
     assert again.returncode == 0 and took < 5, f"{again.returncode} after {took:.1f} s: {again.stderr}"
-    assert again.stderr.count(": cached\n") == len(build.appliance(load(site.root / "semesters" / SEMESTER)).stages)
+    assert again.stderr.count(": cached\n") == len(appliance.recipe(load(site.root / "semesters" / SEMESTER)))
     assert site.dist_digests() == before
     with capsys.disabled():
         print(f"\n  unchanged: {took:.1f} s", end="")
@@ -180,7 +181,7 @@ def test_kill_while_a_new_appliance_replaces_the_last_good_one(site: Site) -> No
         running.wait_for(lambda: site.written_bytes(running) > 1 << 20)
         interrupt(running, signal.SIGKILL)
     assert site.dist_digests() == good
-    assert running.stages_run() == ["course", "disk"], running.said()
+    assert running.stages_run() == ["course-appliance", "disk"], running.said()
     with site.building() as running:
         running.finish()
     assert running.stages_run() == ["ova"], running.said()

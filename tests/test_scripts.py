@@ -119,6 +119,7 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
     assert [line for line in told.stdout.splitlines() if not line.startswith("==")] == [
         "python -m pytest tests --ignore=tests/course",
         "practicum ova 2027-spring",
+        "practicum docker 2027-spring",
         "practicum venv build/course-venv 2027-spring",
         "uv pip install --quiet --python build/course-venv pytest pytest-timeout",
         "python -m pytest tests/course",

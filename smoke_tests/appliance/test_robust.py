@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import threading
 import time
 from collections.abc import Iterator
 
@@ -15,11 +13,11 @@ import pytest
 from practicum.description import Semester
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine
+from smoke_tests.saver import Saver, judge_saved, wait_for_saves
 
 CODE_FILE = "/var/lib/course/access-code"
 START_TIMEOUT = 120  # seconds for Jupyter alone, emulated
 ATTEMPTS = 3  # kills of the server in the middle of saves; each costs a start of the server
-SAVED_BYTES = 2_000_000  # large enough that a save takes a good part of a second here
 
 HOARD = """
 import os
@@ -91,33 +89,6 @@ class TestDamagedCode:
 # the server
 
 
-class Saver(threading.Thread):
-    """Saves numbered versions of a notebook, one after the other, and remembers which were acknowledged."""
-
-    def __init__(self, jupyter: Jupyter, path: str) -> None:
-        super().__init__(daemon=True)
-        self.jupyter, self.path = jupyter, path
-        self.attempted = self.acknowledged = 0
-        self.stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self.stopped.is_set():
-            try:
-                notebook = make_notebook(f"version = {self.attempted + 1}", "#" * SAVED_BYTES)
-                self.attempted += 1
-                if self.jupyter.save(self.path, notebook).is_success:
-                    self.acknowledged = self.attempted
-            except httpx.TransportError:
-                self.stopped.wait(0.2)
-
-
-def wait_for_saves(saver: Saver, more: int) -> None:
-    wanted, deadline = saver.acknowledged + more, time.monotonic() + START_TIMEOUT
-    while saver.acknowledged < wanted:
-        assert time.monotonic() < deadline, f"{saver.acknowledged} saves, expected {wanted}"
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def saver(jupyter: Jupyter, semester: Semester, jupyter_answers: None) -> Iterator[Saver]:
     path = f"{semester.course.slug}/smoke-saves.ipynb"
@@ -132,17 +103,14 @@ def saver(jupyter: Jupyter, semester: Semester, jupyter_answers: None) -> Iterat
 def test_no_acknowledged_save_is_lost_when_the_server_is_killed(machine: Machine, saver: Saver) -> None:
     phase = random.Random(559)
     for _ in range(ATTEMPTS):
-        wait_for_saves(saver, 2)
+        wait_for_saves(saver, 2, START_TIMEOUT)
         time.sleep(phase.uniform(0, 1))  # another moment of the save each time
         pid, safe = server_pid(machine), saver.acknowledged
         machine.sudo(f"kill -9 {pid}")
-        cells = json.loads(machine.run(f"cat ~/{saver.path}").stdout)["cells"]
-        version, padding = ("".join(cell["source"]) for cell in cells)
-        assert safe <= int(version.split("=")[1]) <= saver.attempted
-        assert len(padding) == SAVED_BYTES
+        judge_saved(machine.run(f"cat ~/{saver.path}").stdout, safe, saver.attempted)
         wait_answer(machine)
         assert server_pid(machine) not in (pid, "0")
-    wait_for_saves(saver, 1)
+    wait_for_saves(saver, 1, START_TIMEOUT)
 
 
 @pytest.mark.usefixtures("jupyter_answers")

@@ -149,7 +149,7 @@ def test_python_packages_are_those_of_the_lock(guest: Host, semester: Semester) 
 
 def test_debian_packages_are_those_of_the_build(guest: Host, semester: Semester) -> None:
     """The build's own record counts: debian.lock is older, and Debian's mirror serves only what is current."""
-    record = stages.last_output(semester.course.semester, "environment")
+    record = stages.last_output(semester.course.semester, "appliance")
     if record is None:
         pytest.skip("the cache has no record of the build of this appliance")
     shown = guest.check_output("dpkg-query --show --showformat='${Package}=${Version}\\n'")

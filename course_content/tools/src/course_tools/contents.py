@@ -17,7 +17,7 @@ from typing import IO, Any
 from anyio.to_thread import run_sync
 from jupyter_server.services.contents.filecheckpoints import AsyncFileCheckpoints
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
-from traitlets import default
+from traitlets import TraitError, default, validate
 
 from course_tools.machine import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
@@ -128,6 +128,15 @@ class SafeCheckpoints(AsyncFileCheckpoints):
 
 class SafeContents(AsyncLargeFileManager):
     """Jupyter's contents manager with atomic saves; configuration and behaviour are otherwise the parent's."""
+
+    @validate("preferred_dir")
+    def _validate_preferred_dir(self, proposal: Any) -> str:
+        """The course's folder, where JupyterLab opens, is no folder of a root that a user chose on the command line."""
+        try:
+            return str(super()._validate_preferred_dir(proposal))
+        except TraitError as error:
+            self.log.warning("%s: opening %s instead", error, self.root_dir)
+            return ""
 
     def check_and_sign(self, nb: Any, path: str = "", **options: Any) -> None:
         """Note that the student ran the notebook himself; on a full disk he is asked to trust it again instead."""

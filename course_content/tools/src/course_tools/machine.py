@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pwd
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -80,9 +81,18 @@ def run_program(argv: Sequence[str], *, stdin: str = "", timeout: float = 30) ->
     return Finished(done.returncode, done.stdout)
 
 
-def probe_http(port: int, path: str, timeout: float = 3) -> tuple[int, str]:
-    """GET http://127.0.0.1:`port``path`: (status, body), or (0, the reason) when nobody answers within `timeout` s."""
+class Prober(Protocol):
+    """GET http://127.0.0.1:`port``path`, or https: (status, body), or (0, the reason) when nobody answers in time."""
+
+    def __call__(self, port: int, path: str, *, secure: bool = False) -> tuple[int, str]: ...
+
+
+def probe_http(port: int, path: str, *, secure: bool = False, timeout: float = 3) -> tuple[int, str]:
+    """See `Prober`; the certificate of a server on this machine is its own, and is not checked."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    if secure:
+        unchecked = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=unchecked)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -111,11 +121,15 @@ class Machine:
     superuser_group: int = 0
     run: Runner = run_program
     account: Callable[[str], Account] = find_account
-    probe: Callable[[int, str], tuple[int, str]] = probe_http
+    probe: Prober = probe_http
 
     def path(self, absolute: str) -> Path:
         """Where the system file `absolute` lies on this machine."""
         return self.root / absolute.lstrip("/")
+
+    def is_booted(self) -> bool:
+        """Whether this is a machine of one's own with services; a container is not."""
+        return self.path("/run/systemd/system").is_dir()
 
 
 def load_course(machine: Machine) -> Course:

@@ -61,8 +61,8 @@ class Placement:
     outcome: str  # the list of Report it belongs to
 
 
-def sync(content: Path, home: Path, folder: str, *, restore: bool = False) -> Report:
-    """Bring `content` into `home`/`folder`; with `restore`, bring deleted files back too.
+def sync(content: Path, home: Path, folder: str, *, restore: bool = False, durable: bool = True) -> Report:
+    """Bring `content` into `home`/`folder`; with `restore`, bring deleted files back too; `durable`, onto the disk.
 
     Raises CourseError when the content or the folder cannot be used at all; what concerns one file is in the report.
     """
@@ -81,7 +81,7 @@ def sync(content: Path, home: Path, folder: str, *, restore: bool = False) -> Re
                     placements.append(place)
             except OSError as error:
                 report.problems.append(f"{path}: {error.strerror or error}")
-        if placements:
+        if placements and durable:
             os.sync()  # one for all: an fsync for each of hundreds of files takes seconds
         for place in placements:
             finish_placement(place, state, report)
@@ -227,26 +227,58 @@ def write_state(path: Path, state: State) -> None:
     write_atomically(path, json.dumps(record, indent=0, sort_keys=True).encode(), mode=0o644)
 
 
+def has_arrived(home: Path, folder: str) -> bool:
+    """Whether the content is in the home, or was: what the student deleted does not come back."""
+    return (home / STATE).is_file() or any(files for _, _, files in os.walk(home / folder))
+
+
 def become_owner(home: Path) -> None:
     """Give up root when the home belongs to somebody else: files made here must be the student's."""
     owner = home.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
-        os.setgroups([])
-        os.setgid(owner.st_gid)
-        os.setuid(owner.st_uid)
+        with suppress(OSError):  # the root of some containers may become nobody else
+            os.setgroups([])
+            os.setgid(owner.st_gid)
+            os.setuid(owner.st_uid)
 
 
 def show_report(report: Report) -> None:
-    """Say in a few lines what came; problems in one line on stderr."""
+    """Say in a few lines what came."""
     if report.installed:
         print(f"course-sync: {len(report.installed)} new files")
     if report.updated:
         print(f"course-sync: {len(report.updated)} files brought up to date")
     for name in report.offered:
         print(f"course-sync: you edited this file, the course's new version is {name}")
-    if report.problems:
-        more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
-        print(f"course-sync: {report.problems[0]}{more}", file=sys.stderr)
+
+
+def summarise_problems(report: Report) -> str:
+    """The first problem and the number of others, "" for none."""
+    more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
+    return report.problems[0] + more if report.problems else ""
+
+
+def run(options: argparse.Namespace) -> None:
+    """Sync as `course-sync` was asked to, and say what came; trouble is one line."""
+    machine = Machine()
+    folder = options.folder or load_course(machine).slug
+    booted = machine.is_booted()
+    as_root = booted and os.geteuid() == 0
+    home = options.home or (machine.account(load_course(machine).user).home if as_root else Path.home())
+    try:
+        become_owner(home)
+        # In a container it would wait for what all other programs of the host have to write.
+        report = sync(options.content, home, folder, restore=options.restore, durable=booted)
+        show_report(report)
+        problem = summarise_problems(report)
+    except CourseError as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"{error.filename or home}: {error.strerror}"
+    if problem and not booted and not has_arrived(home, folder):
+        problem += f"; JupyterLab serves the course's own copy instead, read-only: {options.content}"
+    if problem:
+        print(f"course-sync: {problem}", file=sys.stderr)
 
 
 def main() -> None:
@@ -256,12 +288,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="the student's home folder")
     parser.add_argument("--folder", help="folder in the home (the course's short name)")
     parser.add_argument("--restore", action="store_true", help="bring back files you deleted; edited ones stay")
-    options = parser.parse_args()
     try:
-        machine = Machine()
-        folder = options.folder or load_course(machine).slug
-        home = options.home or (machine.account(load_course(machine).user).home if os.geteuid() == 0 else Path.home())
-        become_owner(home)
-        show_report(sync(options.content, home, folder, restore=options.restore))
-    except (CourseError, OSError) as error:
+        run(parser.parse_args())
+    except CourseError as error:
         print(f"course-sync: {error}", file=sys.stderr)

@@ -1,0 +1,103 @@
+"""The last lines of a container's log: which GPU there is, and where to open JupyterLab. A Jupyter server extension.
+
+Nothing here runs before the server answers, and nothing here may break it: the GPU is looked for in another process,
+because NVIDIA's libraries take their time, may end the process that asks, and would stay in it.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+DEADLINE = 10.0  # seconds: a driver that does not answer must not keep the address from the student
+CHECK = (sys.executable, "-P", "-m", "course_tools.doctor", "--gpu", "--json")
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "course_tools.welcome"}]
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    """Called by Jupyter while it starts; what is given to its loop here runs when it has started."""
+    has_started = False
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        # A list of what the image does not have, in no hurry: it would come last.
+        return not message.startswith("Skipped non-installed server") and (has_started or not is_address(app, message))
+
+    async def welcome() -> None:
+        nonlocal has_started
+        has_started = True
+        for level, line in await look_for_gpu():
+            app.log.log(level, line)
+        if not os.environ.get("JUPYTERHUB_API_TOKEN"):
+            # At the level at which Jupyter shows its own: who silences the log still has to come in.
+            app.log.critical(describe_address(app))
+
+    app.log.addFilter(is_wanted)
+    # A page to open in a browser is of no use in here, and would hold the token.
+    app.no_browser_open_file = True
+    app.io_loop.add_callback(welcome)
+
+
+def is_address(app: Any, message: str) -> bool:
+    """Whether Jupyter tells its address itself: that would be the one inside of the container, without the token."""
+    with suppress(Exception):
+        told = str(app.running_server_info(kernel_count=False)).removeprefix(app.contents_manager.info_string())
+        return message in told.split("\n") or app.connect_url in message
+    return False
+
+
+async def look_for_gpu() -> list[tuple[int, str]]:
+    """What course-doctor says of the GPU and of shared memory: (level, line) for the log."""
+    try:
+        findings = json.loads(await run_check())["checks"]
+        return [format_line(finding) for finding in findings if finding["name"] == "gpu" or finding["status"] != "ok"]
+    except TimeoutError:
+        reason = f"the driver did not answer in {DEADLINE:g} s"
+    except Exception as error:
+        reason = f"the check failed ({error})"
+    return [(logging.WARNING, f"gpu: unknown, {reason}. Cure: course-doctor --gpu in a terminal tells more")]
+
+
+def format_line(finding: dict[str, str]) -> tuple[int, str]:
+    """A finding of course-doctor as (level, line) for the log."""
+    cure = f". Cure: {finding['remedy']}" if finding["remedy"] else ""
+    level = logging.INFO if finding["status"] == "ok" else logging.WARNING
+    return level, f"{finding['name']}: {finding['detail']}{cure}"
+
+
+async def run_check() -> str:
+    """The output of the check; raises TimeoutError after DEADLINE, and RuntimeError when it says nothing."""
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*CHECK, stdin=nothing, stdout=pipe, stderr=nothing)
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+    except TimeoutError:
+        # Not waited for: a process that hangs in a driver does not even die.
+        with suppress(ProcessLookupError):
+            process.kill()
+        raise
+    if not output:
+        raise RuntimeError(f"status {process.returncode}")
+    return output.decode("utf-8", "replace")
+
+
+def describe_address(app: Any) -> str:
+    """Where to open JupyterLab, and with what; the token is shown only when nobody chose it."""
+    identity = app.identity_provider
+    query, how = "", ""
+    if getattr(identity, "token_is_random", False):
+        query = f"token={quote(identity.token)}"
+    elif identity.token:
+        how = ", with your token"
+    elif identity.auth_enabled:
+        how = ", with your password"
+    url = urlsplit(app.local_url)._replace(query=query).geturl()
+    publish = f"docker run -p 127.0.0.1:{app.port}:{app.port}"
+    return f"JupyterLab is ready. Once its port is published ({publish}), open it in a browser{how}:\n    {url}"

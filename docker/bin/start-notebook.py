@@ -1,0 +1,83 @@
+#!/usr/bin/python3 -I
+"""Becomes the course's Jupyter server: `jupyter $DOCKER_STACKS_JUPYTER_CMD` (lab) with NOTEBOOK_ARGS and the arguments.
+
+Under a JupyterHub it becomes start-singleuser.py. With RESTARTABLE=yes it stays and starts a server that ended again.
+"""
+
+import os
+import shlex
+import shutil
+import signal
+import sys
+from typing import NoReturn
+
+START = "/usr/local/bin/start.sh"
+SINGLEUSER = "/usr/local/bin/start-singleuser.py"
+FRONTENDS = ("lab", "notebook", "nbclassic", "server", "retro", "kernelgateway", "voila")
+YES = ("yes", "true", "on", "1")  # start.sh refuses what is neither yes nor no
+PAUSE = 1  # seconds between two servers: one that cannot start must not keep a processor busy
+
+
+def fail(message: str, status: int = 2) -> NoReturn:
+    print(f"ERROR: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+def make_command(arguments: list[str]) -> list[str]:
+    """The server's command line; ends the start when its program is not installed."""
+    words = (os.environ.get("DOCKER_STACKS_JUPYTER_CMD") or "lab").split()
+    try:
+        extra = shlex.split(os.environ.get("NOTEBOOK_ARGS", ""))
+    except ValueError as error:
+        fail(f"NOTEBOOK_ARGS: {error}: quote as in a shell")
+    # What `jupyter lab` itself would become; to ask it costs a Python start.
+    program = shutil.which(f"jupyter-{words[0]}")
+    if program is None:
+        installed = ", ".join(name for name in FRONTENDS if shutil.which(f"jupyter-{name}"))
+        fail(f"DOCKER_STACKS_JUPYTER_CMD={words[0]}: this image has no jupyter-{words[0]}, but {installed}", 127)
+    as_root = ["--allow-root"] if os.geteuid() == 0 else []  # asked for by NB_UID=0, or nobody else can be had
+    return [program, *words[1:], *as_root, *extra, *arguments]
+
+
+def keep_running(command: list[str]) -> int:
+    """Run `command` again whenever it ends, until a signal asks to stop; its last exit status.
+
+    The server has a process group of its own, so that only this process gets the signals, and hands on one SIGTERM.
+    """
+    stops = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*stops, signal.SIGCHLD})
+    while True:
+        server = os.posix_spawn(command[0], command, os.environ, setpgroup=0, setsigmask=())
+        while signal.sigwait({*stops, signal.SIGCHLD}) == signal.SIGCHLD:
+            ended, status = os.waitpid(server, os.WNOHANG)
+            if ended:
+                break
+        else:
+            os.kill(server, signal.SIGTERM)
+            return exit_status(os.waitpid(server, 0)[1])
+        print(f"WARNING: the server ended with status {exit_status(status)} and is started again", file=sys.stderr)
+        if signal.sigtimedwait(stops, PAUSE):
+            return 0
+
+
+def exit_status(wait_status: int) -> int:
+    """A process's exit status as a shell counts: 128 and the signal's number for one that was killed."""
+    code = os.waitstatus_to_exitcode(wait_status)
+    return code if code >= 0 else 128 - code
+
+
+def main() -> None:
+    if os.environ.get("COURSE_START") != str(
+        os.getpid()
+    ):  # not by the entry point: Kubernetes' `command` replaces that
+        os.execv(START, [START, os.path.realpath(__file__), *sys.argv[1:]])
+    if os.environ.get("JUPYTERHUB_API_TOKEN"):
+        os.execv(SINGLEUSER, [SINGLEUSER, *sys.argv[1:]])
+    command = make_command(sys.argv[1:])
+    if os.environ.get("RESTARTABLE", "").lower() in YES:
+        sys.exit(keep_running(command))
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The container images under test, and containers of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from smoke_tests.container.docker import Container, docker, started
+
+if TYPE_CHECKING:
+    from practicum.description import Semester
+
+RunContainer = Callable[..., Container]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "container" in item.path.parts and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))
+
+
+def find_image(request: pytest.FixtureRequest, semester: Semester, kind: Literal["cpu", "cuda"]) -> str:
+    from practicum.container import name_image
+    from practicum.revision import read_revision
+
+    named = request.config.getoption(f"--{kind}-image")
+    name = str(named or name_image(semester, kind, read_revision(semester.root)).moving)
+    if not docker("image", "ls", "--quiet", name).stdout.strip():
+        pytest.fail(f"docker has no image {name}: run `make docker` first", pytrace=False)
+    return name
+
+
+@pytest.fixture(scope="session")
+def cpu_image(request: pytest.FixtureRequest, semester: Semester) -> str:
+    """Name of the image for machines without a GPU."""
+    return find_image(request, semester, "cpu")
+
+
+@pytest.fixture(scope="session")
+def cuda_image(request: pytest.FixtureRequest, semester: Semester) -> str:
+    """Name of the image with CUDA."""
+    return find_image(request, semester, "cuda")
+
+
+@pytest.fixture
+def run_container(cpu_image: str) -> Iterator[RunContainer]:
+    """Starts containers that end with the test: `run_container("--read-only", command=["id"], ready=False)`."""
+    with contextlib.ExitStack() as stack:
+
+        def run(*options: str, image: str | None = None, command: Sequence[str] = (), ready: bool = True) -> Container:
+            container = stack.enter_context(started(image or cpu_image, *options, command=command))
+            if ready:
+                container.wait_ready()
+            return container
+
+        yield run
+
+
+@pytest.fixture(scope="module")
+def server(cpu_image: str) -> Iterator[Container]:
+    """JupyterLab as `docker run` starts it, shared by tests that only look."""
+    with started(cpu_image) as container:
+        container.wait_ready()
+        yield container

@@ -1,0 +1,241 @@
+"""The images as they are given out, before anything runs in them: settings, layers, files."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from practicum import container
+from practicum.description import Semester
+from practicum.revision import read_revision
+from smoke_tests.container.docker import LABEL, docker, inspect
+
+LIMITS = {"cpu": 2.0e9, "cuda": 6.7e9}
+"""Bytes, unpacked, as docker counts them."""
+
+MOST_LAYERS = 12
+
+# What a build or a first run leaves and nobody may share, by path.
+FORBIDDEN = re.compile(
+    r"(etc/ssh/ssh_host_.*|.*/jupyter_cookie_secret|.*/(notebook_secret|nbsignatures\.db)|.*/\.(bash|python)_history"
+    r"|.*/\.(ipython|jupyter|ansible)|.*/authorized_keys|etc/ssl/private/.+|var/lib/apt/lists/.*_(Packages|InRelease)"
+    r"|var/cache/apt/archives/.*\.deb|(root|home/[^/]+)/\.cache/.+|(tmp|var/tmp)/.+)"
+)
+PRIVATE_KEY = re.compile(rb"^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----", re.MULTILINE)
+
+LISTING = r"find / -xdev -printf '%y %m %U %G %s %p\0'"
+CAPABILITIES = (
+    "import os\n"
+    "for top, _, names in os.walk('/'):\n"
+    "    if top.startswith(('/proc', '/sys', '/dev')):\n"
+    "        continue\n"
+    "    for name in names:\n"
+    "        path = os.path.join(top, name)\n"
+    "        if not os.path.islink(path) and 'security.capability' in os.listxattr(path):\n"
+    "            print(path)\n"
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    kind: str
+    mode: int
+    uid: int
+    gid: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Image:
+    kind: str
+    name: str
+    described: dict[str, Any]
+    files: dict[str, Entry]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = self.described["Config"]
+        return config
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in self.config["Env"])
+
+    def ask(self, *argv: str, user: str = "0") -> str:
+        """What a program says in a container without a network, its entry point bypassed."""
+        options = ["--rm", "--label", LABEL, "--network", "none", "--user", user, "--entrypoint", argv[0]]
+        return docker("run", *options, self.name, *argv[1:], timeout=300).stdout
+
+
+@pytest.fixture(scope="module", params=container.KINDS)
+def image(request: pytest.FixtureRequest) -> Image:
+    name: str = request.getfixturevalue(f"{request.param}_image")
+    options = ["--rm", "--label", LABEL, "--network", "none", "--user", "0", "--entrypoint", "sh"]
+    listed = docker("run", *options, name, "-c", LISTING, timeout=300).stdout
+    files = {}
+    for line in filter(None, listed.split("\0")):
+        kind, mode, uid, gid, size, path = line.split(" ", 5)
+        files[path] = Entry(kind, int(mode, 8), int(uid), int(gid), int(size))
+    assert len(files) > 20_000 and "/etc/passwd" in files, "an empty listing would pass every test below"
+    return Image(request.param, name, inspect(name), files)
+
+
+# ---- settings ------------------------------------------------------------------------------------------------------
+
+
+def test_runs_as_a_numbered_user_and_declares_no_volume(image: Image) -> None:
+    assert image.config["User"] == "1000"
+    assert not image.config.get("Volumes")
+    assert image.config["WorkingDir"] == "/home/jovyan" == image.environment["HOME"]
+
+
+def test_settings_are_those_of_the_recipe(image: Image, semester: Semester) -> None:
+    settings = container.settings(semester, image.kind)  # type: ignore[arg-type]
+    wanted = dict(line.removeprefix("ENV ").split("=", 1) for line in settings if line.startswith("ENV "))
+    assert image.environment == wanted
+    assert image.config["Entrypoint"] == ["/usr/bin/tini", "-g", "--", "/usr/local/bin/start.sh"]
+    assert image.config["Cmd"] == ["start-notebook.py"]
+    assert image.config["ExposedPorts"] == {"8888/tcp": {}}
+    assert image.config["Healthcheck"]["Test"] == ["CMD", "/usr/local/bin/course-health"]
+
+
+def test_labels_tell_the_truth(image: Image, semester: Semester) -> None:
+    labels = image.config["Labels"]
+    told = json.loads(image.ask("cat", "/etc/course/torch.json"))
+    assert labels["practicum.torch"] == told["torch"]
+    assert labels["practicum.cuda"] == (told["cuda"] or "none")
+    assert labels["practicum.architectures"] == (" ".join(told["architectures"]) or "none")
+    assert (image.kind == "cuda") == bool(told["architectures"])
+    assert labels["org.opencontainers.image.revision"] == read_revision(semester.root).full
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels["org.opencontainers.image.created"])
+    digest = labels["org.opencontainers.image.base.digest"]
+    assert inspect(labels["org.opencontainers.image.base.name"])["Id"] == digest
+
+
+def test_commit_has_a_name_of_its_own(image: Image, semester: Semester) -> None:
+    names = container.name_image(semester, image.kind, read_revision(semester.root))  # type: ignore[arg-type]
+    assert names.moving in image.described["RepoTags"]
+    assert names.fixed in image.described["RepoTags"]
+
+
+def test_layers_are_few_and_the_course_comes_last(image: Image) -> None:
+    layers = image.described["RootFS"]["Layers"]
+    assert len(layers) <= MOST_LAYERS
+    history = docker("history", "--no-trunc", "--format", "{{.Size}}", image.name).stdout.split("\n")
+    sizes = [size for size in history if size and size != "0B"]
+    assert re.fullmatch(r"[\d.]+(kB|MB)", sizes[0]) and _bytes(sizes[0]) < 20e6, f"the course's layer has {sizes[0]}"
+
+
+def _bytes(size: str) -> float:
+    number, unit = re.fullmatch(r"([\d.]+)([kMG]?B)", size).groups()  # type: ignore[union-attr]
+    return float(number) * {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]
+
+
+def test_size_is_as_promised(image: Image) -> None:
+    assert image.described["Size"] <= LIMITS[image.kind]
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------
+
+
+def test_only_sudo_lends_rights(image: Image) -> None:
+    lending = {path: entry for path, entry in image.files.items() if entry.kind == "f" and entry.mode & 0o6000}
+    assert set(lending) == {"/usr/bin/sudo"}
+    assert image.ask("/opt/venv/bin/python", "-c", CAPABILITIES) == ""
+
+
+def test_nobody_can_write_what_others_run(image: Image) -> None:
+    open_to_all = {
+        path
+        for path, entry in image.files.items()
+        if entry.mode & 0o002 and (entry.kind == "f" or (entry.kind == "d" and not entry.mode & 0o1000))
+    }
+    assert open_to_all == set()
+    ours = ("/opt/", "/etc/course", "/etc/jupyter", "/usr/local/")
+    assert [path for path, entry in image.files.items() if path.startswith(ours) and entry.uid != 0] == []
+    closed = [
+        path
+        for path, entry in image.files.items()
+        if path.startswith(ours) and entry.kind != "l" and entry.mode & 0o004 == 0
+    ]
+    assert closed == [], "any user id must be able to read the course"
+
+
+def test_home_is_open_to_group_0_and_empty(image: Image) -> None:
+    home = image.files["/home/jovyan"]
+    assert (home.uid, home.gid, home.mode) == (1000, 0, 0o775)
+    names = {path.removeprefix("/home/jovyan/") for path in image.files if path.startswith("/home/jovyan/")}
+    assert names <= {".bashrc", ".profile", ".bash_logout"}, "what lies in the home is hidden by a mounted one"
+
+
+def test_passwords_are_locked(image: Image) -> None:
+    lines = [line.split(":") for line in image.ask("cat", "/etc/shadow").splitlines()]
+    assert {name: password for name, password, *_ in lines if password not in ("*", "!", "!*")} == {}
+    sudoers = image.ask("sh", "-c", "cat /etc/sudoers /etc/sudoers.d/*")
+    assert not re.search(r"^(jovyan|ALL|%users)\b", sudoers, re.MULTILINE)
+    assert image.ask("id", "-Gn", "jovyan").split() == ["users"]
+
+
+def test_no_compiler_no_conda_no_second_cuda(image: Image) -> None:
+    programs = {path.rpartition("/")[2] for path, entry in image.files.items() if entry.kind == "f" and entry.mode & 1}
+    unwanted = {"gcc", "g++", "cc", "clang", "nvcc", "conda", "mamba", "ld"}
+    assert not {name for name in programs if name in unwanted or re.fullmatch(r"(gcc|g\+\+)-\d+", name)}
+    runtimes = [path for path in image.files if re.search(r"/libcudart\.so\.\d+$", path)]
+    assert len(runtimes) == (1 if image.kind == "cuda" else 0), runtimes
+
+
+def test_python_is_compiled(image: Image) -> None:
+    """On a read-only root Python could not do it later, and imports cost three times as much."""
+    pattern = re.compile(r"/opt/venv/lib/python3\.\d+/site-packages/(torch|numpy|pandas|jupyterlab|jupyterhub)/.+\.py")
+    modules = [path for path in image.files if pattern.fullmatch(path) and "/torch/testing/_internal/" not in path]
+    cache = re.compile(r"(.*)/__pycache__/(.*)\.cpython-\d+\.pyc")
+    compiled = {f"{match[1]}/{match[2]}.py" for path in image.files if (match := cache.fullmatch(path))}
+    assert len(modules) > 1000 and [path for path in modules if path not in compiled] == []
+
+
+def test_bytecode_is_not_stale(image: Image) -> None:
+    """Python compares a time stamp: a layer that changed it would have every import compile again."""
+    code = "import sys, torch, numpy, jupyterlab; print(sys.flags.dont_write_bytecode)"
+    told = image.ask("sh", "-c", f"cd / && /opt/venv/bin/python -v -c '{code}' 2>&1", user="1000")
+    stale = [line for line in told.splitlines() if "bytecode is stale" in line or line.startswith("# wrote ")]
+    assert len(told.splitlines()) > 1000 and stale == []
+
+
+# ---- layers, one by one --------------------------------------------------------------------------------------------
+
+
+def read_layers(name: str) -> Iterator[tuple[str, tarfile.TarInfo, bytes]]:
+    """Every file of every layer, also of those a later one hides: path, entry, and the bytes of small ones."""
+    saving = subprocess.Popen(["docker", "save", name], stdout=subprocess.PIPE)
+    assert saving.stdout is not None
+    with tarfile.open(fileobj=saving.stdout, mode="r|") as archive:
+        for member in archive:
+            if member.name.endswith("layer.tar") and member.isfile():
+                with tarfile.open(fileobj=archive.extractfile(member), mode="r|") as layer:
+                    for entry in layer:
+                        small = entry.isfile() and 100 < entry.size < 10_000
+                        file = layer.extractfile(entry) if small else io.BytesIO()
+                        yield entry.name.removeprefix("./"), entry, file.read() if file else b""
+    assert saving.wait() == 0
+
+
+@pytest.mark.parametrize("kind", container.KINDS)
+def test_no_secret_in_any_layer(kind: str, request: pytest.FixtureRequest) -> None:
+    places = ("etc/", "root/", "home/", "var/", "opt/course/", "srv/", "usr/local/")
+    count, found = 0, []
+    for path, entry, content in read_layers(request.getfixturevalue(f"{kind}_image")):
+        count += 1
+        name = path.rstrip("/")
+        if entry.isfile() and entry.size and FORBIDDEN.fullmatch(name):
+            found.append(name)
+        if name.startswith(places) and not name.startswith("var/lib/dpkg/") and PRIVATE_KEY.search(content):
+            found.append(name)
+    assert count > 20_000 and found == []

@@ -1,0 +1,216 @@
+"""What a student does in a container: reads the course, installs packages, asks the doctor, opens it in a browser."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from practicum.description import Semester
+from smoke_tests.browser import OPTIONS, PLOT, find_chromium
+from smoke_tests.container.conftest import RunContainer
+from smoke_tests.container.docker import LABEL, Container, docker
+from smoke_tests.jupyter import Jupyter, make_notebook
+
+CONTENT = "/opt/course/content"
+SYNC_SECONDS = 0.5
+
+
+@pytest.fixture
+def volume() -> Iterator[str]:
+    """A home that outlives its containers."""
+    name = docker("volume", "create", "--label", LABEL).stdout.strip()
+    yield name
+    docker("volume", "rm", "--force", name)
+
+
+# ---- the course ----------------------------------------------------------------------------------------------------
+
+
+def test_course_is_in_the_home_and_is_what_opens(server: Container, semester: Semester) -> None:
+    files = json.loads(server.exec(["cat", f"{CONTENT}/manifest.json"]).stdout)["files"]
+    home = f"/home/jovyan/{semester.course.slug}"
+    told = server.exec(f"cd {home} && sha256sum -- $(find . -type f -printf '%P\\n')").stdout
+    assert {path: digest for digest, path in (line.split("  ", 1) for line in told.splitlines())} == files
+    page = server.get("/lab").text
+    assert f'"preferredPath": "{semester.course.slug}"' in page or f'"preferredPath":"{semester.course.slug}"' in page
+
+
+def test_original_cannot_be_changed(server: Container) -> None:
+    for user in ("1000", "123456:0"):
+        assert server.exec(f"test -w {CONTENT}/index.md || echo no", user=user).stdout == "no\n"
+
+
+def test_update_never_overwrites_what_the_student_did(
+    run_container: RunContainer, volume: str, semester: Semester, tmp_path: Path
+) -> None:
+    """A later image, with a new file, one changed, and one changed that the student had edited and one he deleted."""
+    home = f"/home/jovyan/{semester.course.slug}"
+    first = run_container(f"--volume={volume}:/home/jovyan")
+    first.exec(f"cd {home} && echo mine >> index.md && rm prologue/*.py")
+    docker("cp", f"{first.id}:{CONTENT}", str(tmp_path / "content"))
+    first.stop()
+    later = tmp_path / "content"
+    paths = sorted(json.loads((later / "manifest.json").read_text())["files"])
+    untouched = next(path for path in paths if path.endswith(".ipynb"))
+    for path in (untouched, "index.md", next(path for path in paths if path.startswith("prologue/"))):
+        with (later / path).open("a") as file:
+            file.write("\n")
+    (later / "new.md").write_text("new\n")
+    files = {path: hashlib.sha256((later / path).read_bytes()).hexdigest() for path in [*paths, "new.md"]}
+    (later / "manifest.json").write_text(json.dumps({"version": 1, "files": files}))
+    second = run_container(f"--volume={volume}:/home/jovyan", f"--volume={later}:{CONTENT}:ro")
+    assert second.exec(f"tail -n 1 {home}/index.md").stdout == "mine\n"
+    assert second.exec(f"sha256sum < {home}/index.new.md").stdout.split()[0] == files["index.md"]
+    assert second.exec(f"sha256sum < {home}/{untouched}").stdout.split()[0] == files[untouched]
+    assert second.exec(f"cat {home}/new.md").stdout == "new\n"
+    assert second.exec(f"ls {home}/prologue").stdout == ""
+
+
+def test_synchronising_is_quick(server: Container) -> None:
+    timed = "TIMEFORMAT=%R; time course-sync"
+    assert min(float(server.exec(timed).stderr.split()[-1]) for _ in range(3)) < SYNC_SECONDS
+
+
+def test_home_that_cannot_be_written_serves_the_original(run_container: RunContainer, tmp_path: Path) -> None:
+    """Read-only, and no other place: /tmp is there, but the student's own folder is mounted read-only."""
+    tmp_path.chmod(0o755)
+    container = run_container(
+        f"--volume={tmp_path}:/home/jovyan:ro", "--env=TMPDIR=/nowhere", "--read-only", "--tmpfs=/tmp"
+    )
+    assert container.get("/lab").status_code == 200
+    with Jupyter(container.url, container.token).start_kernel() as kernel:
+        outcome = kernel.execute("import dlc_practical_prologue as p; print(p.__file__)", timeout=120)
+    assert outcome.status == "ok" and outcome.text.startswith(CONTENT), outcome
+
+
+# ---- packages ------------------------------------------------------------------------------------------------------
+
+
+def write_wheel(folder: Path) -> Path:
+    """A package with a module and a command."""
+    path, info = folder / "oneliner-1.0-py3-none-any.whl", "oneliner-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("oneliner.py", "def main():\n    print('installed by the student')\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: oneliner\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\noneliner = oneliner:main\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    folder.chmod(0o755)
+    path.chmod(0o644)
+    return path
+
+
+@pytest.mark.parametrize("user", ["1000", "123456:0"])
+def test_installed_package_stays_in_the_home(
+    run_container: RunContainer, volume: str, tmp_path: Path, semester: Semester, user: str
+) -> None:
+    wheel = write_wheel(tmp_path)
+    home, wheels = f"--volume={volume}:/home/jovyan", f"--volume={tmp_path}:/wheels:ro"
+    install = ["pip", "install", "--no-index", f"/wheels/{wheel.name}"]
+    first = run_container(home, wheels, f"--user={user}", command=install, ready=False)
+    assert first.wait_ended(60) == 0, first.logs()
+    second = run_container(home, f"--user={user}")
+    assert second.exec("bash -lc oneliner").stdout == "installed by the student\n"
+    place = second.exec(["python", "-c", "import oneliner; print(oneliner.__file__)"]).stdout
+    assert place.startswith(f"/home/jovyan/.local/{semester.name}/"), "apart from other semesters' packages"
+    with Jupyter(second.url, second.token).start_kernel() as kernel:
+        assert kernel.execute("!oneliner", timeout=60).text.strip() == "installed by the student"
+
+
+def test_compile_says_what_it_misses(server: Container) -> None:
+    code = "import torch; torch.compile(lambda x: x + 1)(torch.ones(2))"
+    done = server.exec(["python", "-c", code], check=False)
+    assert done.returncode and "g++" in done.stderr and "aot_eager" in done.stderr, done.stderr[-2000:]
+    other = 'import torch; print(torch.compile(lambda x: x + 1, backend="aot_eager")(torch.ones(2)).sum().item())'
+    assert server.exec(["python", "-c", other]).stdout == "4.0\n"
+
+
+def test_sudo_grants_nothing(server: Container) -> None:
+    done = server.exec(["sudo", "-n", "true"], check=False)
+    assert done.returncode and "password is required" in done.stderr
+
+
+# ---- the doctor ----------------------------------------------------------------------------------------------------
+
+
+def test_doctor_finds_the_container_well(server: Container) -> None:
+    done = server.exec(["course-doctor", "--json"], check=False)
+    told = json.loads(done.stdout)
+    failures = [check for check in told["checks"] if check["status"] == "failure"]
+    assert done.returncode == 0 and told["ok"] and not failures, failures
+    assert {"gpu", "shm", "torch", "torch works"} <= {check["name"] for check in told["checks"]}
+
+
+def test_doctor_and_log_say_the_same_of_the_gpu(server: Container) -> None:
+    checks = json.loads(server.exec(["course-doctor", "--gpu", "--json"], check=False).stdout)["checks"]
+    (gpu,) = [check for check in checks if check["name"] == "gpu"]
+    assert gpu["detail"] in server.logs()
+    shown = server.exec(["course-doctor", "--gpu"], check=False).stdout
+    assert gpu["detail"] in shown
+
+
+def test_small_shared_memory_is_told(run_container: RunContainer) -> None:
+    container = run_container("--shm-size=16m")
+    assert "--shm-size" in container.logs()
+    assert "--shm-size" not in run_container("--shm-size=2g").logs()
+
+
+def test_bye_stops_the_container(run_container: RunContainer) -> None:
+    container = run_container()
+    with Jupyter(container.url, container.token).start_kernel() as kernel:
+        kernel.send("!bye")
+        assert container.wait_ended(20) in (0, 143)
+
+
+# ---- the browser ---------------------------------------------------------------------------------------------------
+
+
+def test_plot_appears_in_the_browser(server: Container, build: Path, semester: Semester) -> None:
+    path = f"{semester.course.slug}/smoke-plot.ipynb"
+    Jupyter(server.url, server.token).save(path, make_notebook(PLOT)).raise_for_status()
+    chromium = find_chromium()
+    failures: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(f"{server.url}/lab/tree/{path}?token={server.token}", wait_until="commit")
+        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
+        page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        picture = page.locator(".jp-OutputArea-output img")
+        expect(picture).to_be_visible(timeout=60_000)
+        assert picture.evaluate("image => image.naturalWidth") > 300
+        expect(page.locator(".jp-Dialog")).to_have_count(0)
+        screenshot = build / "screenshots/container.png"
+        screenshot.parent.mkdir(exist_ok=True)
+        page.screenshot(path=screenshot)
+        browser.close()
+    assert failures == [] and screenshot.stat().st_size > 10_000
+
+
+# ---- practicals ----------------------------------------------------------------------------------------------------
+
+
+def test_practical_computes_what_it_should(run_container: RunContainer, semester: Semester, tmp_path: Path) -> None:
+    """The reference solution, reduced; tests/course judge its numbers one by one."""
+    shutil.copy(semester.content_root / "practicals/practical-1/solutions/practical_1.py", tmp_path)
+    tmp_path.chmod(0o755)
+    command = ["python", "/practical/practical_1.py", "--tiny", "--json", "/tmp/result.json"]
+    begun = time.monotonic()
+    container = run_container(f"--volume={tmp_path}:/practical:ro", command=command, ready=False)
+    assert container.wait_ended(120) == 0, container.logs()
+    docker("cp", f"{container.id}:/tmp/result.json", str(tmp_path))
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["device"] == "cpu" and 0 < result["seconds"] < time.monotonic() - begun
+    assert result["grid_sum"] == 270 and result["eigenvalue_deviation"] < 1e-6 and result["speed_up"] > 10
