@@ -38,7 +38,7 @@ LICENSES = {
 
 @dataclass(frozen=True)
 class Names:
-    """The names of an image: `moving` follows the semester, `fixed` stays with one commit."""
+    """The names of an image: `moving` follows the semester, `fixed` stays with a commit ("" where files differ)."""
 
     moving: str
     fixed: str
@@ -55,7 +55,7 @@ def recipe(semester: Semester, kind: Kind) -> tuple[Stage, ...]:
 def name_image(semester: Semester, kind: Kind, revision: Revision) -> Names:
     """Returns the names that an image of `revision` gets."""
     name = f"{semester.course.slug}:{semester.course.semester}"
-    return Names(f"{name}-{kind}", f"{name}-{revision.short}-{kind}")
+    return Names(f"{name}-{kind}", "" if revision.dirty else f"{name}-{revision.full[:12]}-{kind}")
 
 
 def settings(semester: Semester, kind: Kind) -> tuple[str, ...]:
@@ -114,7 +114,8 @@ def _image_stage(semester: Semester, below: Sequence[Stage], before: Stage, kind
     names = name_image(semester, kind, revision)
     inputs = {
         before.name: before.key,
-        "names": f"{names.moving} {names.fixed}",
+        "names": f"{names.moving} {names.fixed}".rstrip(),
+        "revision": revision.label,
         "created": revision.date,
         **layers.source_inputs("container.py"),
     }
@@ -122,12 +123,14 @@ def _image_stage(semester: Semester, below: Sequence[Stage], before: Stage, kind
     def build(out: Path, console: Console) -> None:
         facts = json.loads((stages.folder_of(below[-1]) / "torch.json").read_text())
         labels = list_labels(semester, kind, revision, below[0].tag, images.find_id(below[0].tag), facts)
-        tags = [names.moving] if _keeps(names.fixed, console) else [names.moving, names.fixed]
+        tags = [names.moving, names.fixed] if _is_new(names.fixed, console) else [names.moving]
+        before_it = images.find_id(names.moving)
         (out / "Dockerfile").write_text(f"FROM {before.tag}\n")
         run(
             label_argv(out, tags, labels), step=f"image-{kind}", log=out / "image.log",
             env={"DOCKER_BUILDKIT": "0"},  # only the classic builder is in every docker, and this needs no more
         )  # fmt: skip
+        images.remove_nameless(before_it)
         record = {"id": images.find_id(names.moving), "tags": tags, "labels": labels}
         write_text(out / "image.json", json.dumps(record, indent=1))
         console.say(" and ".join(tags))
@@ -140,12 +143,14 @@ def _image_stage(semester: Semester, below: Sequence[Stage], before: Stage, kind
     )
 
 
-def _keeps(fixed: str, console: Console) -> bool:
-    """Whether the name of a commit was given before: then it stays where it is."""
-    if "-dirty-" in fixed or not images.find_id(fixed):
+def _is_new(fixed: str, console: Console) -> bool:
+    """Whether the image gets the name of a commit: one that was given before stays where it is."""
+    if not fixed:
+        console.say("files differ from the last commit: the image gets no name that stays")
+    elif images.find_id(fixed):
+        console.say(f"{fixed} was built before and stays what it was")
         return False
-    console.say(f"{fixed} was built before and stays what it was")
-    return True
+    return bool(fixed)
 
 
 def label_argv(folder: Path, tags: Sequence[str], labels: Mapping[str, str]) -> list[str]:
@@ -166,7 +171,7 @@ def list_labels(
         "description": f"JupyterLab, PyTorch and the practicals of {course.code} {course.title}, {course.semester}",
         "vendor": course.institution,
         "version": course.semester,
-        "revision": revision.full,
+        "revision": revision.label,
         "created": revision.date,
         "licenses": LICENSES[kind],
         "base.name": base,

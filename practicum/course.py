@@ -11,7 +11,7 @@ from typing import Any, Literal
 import uv
 
 from practicum import content, images, layers, stages
-from practicum.cache import hash_tree
+from practicum.cache import IGNORED, hash_tree
 from practicum.description import Semester
 from practicum.errors import PracticumError
 from practicum.progress import Console
@@ -78,12 +78,13 @@ def course_stage(semester: Semester, before: Stage, product: Product, changes: S
             staging / "content",
             solutions=semester.content.solutions,
         )
+        shutil.copytree(root / "smoke_tests/compute", staging / "verify", ignore=shutil.ignore_patterns(*IGNORED))
         wheel = build_tools_wheel(tools, staging / "tools", out / "tools.log")
         mounts = {
             "bin": layers.lend_uv(out),
             "content": staging / "content",
             "tools": staging / "tools",
-            "verify": root / "smoke_tests/compute",
+            "verify": staging / "verify",
         }
         given = {**variables, "course_tools_wheel": wheel.name}
         images.build_image(images.Step("course", before.tag, tag, given, mounts, tuple(changes)), root, out, console)

@@ -8,7 +8,7 @@ container.
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,14 @@ def image_exists(tag: str) -> bool:
 def find_id(tag: str) -> str:
     """Returns the id ("sha256:...") of the image called `tag`, "" when there is none."""
     return read(["docker", "image", "ls", "--no-trunc", "--quiet", tag], step="docker").strip()
+
+
+def remove_nameless(image: str) -> None:
+    """Removes the image with this id when it has lost its last name and no container needs it."""
+    dangling = read(["docker", "image", "ls", "--no-trunc", "--quiet", "--filter", "dangling=true"], step="docker")
+    if image in dangling.split():
+        with suppress(PracticumError):  # a container needs it
+            read(["docker", "image", "rm", image], step="docker")
 
 
 def packer_variables(step: Step, alive: Path, variables: Path) -> dict[str, Any]:

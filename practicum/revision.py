@@ -17,9 +17,9 @@ class Revision:
     dirty: bool = False
 
     @property
-    def short(self) -> str:
-        """Returns what goes into a name: twelve digits, marked where the files are not those of the commit."""
-        return self.full[:12] + ("-dirty" if self.dirty else "")
+    def label(self) -> str:
+        """Returns what a label says: the hash, marked where the files are not those of the commit."""
+        return self.full + ("-dirty" if self.dirty else "")
 
 
 def read_revision(root: Path) -> Revision:

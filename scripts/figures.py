@@ -20,7 +20,10 @@ its own rows only. Times depend on what else the machine did: the second table g
 
 @dataclass(frozen=True)
 class Figure:
-    """One row: what was measured, its value in `unit` ("bytes", "s", "ratio"), and the most it may be, if promised."""
+    """One row: what was measured, its value in `unit`, and the most it may be, if promised.
+
+    unit: "bytes", "s", "ratio" (times as much) or "count".
+    """
 
     what: str
     value: float
@@ -87,8 +90,12 @@ def format_value(value: float, unit: str) -> str:
         return format_bytes(round(value))
     if unit == "ratio":
         return f"{value:.2f} times"
+    if unit == "count":
+        return str(round(value))
     minutes, seconds = divmod(round(value), 60)
-    return f"{minutes} min {seconds:02} s" if minutes else f"{value:.1f} s"
+    if minutes:
+        return f"{minutes} min {seconds:02} s"
+    return f"{value:.1f} s" if value >= 1 else f"{value:.2f} s"
 
 
 def format_limit(figure: Figure) -> str:

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from practicum import build, cache, content, run, stages
+from practicum import build, cache, container, content, images, run, stages
 from practicum.description import Semester, load
 from practicum.errors import PracticumError
+from practicum.revision import read_revision
 from practicum.stages import Stage
+
+REMOVAL_TIMEOUT = 300.0
+"""Seconds: an image of CUDA has gigabytes of small files."""
 
 
 @contextmanager
@@ -49,20 +53,22 @@ def change_content(semester: Semester) -> str:
 
 
 def find_images(semester: Semester) -> dict[str, str]:
-    """Returns the id ("" for none) of each image that a build of `semester` names, the last stage's first."""
-    named = [stage.tag for stage in reversed(build.list_stages(semester)) if stage.keeps_image]
-    argv = ["docker", "image", "ls", "--no-trunc", "--quiet"]
-    return {tag: run.read([*argv, tag], step="bench").strip() for tag in named}
+    """Returns the id ("" for none) of each image that a build of `semester` names, children before parents."""
+    revision = read_revision(semester.root)
+    products = [container.name_image(semester, kind, revision) for kind in container.KINDS]
+    names = [name for product in products for name in (product.moving, product.fixed)]
+    tags = [stage.tag for stage in reversed(build.list_stages(semester)) if stage.keeps_image]
+    return {tag: images.find_id(tag) for tag in (*names, *tags)}
 
 
 def restore_images(before: dict[str, str], after: dict[str, str]) -> None:
-    """Gives back the tags that a build took, and removes the images it made: children before parents."""
+    """Gives back the tags that a build took, and removes the images it made, in the order of `after`."""
     for tag, image in before.items():
         if image and after.get(tag) != image:
             run.read(["docker", "tag", image, tag], step="bench")
-    for tag, image in after.items():
-        if image and image != before.get(tag):
-            run.read(["docker", "image", "rm", "--force", image], step="bench")
+    made = [image for tag, image in after.items() if image and image != before.get(tag)]
+    for image in dict.fromkeys(made):  # an image may have several names
+        run.read(["docker", "image", "rm", "--force", image], step="bench", timeout=REMOVAL_TIMEOUT)
 
 
 def lend_output(stage: Stage, home: Path) -> None:

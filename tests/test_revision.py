@@ -36,18 +36,18 @@ def repository(tmp_path: Path) -> Path:
 def test_commit_is_named_with_its_own_date(repository: Path) -> None:
     revision = read_revision(repository)
     assert revision == Revision(git(repository, "rev-parse", "HEAD"), "2026-11-25T10:00:00Z")
-    assert revision.short == revision.full[:12]
+    assert revision.label == revision.full
 
 
 @pytest.mark.parametrize("change", ["file", "new"])
-def test_changed_files_mark_the_name(repository: Path, change: str) -> None:
+def test_changed_files_are_told(repository: Path, change: str) -> None:
     (repository / change).write_text("2\n")
     revision = read_revision(repository)
-    assert revision.dirty and revision.short == f"{revision.full[:12]}-dirty"
+    assert revision.dirty and revision.label == f"{revision.full}-dirty"
 
 
 def test_folder_without_git_is_unknown(tmp_path: Path) -> None:
-    assert read_revision(tmp_path).short == "unknown-dirty"
+    assert read_revision(tmp_path).label == "unknown-dirty"
 
 
 def test_folder_inside_another_repository_is_unknown(repository: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the Ansible templates say for a machine with an access code, and for an open one."""
+"""What the Ansible templates say for a machine with an access code, for an open one, and for a container."""
 
 import ast
 import configparser
@@ -12,15 +12,17 @@ ROLES = Path(__file__).parents[1] / "ansible" / "roles"
 COURSE = {"code": "EE-559", "title": "Deep Learning", "slug": "ee559", "user": "student"}
 
 
-def render(template: str, access: str) -> str:
+def render(template: str, access: str, product: str = "appliance") -> str:
     # Ansible trims the line break behind a block, too.
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string((ROLES / template).read_text()).render(course=COURSE | {"access": access})
+    return environment.from_string((ROLES / template).read_text()).render(
+        course=COURSE | {"access": access}, product=product
+    )
 
 
-def read_settings(access: str) -> dict[str, Any]:
+def read_settings(access: str, product: str = "appliance") -> dict[str, Any]:
     """The assignments `c.Class.trait = literal` of Jupyter's configuration."""
-    tree = ast.parse(render("jupyter/templates/jupyter_server_config.py.j2", access))
+    tree = ast.parse(render("jupyter/templates/jupyter_server_config.py.j2", access, product))
     assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
     return {
         ast.unparse(node.targets[0]).removeprefix("c."): ast.literal_eval(node.value)
@@ -68,6 +70,37 @@ def test_open_mode_asks_for_nothing() -> None:
     unit = read_unit("open")["Service"]
     assert "course-access" not in unit["ExecStartPre"]
     assert "LoadCredential" not in unit
+
+
+@pytest.mark.parametrize("product", ["cpu", "cuda"])
+def test_a_container_is_as_hard_as_the_machine(product: str) -> None:
+    settings, machine = read_settings("code", product), read_settings("code")
+    for key in (
+        "ServerApp.port_retries",
+        "ServerApp.allow_unauthenticated_access",
+        "ServerApp.contents_manager_class",
+        "IdentityProvider.cookie_options",
+        "MappingKernelManager.cull_idle_timeout",
+        "LabApp.extension_manager",
+        "LabApp.check_for_updates_class",
+    ):
+        assert settings[key] == machine[key]
+    assert settings["ServerApp.identity_provider_class"] == "course_tools.identity.CourseIdentityProvider"
+    assert "IdentityProvider.token" not in settings
+    assert not [key for key in settings if "xsrf" in key or "allow_origin" in key]
+
+
+def test_an_error_in_a_containers_settings_ends_its_start() -> None:
+    """Jupyter logs exceptions of its settings and starts without these settings; only an exit passes."""
+    tree = ast.parse(render("jupyter/templates/jupyter_server_config.py.j2", "code", "cpu"))
+    (guard,) = [node for node in tree.body if isinstance(node, ast.Try)]
+    assert "configure(c)" in ast.unparse(guard.body[-1])
+    assert ast.unparse(guard.handlers[0]).startswith("except Exception as error:\n    raise SystemExit(")
+
+
+def test_the_machines_settings_know_nothing_of_containers() -> None:
+    text = render("jupyter/templates/jupyter_server_config.py.j2", "code")
+    assert "course_tools.serving" not in text and "course_tools.identity" not in text
 
 
 def test_a_dead_kernel_leaves_the_server_and_a_dead_server_comes_back() -> None:

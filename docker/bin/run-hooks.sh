@@ -1,7 +1,7 @@
 #!/bin/bash
 # run-hooks.sh FOLDER: in the order of their names, sources each *.sh of the folder and runs each other executable file.
-# start.sh sources it, so that a sourced hook can change the environment of the command. A hook that fails is told and passed
-# over; one that calls `exit` ends the start.
+# start.sh sources it, so that a sourced hook can change the environment of the command. A hook that fails is told and
+# passed over; one that calls `exit` ends the start.
 # shellcheck source=../lib/log.sh source-path=SCRIPTDIR
 source /usr/local/lib/course/log.sh
 

@@ -18,7 +18,7 @@ YES = ("yes", "true", "on", "1")  # start.sh refuses what is neither yes nor no
 PAUSE = 1  # seconds between two servers: one that cannot start must not keep a processor busy
 
 
-def fail(message: str, status: int = 2) -> NoReturn:
+def fail(message: str, status: int) -> NoReturn:
     print(f"ERROR: {message}", file=sys.stderr)
     sys.exit(status)
 
@@ -29,14 +29,13 @@ def make_command(arguments: list[str]) -> list[str]:
     try:
         extra = shlex.split(os.environ.get("NOTEBOOK_ARGS", ""))
     except ValueError as error:
-        fail(f"NOTEBOOK_ARGS: {error}: quote as in a shell")
+        fail(f"NOTEBOOK_ARGS: {error}: quote as in a shell", 2)
     # What `jupyter lab` itself would become; to ask it costs a Python start.
     program = shutil.which(f"jupyter-{words[0]}")
     if program is None:
         installed = ", ".join(name for name in FRONTENDS if shutil.which(f"jupyter-{name}"))
         fail(f"DOCKER_STACKS_JUPYTER_CMD={words[0]}: this image has no jupyter-{words[0]}, but {installed}", 127)
-    as_root = ["--allow-root"] if os.geteuid() == 0 else []  # asked for by NB_UID=0, or nobody else can be had
-    return [program, *words[1:], *as_root, *extra, *arguments]
+    return [program, *words[1:], *extra, *arguments]
 
 
 def keep_running(command: list[str]) -> int:
@@ -48,16 +47,22 @@ def keep_running(command: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, {*stops, signal.SIGCHLD})
     while True:
         server = os.posix_spawn(command[0], command, os.environ, setpgroup=0, setsigmask=())
-        while signal.sigwait({*stops, signal.SIGCHLD}) == signal.SIGCHLD:
-            ended, status = os.waitpid(server, os.WNOHANG)
-            if ended:
-                break
-        else:
+        status = wait_for_end(server, stops)
+        if status is None:
             os.kill(server, signal.SIGTERM)
             return exit_status(os.waitpid(server, 0)[1])
-        print(f"WARNING: the server ended with status {exit_status(status)} and is started again", file=sys.stderr)
+        print(f"WARNING: the server ended with status {status} and is started again", file=sys.stderr)
         if signal.sigtimedwait(stops, PAUSE):
             return 0
+
+
+def wait_for_end(server: int, stops: set[signal.Signals]) -> int | None:
+    """The exit status of the process `server`, None when one of the signals `stops` comes first."""
+    while signal.sigwait({*stops, signal.SIGCHLD}) == signal.SIGCHLD:
+        ended, status = os.waitpid(server, os.WNOHANG)
+        if ended:
+            return exit_status(status)
+    return None
 
 
 def exit_status(wait_status: int) -> int:
@@ -67,9 +72,8 @@ def exit_status(wait_status: int) -> int:
 
 
 def main() -> None:
-    if os.environ.get("COURSE_START") != str(
-        os.getpid()
-    ):  # not by the entry point: Kubernetes' `command` replaces that
+    # Not by the entry point: Kubernetes' `command` replaces that.
+    if os.environ.get("COURSE_START") != str(os.getpid()):
         os.execv(START, [START, os.path.realpath(__file__), *sys.argv[1:]])
     if os.environ.get("JUPYTERHUB_API_TOKEN"):
         os.execv(SINGLEUSER, [SINGLEUSER, *sys.argv[1:]])

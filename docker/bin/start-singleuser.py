@@ -1,24 +1,31 @@
 #!/usr/bin/python3 -I
-"""Becomes the server of one user of a JupyterHub, `jupyterhub-singleuser`, with NOTEBOOK_ARGS and the arguments."""
+"""Becomes the server of one user of a JupyterHub: `jupyterhub-singleuser` with NOTEBOOK_ARGS and the arguments."""
 
 import os
 import shlex
 import sys
+from typing import NoReturn
 
 START = "/usr/local/bin/start.sh"
 
 
+def fail(message: str, status: int) -> NoReturn:
+    print(f"ERROR: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
 def main() -> None:
-    if os.environ.get("COURSE_START") != str(os.getpid()):  # not by the entry point
+    # Not by the entry point: Kubernetes' `command` replaces that.
+    if os.environ.get("COURSE_START") != str(os.getpid()):
         os.execv(START, [START, os.path.realpath(__file__), *sys.argv[1:]])
     try:
         extra = shlex.split(os.environ.get("NOTEBOOK_ARGS", ""))
-        as_root = ["--allow-root"] if os.geteuid() == 0 else []
-        os.execvp("jupyterhub-singleuser", ["jupyterhub-singleuser", *as_root, *extra, *sys.argv[1:]])
     except ValueError as error:
-        sys.exit(f"ERROR: NOTEBOOK_ARGS: {error}: quote as in a shell")
+        fail(f"NOTEBOOK_ARGS: {error}: quote as in a shell", 2)
+    try:
+        os.execvp("jupyterhub-singleuser", ["jupyterhub-singleuser", *extra, *sys.argv[1:]])
     except FileNotFoundError:
-        sys.exit("ERROR: this image has no jupyterhub-singleuser: pip install jupyterhub, or start-notebook.py")
+        fail("this image has no jupyterhub-singleuser: pip install jupyterhub, or unset JUPYTERHUB_API_TOKEN", 127)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 #!/bin/bash
 # shellcheck source-path=SCRIPTDIR
 # start.sh COMMAND...: the entry point of the container. Runs the hooks, finds a home, then becomes the command.
-# Started as root it first sets up the user, then starts itself again as that user: nothing that lies in the user's reach
-# runs as root. Nothing here sets -e or -u, which sourced hooks would inherit.
+# Started as root it first sets up the user, then starts itself again as that user: nothing that lies in the user's
+# reach runs as root. Nothing here sets -e or -u, which sourced hooks would inherit.
 # shellcheck source=../lib/log.sh
 source /usr/local/lib/course/log.sh
 # shellcheck source=../lib/accounts.sh

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # The tables of users and groups.
 
-# put_first TABLE LINE [NAME]: prints /etc/TABLE with LINE first, where a look-up by name or by number meets it before any
-# other, and without the older lines of its name and of NAME.
+# put_first TABLE LINE [NAME]: prints /etc/TABLE with LINE first, where a look-up by name or by number meets it before
+# any other, and without the older lines of its name and of NAME.
 put_first() {
     printf '%s\n' "$2"
     awk -F: -v new="${2%%:*}" -v old="${3-}" '$1 != new && $1 != old' "/etc/$1"
@@ -24,12 +24,13 @@ choose_group() {
     printf '%s\n' "$name"
 }
 
-# name_user [NAME]: gives the user a name, NAME or NB_USER, if it has none or another than NAME: ssh, git and whoami want one.
-# The tables of the container cannot be written here, so a library shows the programs copies of them.
+# name_user [NAME]: gives the user a name if it has none, or another than NAME: ssh, git and whoami want one. The tables of
+# the container cannot be written here, so a library shows the programs copies of them.
 name_user() {
     local name folder library
     name=$(find_name passwd "$EUID")
     [[ -z $name || $name != "${1:-$name}" ]] || return 0
+    (umask 077 && mkdir -p "$JUPYTER_RUNTIME_DIR")
     for library in /usr/lib/*/libnss_wrapper.so; do
         if [[ -e $library ]] && folder=$(mktemp -d "$JUPYTER_RUNTIME_DIR/accounts-XXXXXX"); then
             put_first passwd "$NB_USER:*:$EUID:$(id -g)::$HOME:/bin/bash" >"$folder/passwd"

@@ -16,7 +16,8 @@ become_user() {
     # shellcheck disable=SC2153 # NB_GID is no misspelling
     local become=(setpriv --reuid="$NB_UID" --regid="$NB_GID" --groups="$groups" --inh-caps=-all)
     if ! "${become[@]}" /bin/true 2>/dev/null; then
-        log WARNING "root may not become $NB_USER here and runs the command itself; start without --cap-drop, or with --user $NB_UID"
+        log WARNING "root may not become $NB_USER here and runs the command itself:" \
+            "start without --cap-drop, or with --user $NB_UID"
         return
     fi
     write_account
@@ -31,6 +32,7 @@ become_user() {
 check_root_settings() {
     local folder uid
     IFS=, read -ra extra <<<"${CHOWN_EXTRA-}"
+    extra=("${extra[@]# }")
     for folder in "${extra[@]}"; do
         [[ $folder == /* && -d $folder ]] ||
             fail "CHOWN_EXTRA: ${folder@Q} is no folder: give absolute paths with commas between them"
@@ -52,21 +54,24 @@ write_account() {
 
 # replace_table TABLE LINE [NAME]: as put_first, in the container itself; all or, on a read-only root, nothing.
 replace_table() {
-    { put_first "$@" >"/etc/$1.course" && mv -f "/etc/$1.course" "/etc/$1"; } 2>/dev/null
+    local new=/etc/$1.course
+    { put_first "$@" >"$new" && chmod --reference="/etc/$1" "$new" && mv -f "$new" "/etc/$1"; } 2>/dev/null ||
+        rm -f "$new"
 }
 
 # Makes a home that is not there yet, as a copy of the image's, and gives the user one that nobody mounted.
 make_home() {
-    if [[ -z $(ls -A "$home" 2>/dev/null) ]] && ! mountpoint -q "$home"; then
-        copy_home || log WARNING "$home cannot be made: mount a folder there, or start without --read-only"
+    local model=/home/$DEFAULT_USER
+    if [[ ! -d $home || $home != "$model" && -z $(ls -A "$home") ]] && ! mountpoint -q "$home"; then
+        copy_home "$model" || log WARNING "$home cannot be made: mount a folder there, or start without --read-only"
         cd "$PWD" 2>/dev/null || cd / # the working directory may be the folder that was replaced
     fi
     [[ ! -d $home ]] || is_yes CHOWN_HOME || mountpoint -q "$home" || give "" "$home"
 }
 
-# Copies the image's home to $home; what is mounted in it stays where it is.
+# copy_home MODEL: makes $home of the folder MODEL; what is mounted in that stays there alone.
 copy_home() {
-    local new=/home/.course-new model=/home/$DEFAULT_USER
+    local model=$1 new=/home/.course-new
     rm -rf --one-file-system "$new"
     {
         mkdir "$new" &&
@@ -90,15 +95,19 @@ give() {
 
 # Lets the user run everything through sudo, or takes back what an earlier start granted.
 grant_sudo() {
-    local rules=/etc/sudoers.d/course-${NB_USER//[!A-Za-z0-9_-]/_} new=/etc/sudoers.d/.course.new
+    local rules=/etc/sudoers.d/course-${NB_USER//[!A-Za-z0-9_-]/_} # a file with a dot in its name would not count
     rm -f /etc/sudoers.d/course-* 2>/dev/null
     is_yes GRANT_SUDO || return 0
     if grep -q '^NoNewPrivs:[[:space:]]*1' /proc/self/status; then
         log WARNING "GRANT_SUDO: this container forbids new privileges; start without --security-opt no-new-privileges"
-    elif ! {
-        # By number: a name may hold characters that mean something to sudo. With a dot in its name the file counts for nothing.
-        install --mode=0440 <(printf '#%s ALL=(ALL:ALL) NOPASSWD: ALL\n' "$NB_UID") "$new" && visudo -cqf "$new" && mv -f "$new" "$rules"
-    } 2>/dev/null; then
+    elif ! write_rules "$rules" 2>/dev/null; then
         log WARNING "GRANT_SUDO: $rules cannot be written; start without --read-only"
     fi
+}
+
+write_rules() {
+    local new=/etc/sudoers.d/.course.new
+    # By number: a name may hold characters that mean something to sudo.
+    install --mode=0440 <(printf '#%s ALL=(ALL:ALL) NOPASSWD: ALL\n' "$NB_UID") "$new" &&
+        visudo -cqf "$new" && mv -f "$new" "$1"
 }

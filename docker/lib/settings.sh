@@ -12,8 +12,9 @@ check_settings() {
     check_id NB_UID
     check_id NB_GID
     [[ -z ${NB_GROUP-} ]] || check_name NB_GROUP
-    [[ ${NB_UMASK:-022} =~ ^[0-7]{1,4}$ ]] || fail "NB_UMASK=${NB_UMASK@Q} is no umask: give octal digits, for example 002"
-    for switch in CHOWN_HOME GRANT_SUDO RESTARTABLE; do is_yes "$switch"; done
+    [[ ${NB_UMASK:-022} =~ ^[0-7]{1,4}$ ]] ||
+        fail "NB_UMASK=${NB_UMASK@Q} is no umask: give octal digits, for example 002"
+    for switch in CHOWN_HOME GRANT_SUDO GEN_CERT RESTARTABLE; do is_yes "$switch"; done
     check_chown_options CHOWN_HOME_OPTS
     check_chown_options CHOWN_EXTRA_OPTS
     IFS=', ' read -ra names <<<"${JUPYTER_ENV_VARS_TO_UNSET-}"

@@ -15,6 +15,9 @@ from pathlib import Path
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import pytest
+
+pytest.importorskip("torch", reason="these tests need a Python with torch and torchvision: see docs/verify-gpu.md")
+
 import torch
 
 from .devices import describe, name_devices, why_no_gpu

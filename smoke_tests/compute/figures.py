@@ -30,9 +30,10 @@ def format_table(figures: list[Figure]) -> list[str]:
 
 def seconds_per_call(action: Callable[[], object], device: torch.device, *, budget: float = 0.5) -> float:
     """Mean time of `action` over about `budget` seconds, after a warm-up."""
-    _elapsed(action, device, calls=2)
-    once = _elapsed(action, device, calls=1)
-    calls = max(2, int(budget / once))
+    least = 10 if device.type == "cuda" else 1  # the first calls load kernels, and the GPU raises its clock
+    _elapsed(action, device, calls=least)
+    once = _elapsed(action, device, calls=least) / least
+    calls = max(least, int(budget / once))
     return _elapsed(action, device, calls=calls) / calls
 
 

@@ -40,8 +40,9 @@ def test_a_deprecated_call_in_these_tests_is_an_error() -> None:
 
 def runs_on(architecture: str, capability: tuple[int, int]) -> bool:
     """Machine code (sm_XY) serves its own X from Y on, PTX (compute_XY) all that came later; a suffix narrows both."""
-    kind, major, minor, suffix = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", architecture).groups()
-    built = int(major), int(minor)
+    found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", architecture)
+    assert found, f"{architecture} is no architecture of NVIDIA's"
+    kind, suffix, built = found[1], found[4], (int(found[2]), int(found[3]))
     if suffix == "a":
         return capability == built
     return capability >= built and (capability[0] == built[0] or (kind == "compute" and not suffix))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 SIZE = 16
-STEPS = 40
+STEPS = 30
 LOSS_FALLS = 10  # times, at least, in STEPS steps
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from practicum import container
 from practicum.description import Semester
-from practicum.revision import read_revision
+from practicum.revision import Revision
 from smoke_tests.container.docker import LABEL, docker, inspect
 
 LIMITS = {"cpu": 2.0e9, "cuda": 6.7e9}
@@ -107,22 +107,27 @@ def test_settings_are_those_of_the_recipe(image: Image, semester: Semester) -> N
     assert image.config["Healthcheck"]["Test"] == ["CMD", "/usr/local/bin/course-health"]
 
 
-def test_labels_tell_the_truth(image: Image, semester: Semester) -> None:
+def test_labels_tell_the_truth(image: Image) -> None:
     labels = image.config["Labels"]
     told = json.loads(image.ask("cat", "/etc/course/torch.json"))
     assert labels["practicum.torch"] == told["torch"]
     assert labels["practicum.cuda"] == (told["cuda"] or "none")
     assert labels["practicum.architectures"] == (" ".join(told["architectures"]) or "none")
     assert (image.kind == "cuda") == bool(told["architectures"])
-    assert labels["org.opencontainers.image.revision"] == read_revision(semester.root).full
+    assert re.fullmatch(r"([0-9a-f]{40}|unknown)(-dirty)?", labels["org.opencontainers.image.revision"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels["org.opencontainers.image.created"])
     digest = labels["org.opencontainers.image.base.digest"]
     assert inspect(labels["org.opencontainers.image.base.name"])["Id"] == digest
 
 
 def test_commit_has_a_name_of_its_own(image: Image, semester: Semester) -> None:
-    names = container.name_image(semester, image.kind, read_revision(semester.root))  # type: ignore[arg-type]
+    labels = image.config["Labels"]
+    commit, _, dirty = labels["org.opencontainers.image.revision"].partition("-")
+    built = Revision(commit, labels["org.opencontainers.image.created"])
+    names = container.name_image(semester, image.kind, built)  # type: ignore[arg-type]
     assert names.moving in image.described["RepoTags"]
+    if dirty:
+        pytest.skip("built from files that no commit holds: the image has no name that stays")
     assert names.fixed in image.described["RepoTags"]
 
 

@@ -25,7 +25,7 @@ SYNC_SECONDS = 0.5
 
 @pytest.fixture
 def volume() -> Iterator[str]:
-    """A home that outlives its containers."""
+    """A home that outlives its containers: to be asked for before them, so that it is removed after them."""
     name = docker("volume", "create", "--label", LABEL).stdout.strip()
     yield name
     docker("volume", "rm", "--force", name)
@@ -49,7 +49,7 @@ def test_original_cannot_be_changed(server: Container) -> None:
 
 
 def test_update_never_overwrites_what_the_student_did(
-    run_container: RunContainer, volume: str, semester: Semester, tmp_path: Path
+    volume: str, run_container: RunContainer, semester: Semester, tmp_path: Path
 ) -> None:
     """A later image, with a new file, one changed, and one changed that the student had edited and one he deleted."""
     home = f"/home/jovyan/{semester.course.slug}"
@@ -112,7 +112,7 @@ def write_wheel(folder: Path) -> Path:
 
 @pytest.mark.parametrize("user", ["1000", "123456:0"])
 def test_installed_package_stays_in_the_home(
-    run_container: RunContainer, volume: str, tmp_path: Path, semester: Semester, user: str
+    volume: str, run_container: RunContainer, tmp_path: Path, semester: Semester, user: str
 ) -> None:
     wheel = write_wheel(tmp_path)
     home, wheels = f"--volume={volume}:/home/jovyan", f"--volume={tmp_path}:/wheels:ro"

@@ -1,9 +1,20 @@
-"""Shutting the machine down."""
+"""Shutting the machine down, or the server of a container."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
-from course_tools.bye import leave
-from course_tools.machine import CourseError, Finished
+from course_tools import bye
+from course_tools.bye import choose_server, leave, stop_server
+from course_tools.machine import CourseError, Finished, Machine
+from course_tools.servers import Server, list_ancestors, list_servers
 from fake_machine import Fixture
+
+FIRST, SECOND = Server(41, 8888, "/", False), Server(43, 9999, "/user/x/", True)
 
 
 def test_the_student_uses_exactly_the_command_that_sudoers_allows(booted: Fixture) -> None:
@@ -21,8 +32,67 @@ def test_a_refusal_is_said(booted: Fixture) -> None:
         leave(booted.machine, is_root=False)
 
 
-def test_in_a_container_it_says_how_to_stop(booted: Fixture) -> None:
+def test_a_container_without_a_server_says_how_to_stop_it(
+    booted: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
     asked = len(booted.system.asked)
-    with pytest.raises(CourseError, match="container"):
+    with pytest.raises(CourseError, match="docker stop"):
         leave(booted.machine, is_root=False)
     assert len(booted.system.asked) == asked
+
+
+def test_the_server_in_which_it_was_typed_is_the_one_that_stops() -> None:
+    assert choose_server([FIRST, SECOND], [50, 43, 1]) == SECOND
+    assert choose_server([FIRST], [50, 1]) == FIRST
+
+
+def test_several_servers_are_named() -> None:
+    with pytest.raises(CourseError, match="jupyter server stop PORT") as caught:
+        choose_server([FIRST, SECOND], [50, 1])
+    assert FIRST.url in str(caught.value) and SECOND.url in str(caught.value)
+
+
+def test_ancestors_are_those_of_the_kernel() -> None:
+    ancestors = list_ancestors(Machine(), os.getpid())
+    assert ancestors[:2] == [os.getpid(), os.getppid()]
+
+
+def test_a_keeper_is_stopped_instead_of_the_server_that_it_would_start_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pid, parent, words in (
+        (41, 7, b"jupyter-lab\0"),
+        (7, 1, b"/usr/bin/python3\0/usr/local/bin/start-notebook.py\0"),
+    ):
+        (tmp_path / f"proc/{pid}").mkdir(parents=True)
+        (tmp_path / f"proc/{pid}/status").write_text(f"Name:\tx\nPPid:\t{parent}\n")
+        (tmp_path / f"proc/{pid}/cmdline").write_bytes(words)
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(bye.os, "kill", lambda pid, number: killed.append((pid, number)))
+    stop_server(Machine(root=tmp_path), FIRST)
+    (tmp_path / "proc/7/cmdline").write_bytes(b"/usr/bin/tini\0")
+    stop_server(Machine(root=tmp_path), FIRST)
+    assert killed == [(7, signal.SIGTERM), (41, signal.SIGTERM)]
+
+
+def test_a_real_server_is_found_and_ends_in_good_order(tmp_path: Path) -> None:
+    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: none is stopped here")
+    from lab_server import Lab
+
+    with Lab(tmp_path) as lab:
+        (server,) = list_servers(Machine(), {"JUPYTER_RUNTIME_DIR": str(lab.runtime)})
+        assert (server.pid, server.port, server.base, server.secure) == (lab.process.pid, lab.port, "/", False)
+        code = (
+            "from course_tools import bye, machine, servers\n"
+            "found = servers.list_servers(machine.Machine())\n"
+            "bye.stop_server(machine.Machine(), bye.choose_server(found, []))"
+        )
+        source = Path(bye.__file__).parents[1]
+        environ = {**os.environ, "PYTHONPATH": str(source), "JUPYTER_RUNTIME_DIR": str(lab.runtime)}
+        done = subprocess.run([sys.executable, "-c", code], env=environ, text=True, capture_output=True, check=True)
+        assert done.stdout == f"Goodbye: JupyterLab at http://127.0.0.1:{lab.port}/ stops now.\n"
+        started = time.monotonic()
+        assert lab.process.wait(20) == 0
+        assert time.monotonic() - started < 5
+        assert list_servers(Machine(), {"JUPYTER_RUNTIME_DIR": str(lab.runtime)}) == []

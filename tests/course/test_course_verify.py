@@ -50,6 +50,7 @@ def test_the_status_is_that_of_the_tests(machine: Machine, temporary: Path, body
 def test_arguments_reach_pytest(machine: Machine, temporary: Path) -> None:
     write_test(machine, "assert request.config.getoption('--json') == 'report.json'")
     assert verify.verify(machine, ["--json=report.json"]) == 0
+    assert verify.verify(machine, ["--json=report.json", "test_it.py::test_it"]) == 0
     assert verify.verify(machine, ["-k", "nothing"]) == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
@@ -112,8 +113,15 @@ def start(machine: Machine, *arguments: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("argument", ["--json", "--json="])
-def test_options_of_the_command_and_of_pytest_may_be_mixed(machine: Machine, temporary: Path, argument: str) -> None:
-    write_test(machine, "assert request.config.getoption('--json') == 'a b'; assert request.config.option.verbose == 2")
+def test_options_of_the_command_and_of_pytest_may_be_mixed(
+    machine: Machine, temporary: Path, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    monkeypatch.chdir(temporary)
+    report = temporary / "a b"
+    write_test(
+        machine,
+        f"assert request.config.getoption('--json') == {str(report)!r} and request.config.option.verbose == 2",
+    )
     with start(machine, "-vv", *([argument, "a b"] if argument == "--json" else ["--json=a b"]), "-k", "it") as running:
         said, _ = running.communicate(timeout=LIMIT)
     assert running.returncode == 0, said

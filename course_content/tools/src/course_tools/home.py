@@ -44,7 +44,7 @@ def settle_home(environ: "MutableMapping[str, str]") -> str:
         return f"{reason}, nor is there another place: start with --tmpfs /tmp, or mount a folder and name it in HOME"
     environ["HOME"] = folder
     cure = "mount a folder that this user can write and name it in HOME"
-    if os.path.isdir(home) and os.getegid() != 0:  # noqa: PTH112  (pathlib is not imported at every start of Python)
+    if "cannot be written" in reason and os.getegid() != 0:
         cure += f", or run with group 0 (-u {os.geteuid()}:0)"
     return f"{reason}: files go to {folder} and are lost with the container; {cure}"
 
@@ -55,7 +55,7 @@ def explain_home(home: str) -> str:
         return "HOME is not set"
     if home == "/":
         return "HOME is /"
-    if not os.path.isdir(home):  # noqa: PTH112
+    if not os.path.isdir(home):  # noqa: PTH112  (pathlib is not imported at every start of Python)
         return f"HOME={home} is not a folder"
     return f"HOME={home} cannot be written by user {os.geteuid()}, group {os.getegid()}"
 

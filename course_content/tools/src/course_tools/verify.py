@@ -27,16 +27,16 @@ def verify(machine: Machine, arguments: Sequence[str]) -> int:
     if not find_spec("pytest"):
         raise CourseError(f"{sys.executable} has no pytest: use the course's own Python, or its image")
     with TemporaryDirectory(prefix="course-verify-", ignore_cleanup_errors=True) as folder:
-        command, environment = make_command(tests, arguments), make_environment(os.environ, folder)
-        status = subprocess.run(command, env=environment, check=False).returncode
+        environment = make_environment(os.environ, folder)
+        status = subprocess.run(make_command(arguments), cwd=tests, env=environment, check=False).returncode
     if status < 0:
         raise CourseError(f"the tests were ended by {signal.Signals(-status).name}: course-doctor may know why")
     return status
 
 
-def make_command(tests: Path, arguments: Sequence[str]) -> list[str]:
-    """pytest with the settings that lie beside the tests, whatever the current folder holds."""
-    return [sys.executable, "-m", "pytest", "-c", str(tests / "pytest.ini"), str(tests), *arguments]
+def make_command(arguments: Sequence[str]) -> list[str]:
+    """pytest, in the folder of the tests and with the settings that lie there."""
+    return [sys.executable, "-m", "pytest", "-c", "pytest.ini", *arguments]
 
 
 def make_environment(environ: Mapping[str, str], folder: str) -> dict[str, str]:
@@ -60,16 +60,17 @@ def main() -> None:
     """Entry point of `course-verify`."""
     parser = argparse.ArgumentParser(
         prog="course-verify",
-        usage="course-verify [-h] [--json FILE] [--require-gpu] [OPTION OF PYTEST ...]",
+        usage="course-verify [-h] [--json FILE] [--require-gpu] [ARGUMENT OF PYTEST ...]",
         description="Test torch, torchvision, the CPU and the GPU; exit 0 if all tests passed or were skipped.",
-        epilog="Every other option is handed to pytest: -k NAME runs some of the tests, -x stops at the first failure.",
+        epilog="All other arguments are handed to pytest, which runs in the folder of the tests: -k NAME or"
+        " test_vision.py runs some of them, -x stops at the first failure.",
         allow_abbrev=False,
     )
-    parser.add_argument("--json", metavar="FILE", help="write the report as JSON too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
     parser.add_argument("--require-gpu", action="store_true", help="fail where the tests that need a GPU are skipped")
     options, arguments = parser.parse_known_args()
     if options.json:
-        arguments.append(f"--json={options.json}")
+        arguments.append(f"--json={options.json.absolute()}")
     if options.require_gpu:
         arguments.append("--require-gpu")
     signal.signal(signal.SIGTERM, stop)

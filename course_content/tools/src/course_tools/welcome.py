@@ -22,35 +22,44 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(app: Any) -> None:
-    """Called by Jupyter while it starts; what is given to its loop here runs when it has started."""
-    has_started = False
-
-    def is_wanted(record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        # A list of what the image does not have, in no hurry: it would come last.
-        return not message.startswith("Skipped non-installed server") and (has_started or not is_address(app, message))
-
-    async def welcome() -> None:
-        nonlocal has_started
-        has_started = True
-        for level, line in await look_for_gpu():
-            app.log.log(level, line)
-        if not os.environ.get("JUPYTERHUB_API_TOKEN"):
-            # At the level at which Jupyter shows its own: who silences the log still has to come in.
-            app.log.critical(describe_address(app))
-
-    app.log.addFilter(is_wanted)
+    """Called by Jupyter while it starts."""
+    app.log.addFilter(Quiet(app))
     # A page to open in a browser is of no use in here, and would hold the token.
     app.no_browser_open_file = True
-    app.io_loop.add_callback(welcome)
 
 
-def is_address(app: Any, message: str) -> bool:
-    """Whether Jupyter tells its address itself: that would be the one inside of the container, without the token."""
-    with suppress(Exception):
-        told = str(app.running_server_info(kernel_count=False)).removeprefix(app.contents_manager.info_string())
-        return message in told.split("\n") or app.connect_url in message
-    return False
+async def _start_jupyter_server_extension(app: Any) -> None:
+    """Called by Jupyter when it has started: nobody waits for this."""
+    for quiet in app.log.filters:
+        if isinstance(quiet, Quiet):
+            quiet.is_starting = False
+    for level, line in await look_for_gpu():
+        app.log.log(level, line)
+    if not os.environ.get("JUPYTERHUB_API_TOKEN"):
+        # At the level at which Jupyter shows its own: who silences the log still has to come in.
+        app.log.critical(describe_address(app))
+
+
+class Quiet(logging.Filter):
+    """Leaves out of the log what would contradict its last lines, or follow them."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__()
+        self.app, self.is_starting = app, True
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is wanted."""
+        message = record.getMessage()
+        # The language servers that the image does not have, listed late by jupyter_lsp.
+        return not message.startswith("Skipped non-installed server") and not self.is_address(message)
+
+    def is_address(self, message: str) -> bool:
+        """Whether Jupyter tells its address itself: the one inside of the container, and without the token."""
+        with suppress(Exception):
+            told = str(self.app.running_server_info(kernel_count=False))
+            lines = told.removeprefix(self.app.contents_manager.info_string()).split("\n")
+            return self.is_starting and (message in lines or self.app.connect_url in message)
+        return False
 
 
 async def look_for_gpu() -> list[tuple[int, str]]:
@@ -79,9 +88,10 @@ async def run_check() -> str:
     try:
         output, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
     except TimeoutError:
-        # Not waited for: a process that hangs in a driver does not even die.
-        with suppress(ProcessLookupError):
+        # A process that hangs in a driver does not even die: it is waited for only so long.
+        with suppress(ProcessLookupError, TimeoutError):
             process.kill()
+            await asyncio.wait_for(process.wait(), 1)
         raise
     if not output:
         raise RuntimeError(f"status {process.returncode}")

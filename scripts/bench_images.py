@@ -1,0 +1,186 @@
+"""The container images' parts of the benchmark: sizes, what a start and a stop cost, and builds."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench_base import (
+    Bench,
+    Part,
+    build_copy,
+    fetch_wheels,
+    list_stage_times,
+    read_stage_times,
+    require_finished,
+    time_content_change,
+    time_nothing_changed,
+)
+from bench_plain import Plain, build_plain
+from figures import Figure
+from sandbox import spared
+
+from practicum import archive, container, images, run, stages
+from practicum.description import Semester
+from practicum.errors import PracticumError
+from practicum.lock import Kind
+from practicum.stages import Stage
+from smoke_tests.container.docker import inspect, started
+
+UNPACKED = {"cpu": 2.0e9, "cuda": 6.7e9}
+PACKED = {"cpu": 0.65e9, "cuda": 3.1e9}
+LAYERS = 12
+STOP = 3.0
+SYNC = 0.5
+START_PATH = 0.3
+CONTENT, CONTENT_LAYER = 60.0, 20e6
+"""Bytes, layers and seconds that were promised."""
+
+CHANGED_BY_CONTENT = ("course-cpu", "image-cpu", "course-cuda", "image-cuda")
+CLEAN_ENDS = (0, 143)
+
+TWICE = """
+export HOME=$(mktemp -d) TIMEFORMAT=%R
+for start in first second; do
+    { time "$@" >/dev/null 2>&1; } 2>&1 || exit
+done
+"""
+"""Runs a command in an empty home, then again in what that is now, and prints the seconds of each."""
+
+
+def list_recipe(semester: Semester) -> list[Stage]:
+    """Returns the stages of both images, those they share once."""
+    both = [stage for kind in container.KINDS for stage in container.recipe(semester, kind)]
+    return list({stage.key: stage for stage in both}.values())
+
+
+def measure_images(bench: Bench) -> list[Figure]:
+    require_finished(list_recipe(bench.semester), "docker")
+    if any(stages.find_fault(archive.recipe(bench.semester, kind)[-1]) for kind in container.KINDS):
+        bench.practicum("archive", bench.semester.course.semester, name="archive")
+    figures = []
+    for kind in container.KINDS:
+        image = container.require_docker_image(bench.semester, kind)
+        figures += [*measure_image(bench, kind, image), *time_stop(kind, image), *time_start_path(bench, kind, image)]
+    return figures
+
+
+def measure_image(bench: Bench, kind: Kind, image: str) -> list[Figure]:
+    known = inspect(image)
+    return [
+        Figure(f"`{kind}` image, unpacked", known["Size"], "bytes", UNPACKED[kind]),
+        Figure(f"`{kind}` image, layers", len(known["RootFS"]["Layers"]), "count", LAYERS),
+        Figure(
+            f"`{kind}` image, packed: OCI archive with zstd layers",
+            archive.target(bench.semester, kind).stat().st_size,
+            "bytes",
+            PACKED[kind],
+        ),
+    ]
+
+
+def time_stop(kind: Kind, image: str) -> list[Figure]:
+    """`docker stop` of an idle server, the median of three."""
+    times = []
+    for _ in range(3):
+        with started(image) as server:
+            server.wait_ready()
+            seconds, code = server.stop()
+        if code not in CLEAN_ENDS:
+            raise PracticumError(f"{image}: docker stop ended the server with exit code {code}; see its log")
+        times.append(seconds)
+    return [Figure(f"`{kind}` image, `docker stop` of an idle server", statistics.median(times), "s", STOP)]
+
+
+def time_start_path(bench: Bench, kind: Kind, image: str) -> list[Figure]:
+    """What happens in front of the server, in an empty home and in one that has the course: medians of five."""
+    with images.running(image, bench.work) as id:
+        sync = time_twice(id, "bash", "-c", 'course-sync --home "$HOME"')
+        start = time_twice(id, "start.sh", "/bin/true")
+        plain = time_twice(id, "/bin/true")
+    figures = []
+    for home, coming, starting, nothing in zip(("an empty home", "a later start"), sync, start, plain, strict=True):
+        path = starting - nothing
+        figures += [
+            Figure(f"`{kind}` image, `course-sync`, {home}", coming, "s", SYNC),
+            Figure(f"`{kind}` image, `start.sh` up to its command, {home}", path, "s", START_PATH),
+        ]
+    return figures
+
+
+def time_twice(container_id: str, *argv: str) -> tuple[float, float]:
+    """Returns the seconds of a command inside: the medians of five first runs and of five second ones."""
+    inside = ["docker", "exec", container_id, "bash", "-c", TWICE, "bench", *argv]
+    rounds = [[float(line) for line in run.read(inside, step=argv[0]).split()] for _ in range(5)]
+    first, second = zip(*rounds, strict=True)
+    return statistics.median(first), statistics.median(second)
+
+
+def measure_warm(bench: Bench) -> list[Figure]:
+    seconds = time_nothing_changed(bench, "docker", list_recipe(bench.semester))
+    return [Figure("`make docker`, nothing changed", seconds, "s")]
+
+
+def measure_content(bench: Bench) -> list[Figure]:
+    with spared(bench.semester, bench.work) as (copy, home):
+        changed, seconds = time_content_change(bench, copy, home, "docker", list_recipe, CHANGED_BY_CONTENT)
+        layers = {kind: measure_last_layer(copy, kind) for kind in container.KINDS}
+    return [
+        Figure(f"`make docker` after a change of {changed}", seconds, "s", CONTENT),
+        *list_stage_times(home, CHANGED_BY_CONTENT),
+        *(Figure(f"`{kind}` image, layer that it adds", layers[kind], "bytes", CONTENT_LAYER) for kind in layers),
+    ]
+
+
+def measure_last_layer(semester: Semester, kind: Kind) -> int:
+    """Returns the unpacked bytes of the layer with the course."""
+    *_, before, course, _ = container.recipe(semester, kind)
+    return int(inspect(course.tag)["Size"] - inspect(before.tag)["Size"])
+
+
+def measure_cold(bench: Bench) -> list[Figure]:
+    """One image after the other from nothing, each followed by what a person would write by hand for it."""
+    with spared(bench.semester, bench.work) as (copy, home):
+        figures, by_hand = [], 0.0
+        for kind in container.KINDS:
+            figures += time_image(bench, copy, kind, home)
+            recipe = container.recipe(copy, kind)
+            plain = build_plain(bench, copy, kind, recipe[0].tag, home)
+            figures += compare(kind, plain, inspect(recipe[-1].tag)["Size"], sum_stages(home, recipe[1:]))
+            by_hand += plain.seconds
+        ours = sum_stages(home, [stage for stage in list_recipe(copy) if stage.name != "base"])
+    return [*figures, Figure("both images, ours against the plain Dockerfiles", ours / by_hand, "ratio")]
+
+
+def time_image(bench: Bench, copy: Semester, kind: Kind, home: Path) -> list[Figure]:
+    before = read_stage_times(home)
+    wheels = fetch_wheels(bench, copy, kind, home)
+    building = build_copy(bench, copy, home, "docker", f"--product={kind}", name=f"cold-{kind}")
+    found = "with what the one before has left in it" if before else "from an empty cache"
+    return [
+        Figure(f"`make docker`, `{kind}` image, {found}", wheels.value + building, "s"),
+        wheels,
+        *list_stage_times(home, [name for name in read_stage_times(home) if name not in before]),
+    ]
+
+
+def compare(kind: Kind, plain: Plain, size: int, seconds: float) -> list[Figure]:
+    """Both from the same base image and the same wheels."""
+    return [
+        Figure(f"plain Dockerfile for the packages of the `{kind}` image, unpacked", plain.size, "bytes"),
+        Figure(f"`{kind}` image against that", size / plain.size, "ratio"),
+        Figure(f"plain Dockerfile for the packages of the `{kind}` image, build without downloads", plain.seconds, "s"),
+        Figure(f"`{kind}` image against that", seconds / plain.seconds, "ratio"),
+    ]
+
+
+def sum_stages(home: Path, recipe: Sequence[Stage]) -> float:
+    times = read_stage_times(home)
+    return sum(times[stage.name] for stage in recipe)
+
+
+PARTS: dict[str, Part] = {
+    "images": measure_images,
+    "images-warm": measure_warm,
+    "images-content": measure_content,
+    "images-cold": measure_cold,
+}

@@ -1,0 +1,89 @@
+"""The plain Dockerfile that a person would write by hand for the packages of a container image, built to compare."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from bench_base import ROOT, Bench
+
+from practicum import lock, run, wheelhouse
+from practicum.description import Semester
+from practicum.lock import Kind
+from smoke_tests.container.docker import inspect
+
+DOCKERFILE = ROOT / "scripts/plain.Dockerfile"
+LABELLED = ("--filter", "label=org.opencontainers.image.title=practicum-plain")
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What came of it: unpacked bytes, and the seconds of `docker build`."""
+
+    size: int
+    seconds: float
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Hands out the files of a folder and says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def build_plain(bench: Bench, semester: Semester, kind: Kind, base: str, home: Path) -> Plain:
+    """Builds it from the image `base` and the wheels in the cache at `home`; leaves no image."""
+    house = wheelhouse.prepare(lock.find_lock(semester, kind), home / "practicum", progress=False)
+    context, tag = bench.work / f"plain-{kind}", f"practicum-plain:{kind}"
+    context.mkdir()
+    shutil.copy(DOCKERFILE, context / "Dockerfile")
+    (context / "requirements.txt").write_text(list_pins(house.requirements.read_text()))
+    packages = " ".join(semester.debian.packages)
+    try:
+        with serve(house.folder) as url:
+            argv = build_argv(context, tag, {"BASE": base, "DEBIAN_PACKAGES": packages, "WHEELS": url})
+            # The classic builder is in every docker.
+            seconds = bench.run(*argv, name=f"plain-{kind}", env={"DOCKER_BUILDKIT": "0"})
+        return Plain(inspect(tag)["Size"], seconds)
+    finally:
+        remove_plain(tag)
+
+
+def build_argv(context: Path, tag: str, arguments: dict[str, str]) -> list[str]:
+    """Returns the command; the wheels come from this machine's loopback, which a network of docker's own cannot see."""
+    given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    return ["docker", "build", "--no-cache", "--force-rm", "--network=host", *given, f"--tag={tag}", str(context)]
+
+
+def list_pins(requirements: str) -> str:
+    """Returns the lines of a requirements file without their hashes."""
+    return "".join(f"{line.split()[0]}\n" for line in requirements.splitlines() if line.strip())
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Serves a folder on loopback, as `python -m http.server` does, and gives its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def remove_plain(tag: str) -> None:
+    """Removes the image, and what a build that did not come to its end has left."""
+    for listed, removal in (
+        (["ps", "--all", "--quiet", *LABELLED], ["rm", "--force"]),
+        (["image", "ls", "--quiet", tag], ["image", "rm", "--force"]),
+    ):
+        if ids := run.read(["docker", *listed], step="plain").split():
+            run.read(["docker", *removal, *ids], step="plain", timeout=300)
+    run.read(["docker", "image", "prune", "--force", *LABELLED], step="plain", timeout=300)

@@ -1,0 +1,118 @@
+"""The image as one file: whole, with zstd layers, fit for a registry without a network, the same when it is back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from practicum import archive
+from practicum.description import Semester
+from smoke_tests.container.docker import LABEL, docker, inspect, wait_until
+
+LIMIT = 0.65e9
+"""Bytes of the cpu image's archive; the cuda image's, at most 3.1e9, is measured by bench.py."""
+
+REGISTRY = """
+version: 0.1
+storage:
+  filesystem:
+    rootdirectory: {folder}
+http:
+  addr: 127.0.0.1:0
+"""
+
+
+def skopeo(*arguments: str) -> str:
+    done = subprocess.run(["skopeo", *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def file(semester: Semester, cpu_image: str) -> Path:
+    path = archive.target(semester, "cpu")
+    if not path.is_file():
+        pytest.fail(f"{path} does not exist: run `practicum archive --product cpu` first", pytrace=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def manifest(file: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads(skopeo("inspect", "--raw", f"oci-archive:{file}"))
+    return manifest
+
+
+def test_checksum_fits(file: Path) -> None:
+    done = subprocess.run(
+        ["sha256sum", "--check", f"{file.name}.sha256"], cwd=file.parent, capture_output=True, text=True
+    )
+    assert done.stdout == f"{file.name}: OK\n", done.stderr
+
+
+def test_layers_are_zstd_and_those_of_the_image(file: Path, manifest: dict[str, Any], cpu_image: str) -> None:
+    layers = manifest["layers"]
+    assert {layer["mediaType"] for layer in layers} == {"application/vnd.oci.image.layer.v1.tar+zstd"}
+    config = json.loads(skopeo("inspect", "--config", "--raw", f"oci-archive:{file}"))
+    described = inspect(cpu_image)
+    assert config["rootfs"]["diff_ids"] == described["RootFS"]["Layers"]
+    assert config["config"]["Labels"] == described["Config"]["Labels"]
+    assert config["config"]["Entrypoint"] == described["Config"]["Entrypoint"]
+
+
+def test_size_is_as_promised(file: Path, manifest: dict[str, Any]) -> None:
+    assert file.stat().st_size <= LIMIT
+    assert sum(layer["size"] for layer in manifest["layers"]) <= LIMIT
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """Address of a registry on loopback."""
+    program = shutil.which("docker-registry")
+    if not program:
+        pytest.skip("docker-registry is missing: install Debian's package of that name")
+    (tmp_path / "config.yml").write_text(REGISTRY.format(folder=tmp_path / "store"))
+    log = tmp_path / "registry.log"
+    with log.open("w") as sink:
+        process = subprocess.Popen([program, "serve", str(tmp_path / "config.yml")], stdout=sink, stderr=sink)
+    try:
+        wait_until(lambda: process.poll() is not None or "listening on" in log.read_text(), 20, "the registry")
+        address = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())
+        assert address, log.read_text()
+        yield address[1]
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_registry_without_a_network_takes_it(file: Path, manifest: dict[str, Any], registry: str) -> None:
+    there = f"docker://{registry}/ee559:cpu"
+    skopeo("copy", "--quiet", "--preserve-digests", "--dest-tls-verify=false", f"oci-archive:{file}", there)
+    told = json.loads(skopeo("inspect", "--raw", "--tls-verify=false", there))
+    assert told["layers"] == manifest["layers"]
+    with httpx.Client(base_url=f"http://{registry}", trust_env=False) as client:
+        assert client.get("/v2/ee559/tags/list").json()["tags"] == ["cpu"]
+
+
+def test_what_comes_back_runs(file: Path, tmp_path: Path, cpu_image: str) -> None:
+    """Unpacked for a docker that knows no zstd, as docs/cluster.md says, it is the image that was packed."""
+    name = "practicum-smoke-test:returned"
+    skopeo("copy", "--quiet", "--dest-decompress", f"oci-archive:{file}", f"dir:{tmp_path / 'unpacked'}")
+    try:
+        skopeo("copy", "--quiet", f"dir:{tmp_path / 'unpacked'}", f"docker-daemon:{name}")
+        returned, packed = inspect(name), inspect(cpu_image)
+        assert returned["RootFS"] == packed["RootFS"]
+        for setting in ("Env", "Entrypoint", "Cmd", "User", "WorkingDir", "Labels", "ExposedPorts"):
+            assert returned["Config"][setting] == packed["Config"][setting], setting
+        assert docker("run", "--rm", "--label", LABEL, name, "python", "-c", "print(6 * 7)").stdout == "42\n"
+    finally:
+        with contextlib.suppress(AssertionError):  # it never came that far
+            docker("image", "rm", name)

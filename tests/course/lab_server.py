@@ -1,0 +1,161 @@
+"""A real JupyterLab with the settings of a container image, on loopback and in a temporary folder."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jinja2
+
+REPOSITORY = Path(__file__).parents[2]
+SOURCE = REPOSITORY / "course_content/tools/src"
+ROLE = REPOSITORY / "ansible/roles/jupyter"
+READY = "JupyterLab is ready"
+DEADLINE = 90  # seconds for a start on a busy machine
+
+COURSE = {
+    "code": "EE-559",
+    "title": "Deep Learning",
+    "institution": "EPFL",
+    "semester": "2027-spring",
+    "name": "ee559-2027-spring",
+    "slug": "ee559",
+    "user": "jovyan",
+    "access": "code",
+    "jupyter_port": 8888,
+    "ssh_port": 2022,
+    "product": "cpu",
+    "version": "2027.1",
+}
+
+# Before the image's own settings: where this test's image lies, and what its GPU check says.
+PRELUDE = """
+from dataclasses import replace
+from pathlib import Path
+from course_tools import machine, serving, welcome
+serving.Machine = lambda: machine.Machine(root=Path({root!r}))
+serving.choose_folders.__defaults__ = (Path({root!r}) / "opt/course/content",)
+welcome.CHECK = ({python!r}, "-c", {code!r})
+"""
+ANSWER = {"checks": [{"name": "gpu", "status": "ok", "detail": "a test", "remedy": ""}]}
+
+
+def find_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@dataclass
+class Lab:
+    """A server below `place`; a context manager that starts it, waits for the end of its start, and stops it."""
+
+    place: Path
+    arguments: tuple[str, ...] = ()
+    environ: dict[str, str] = field(default_factory=dict)
+    waits_for: str = READY
+    scheme: str = "http"
+    base: str = "/"
+
+    def __post_init__(self) -> None:
+        self.port = find_port()
+        self.home, self.root = self.place / "home", self.place / "root"
+        self.runtime = Path(tempfile.mkdtemp(prefix="lab-"))  # short: the paths of sockets have a limit
+        for folder in (self.home, self.root / "etc/course", self.root / "opt/course/content", self.place / "jupyter"):
+            folder.mkdir(parents=True, exist_ok=True)
+        (self.root / "etc/course/course.json").write_text(json.dumps(COURSE))
+        settings = jinja2.Environment(trim_blocks=True).from_string(
+            (ROLE / "templates/jupyter_server_config.py.j2").read_text()
+        )
+        prelude = PRELUDE.format(root=str(self.root), python=sys.executable, code=f"print({json.dumps(ANSWER)!r})")
+        text = prelude + settings.render(course=COURSE, product="cpu")
+        (self.place / "jupyter/jupyter_server_config.py").write_text(text)
+        extensions = self.place / "jupyter/jupyter_server_config.d"
+        extensions.mkdir(exist_ok=True)
+        (extensions / "course.json").write_text(
+            '{"ServerApp": {"jpserver_extensions": {"course_tools.welcome": true}}}'
+        )
+        self.log = self.place / "log"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        environ = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "PYTHONPATH": str(SOURCE),
+            "JUPYTER_RUNTIME_DIR": str(self.runtime),
+            "JUPYTER_CONFIG_PATH": str(self.place / "jupyter"),
+            "JUPYTER_PATH": str(self.place / "share"),
+            "JUPYTER_PORT": str(self.port),
+            **self.environ,
+        }
+        # The image listens on every address; here, nothing but loopback may.
+        argv = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *self.arguments]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(argv, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        return self.process
+
+    def __enter__(self) -> "Lab":
+        self.start()
+        deadline = time.monotonic() + DEADLINE
+        while self.waits_for not in self.read_log():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"the server did not start:\n{self.read_log()}")
+            time.sleep(0.05)  # the pace of asking, not a wait for readiness
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def read_log(self) -> str:
+        return self.log.read_text()
+
+    def get(self, path: str, *, token: str = "", host: str = "") -> int:
+        """Status of a GET of `path` below the base URL."""
+        return self.ask(path, token=token, host=host)[0]
+
+    def ask(self, path: str, *, token: str = "", host: str = "", data: bytes | None = None) -> tuple[int, str]:
+        """(status, body) of a GET, or a POST of `data`."""
+        url = f"{self.scheme}://127.0.0.1:{self.port}{self.base}{path}"
+        headers = {"Authorization": f"token {token}"} if token else {}
+        if host:
+            headers["Host"] = host
+        request = urllib.request.Request(url, data, headers)
+        unchecked = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), unchecked)
+        try:
+            with opener.open(request, timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode("utf-8", "replace")
+
+
+def run_to_the_end(lab: Lab) -> tuple[int, str]:
+    """Exit status and last line of a server that must not start."""
+    try:
+        status = lab.start().wait(DEADLINE)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"the server runs:\n{lab.read_log()}") from None
+    finally:
+        lab.stop()
+    return status, (lab.read_log().splitlines() or [""])[-1]

@@ -1,0 +1,224 @@
+"""JupyterLab's settings in a container follow from how it was started."""
+
+import json
+import os
+import socket
+import stat
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its settings are not tested here")
+
+from course_tools import serving
+from course_tools.machine import CourseError, Machine
+from course_tools.sync import STATE
+from fake_machine import COURSE
+from jupyter_client import BlockingKernelClient
+from lab_server import ROLE, Lab, run_to_the_end
+from traitlets.config import Config
+
+TOKEN = "a-token-of-a-test"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with the course's content, in a container."""
+    folder = tmp_path / "home"
+    (folder / "ee559").mkdir(parents=True)
+    (folder / "ee559/a.py").write_text("")
+    (tmp_path / "etc/course").mkdir(parents=True)
+    (tmp_path / "etc/course/course.json").write_text(json.dumps({**COURSE, "product": "cpu"}))
+    monkeypatch.setattr(serving, "Machine", lambda: Machine(root=tmp_path))
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
+def configure(**environ: str) -> Config:
+    c = Config()
+    serving.configure(c, {"JUPYTER_RUNTIME_DIR": "/run/x", **environ})
+    return c
+
+
+def test_a_plain_start(home: Path) -> None:
+    c = configure()
+    assert c.ServerApp.port == 8888
+    assert c.ServerApp.allow_remote_access is False
+    assert c.ServerApp.local_hostnames == ["localhost", socket.gethostname()]
+    assert c.ServerApp.root_dir == str(home)
+    assert c.FileContentsManager.preferred_dir == str(home / "ee559")
+    assert c.KernelManager.transport == "ipc"
+    assert c.ServerApp.allow_root is (os.geteuid() == 0)
+    assert "base_url" not in c.ServerApp
+    assert "certfile" not in c.ServerApp
+
+
+def test_another_port_and_base(home: Path) -> None:
+    c = configure(JUPYTER_PORT="9999", NB_PREFIX="/run/ai")
+    assert (c.ServerApp.port, c.ServerApp.base_url) == (9999, "/run/ai")
+
+
+@pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "8888 ", "٣", "1e3"])
+def test_no_port_is_one_line(port: str) -> None:
+    with pytest.raises(CourseError, match="is no port: give a number") as caught:
+        serving.read_port({"JUPYTER_PORT": port})
+    assert "\n" not in str(caught.value)
+
+
+def test_names_of_the_server(home: Path) -> None:
+    own = ["localhost", socket.gethostname()]
+    assert serving.read_hosts({"COURSE_HOSTS": " gpu1.example.org,,gpu2 ,localhost"}) == [
+        *own,
+        "gpu1.example.org",
+        "gpu2",
+    ]
+    assert configure(COURSE_HOSTS="*").ServerApp.allow_remote_access is True
+    assert configure(COURSE_HOSTS="a,*").ServerApp.allow_remote_access is True
+    assert configure(KUBERNETES_SERVICE_HOST="10.0.0.1").ServerApp.allow_remote_access is True
+
+
+def test_sockets_only_where_their_path_is_short_enough(home: Path) -> None:
+    limit = serving.SOCKET_PATH - serving.SOCKET_NAME
+    assert "transport" in configure(JUPYTER_RUNTIME_DIR="/" + "x" * (limit - 1)).KernelManager
+    assert "transport" not in configure(JUPYTER_RUNTIME_DIR="/" + "x" * limit).KernelManager
+    with socket.socket(socket.AF_UNIX) as probe, pytest.raises(OSError, match="too long"):
+        probe.bind("/" + "x" * serving.SOCKET_PATH)
+
+
+def test_a_home_without_the_course_shows_the_courses_own_copy(tmp_path: Path) -> None:
+    home, content = tmp_path / "home", tmp_path / "content"
+    assert serving.choose_folders(home, "ee559", content) == (home, home)
+    content.mkdir()
+    assert serving.choose_folders(home, "ee559", content) == (content, content)
+    (home / "ee559/p").mkdir(parents=True)
+    assert serving.choose_folders(home, "ee559", content) == (content, content), "a full disk takes empty folders"
+    (home / "ee559/p/a.py").write_text("")
+    assert serving.choose_folders(home, "ee559", content) == (home, home / "ee559")
+
+
+def test_who_deleted_everything_gets_no_copy(tmp_path: Path) -> None:
+    (tmp_path / "content").mkdir()
+    (tmp_path / STATE).parent.mkdir(parents=True)
+    (tmp_path / STATE).write_text("{}")
+    assert serving.choose_folders(tmp_path, "ee559", tmp_path / "content") == (tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("yes", True), ("1", True), ("True", True), ("no", False), ("", False)]
+)
+def test_switches(value: str, expected: bool) -> None:
+    assert serving.is_yes({"GEN_CERT": value}, "GEN_CERT") is expected
+
+
+def test_an_unclear_switch_is_one_line() -> None:
+    with pytest.raises(CourseError, match="GEN_CERT='maybe' is neither yes nor no"):
+        serving.is_yes({"GEN_CERT": "maybe"}, "GEN_CERT")
+
+
+def test_a_certificate_is_private_and_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "runtime"
+    path = serving.ensure_certificate(folder)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert [file.name for file in folder.iterdir()] == [path.name]
+    before = path.read_bytes()
+    assert b"PRIVATE KEY" in before and b"BEGIN CERTIFICATE" in before
+    assert serving.ensure_certificate(folder).read_bytes() == before
+    path.write_bytes(before[:300])
+    assert serving.ensure_certificate(folder).read_bytes() != before
+
+
+def test_no_openssl_is_one_line_and_no_plain_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CourseError, match="openssl made no certificate") as caught:
+        serving.ensure_certificate(tmp_path / "runtime")
+    assert "\n" not in str(caught.value)
+    assert not [*(tmp_path / "runtime").iterdir()]
+
+
+def test_a_server_behind_a_prefix_with_a_certificate(tmp_path: Path) -> None:
+    environ = {"GEN_CERT": "yes", "NB_PREFIX": "/notebook/a", "JUPYTER_TOKEN": TOKEN}
+    with Lab(tmp_path, environ=environ, scheme="https", base="/notebook/a/") as lab:
+        assert lab.get("api") == 200
+        assert lab.get("api/contents", token=TOKEN) == 200
+        assert f"https://127.0.0.1:{lab.port}/notebook/a/lab" in lab.read_log().splitlines()[-1]
+
+
+def test_the_host_check_is_on_and_names_can_be_added(tmp_path: Path) -> None:
+    with Lab(tmp_path, environ={"JUPYTER_TOKEN": TOKEN, "COURSE_HOSTS": "gpu1.example.org"}) as lab:
+        for host in ("localhost", f"127.0.0.1:{lab.port}", socket.gethostname(), "gpu1.example.org:80"):
+            assert lab.get("api/contents", token=TOKEN, host=host) == 200
+        assert lab.get("api/contents", token=TOKEN, host="evil.example") == 403
+        assert lab.get("lab", host="evil.example") == 403
+
+
+def test_a_home_that_took_nothing_shows_the_courses_own_copy(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, environ={"JUPYTER_TOKEN": TOKEN})
+    (lab.root / "opt/course/content/practical.py").write_text("print()")
+    with lab:
+        status, body = lab.ask("api/contents", token=TOKEN)
+        assert status == 200
+        assert [file["path"] for file in json.loads(body)["content"]] == ["practical.py"]
+
+
+def test_another_root_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/mine.py").write_text("")
+    lab = Lab(tmp_path, (f"--ServerApp.root_dir={tmp_path / 'work'}",), {"JUPYTER_TOKEN": TOKEN})
+    (lab.home / "ee559").mkdir()
+    (lab.home / "ee559/a.py").write_text("")
+    with lab:
+        assert "mine.py" in lab.ask("api/contents", token=TOKEN)[1]
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [({"JUPYTER_PORT": "http"}, "JUPYTER_PORT='http' is no port"), ({"GEN_CERT": "perhaps"}, "neither yes nor no")],
+)
+def test_a_wrong_setting_ends_the_start(tmp_path: Path, environ: dict[str, str], reason: str) -> None:
+    status, last = run_to_the_end(Lab(tmp_path, environ=environ))
+    assert status == 1
+    assert reason in last
+
+
+def test_a_missing_description_ends_the_start(tmp_path: Path) -> None:
+    """Jupyter goes on after an error in its settings, with its own: without our Host check, for one."""
+    lab = Lab(tmp_path)
+    (lab.root / "etc/course/course.json").unlink()
+    status, last = run_to_the_end(lab)
+    assert status == 1
+    assert "not a course description" in last
+
+
+def test_a_busy_kernel_does_not_hold_the_stop_and_goes_first_when_memory_runs_out(tmp_path: Path) -> None:
+    """With the image's own kernel.json, but for the Python it starts."""
+    kernel = json.loads((ROLE / "files/kernel.json").read_text())
+    kernel["argv"] = [sys.executable if word == "/opt/venv/bin/python" else word for word in kernel["argv"]]
+    folder = tmp_path / "share/kernels/course"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(kernel))
+    with Lab(tmp_path, ("--ServerApp.disable_check_xsrf=True",), {"JUPYTER_TOKEN": TOKEN}) as lab:
+        status, body = lab.ask("api/kernels", token=TOKEN, data=b'{"name": "course"}')
+        assert status == 201
+        client = BlockingKernelClient()
+        client.load_connection_file(str(lab.runtime / f"kernel-{json.loads(body)['id']}.json"))
+        assert client.transport == "ipc"
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        client.execute("import os; print(os.getpid(), flush=True)\nwhile True: pass")
+        printed = ""
+        while not printed:
+            message = client.get_iopub_msg(timeout=60)
+            printed = message["content"].get("text", "") if message["msg_type"] == "stream" else ""
+        process = Path(f"/proc/{int(printed)}")
+        assert (process / "oom_score_adj").read_text() == "300\n"
+        started = time.monotonic()
+        lab.stop()
+        duration = time.monotonic() - started
+        client.stop_channels()
+        assert lab.process.returncode == 0
+        assert not process.exists()
+        assert duration < 3, "2 s on an idle machine; this one may be busy"
+        print(f"stopped in {duration:.2f} s")

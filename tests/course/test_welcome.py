@@ -1,0 +1,133 @@
+"""The last lines of a container's log."""
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its log is not tested here")
+
+from course_tools import welcome
+from lab_server import Lab
+
+
+def check(monkeypatch: pytest.MonkeyPatch, code: str) -> list[tuple[int, str]]:
+    """What the log would say of a GPU check that runs `code`."""
+    monkeypatch.setattr(welcome, "CHECK", (sys.executable, "-c", code))
+    return asyncio.run(welcome.look_for_gpu())
+
+
+def test_the_log_ends_with_one_address_that_works(tmp_path: Path) -> None:
+    with Lab(tmp_path) as lab:
+        lines = lab.read_log().splitlines()
+        url = urlsplit(lines[-1].strip())
+        assert (url.scheme, url.netloc, url.path) == ("http", f"127.0.0.1:{lab.port}", "/lab")
+        assert lab.get("api/contents", token=parse_qs(url.query)["token"][0]) == 200
+        assert lab.read_log().count("token=") == 1
+        assert lab.read_log().count("http://") == 1
+        assert "file://" not in lab.read_log()
+        assert f"docker run -p 127.0.0.1:{lab.port}:{lab.port}" in lines[-2]
+        assert lines[-3].endswith("gpu: a test")
+        assert not [*lab.runtime.glob("*.html")], "a page that holds the token"
+
+
+def test_a_hub_shows_its_own_address(tmp_path: Path) -> None:
+    with Lab(tmp_path, environ={"JUPYTERHUB_API_TOKEN": "x"}, waits_for="gpu: a test") as lab:
+        assert lab.get("api") == 200
+        assert "http://" not in lab.read_log()
+
+
+def test_another_extension_of_the_students_does_not_take_its_place(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    (lab.home / ".jupyter").mkdir()
+    (lab.home / ".jupyter/jupyter_server_config.json").write_text(
+        '{"ServerApp": {"jpserver_extensions": {"x": false}}}'
+    )
+    with lab:
+        assert lab.read_log().count("token=") == 1
+
+
+def test_a_server_that_whispers_still_says_where_it_is(tmp_path: Path) -> None:
+    with Lab(tmp_path, ("--ServerApp.log_level=ERROR",)) as lab:
+        assert lab.read_log().count("token=") == 1
+        assert "gpu:" not in lab.read_log()
+
+
+def test_what_the_check_finds_is_one_line_each_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = (
+        '{"checks": [{"name": "gpu", "status": "warning", "detail": "none", "remedy": "buy one"},'
+        '{"name": "shm", "status": "ok", "detail": "2048 MB", "remedy": ""}]}'
+    )
+    assert check(monkeypatch, f"print('''{findings}''')") == [(logging.WARNING, "gpu: none. Cure: buy one")]
+    assert check(monkeypatch, f"print('''{findings}'''.replace('ok', 'warning'))")[1] == (
+        logging.WARNING,
+        "shm: 2048 MB",
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["", "print('no JSON')", "print('[]')", "print('{}')", "import os; os.abort()", "raise SystemExit(3)"],
+)
+def test_a_check_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    ((level, line),) = check(monkeypatch, code)
+    assert level == logging.WARNING
+    assert line.startswith("gpu: unknown, the check failed (")
+    assert "\n" not in line
+
+
+def test_a_check_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(welcome, "CHECK", ("/nowhere/python",))
+    assert len(asyncio.run(welcome.look_for_gpu())) == 1
+
+
+def test_a_driver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(welcome, "DEADLINE", 0.2)
+    started = time.monotonic()
+    ((_, line),) = check(monkeypatch, "import time; time.sleep(60)")
+    assert time.monotonic() - started < 20
+    assert "did not answer in 0.2 s" in line
+
+
+@pytest.mark.parametrize(
+    ("identity", "how", "query"),
+    [
+        (SimpleNamespace(token="a&b", token_is_random=True, auth_enabled=True), ":\n", "?token=a%26b"),
+        (SimpleNamespace(token="x", token_is_random=False, auth_enabled=True), ", with your token:\n", ""),
+        (SimpleNamespace(token="", auth_enabled=True), ", with your password:\n", ""),
+        (SimpleNamespace(token="", auth_enabled=False), ":\n", ""),
+    ],
+)
+def test_the_address_shows_a_token_that_nobody_chose(identity: SimpleNamespace, how: str, query: str) -> None:
+    app = SimpleNamespace(identity_provider=identity, port=80, local_url="https://127.0.0.1:80/b/lab?token=...")
+    text = welcome.describe_address(app)
+    assert text.endswith(f"browser{how}    https://127.0.0.1:80/b/lab{query}")
+
+
+def test_the_server_itself_never_loads_what_the_check_needs() -> None:
+    code = (
+        "import sys, course_tools.welcome; print([m for m in sys.modules if m in ('ctypes', 'torch') or 'nvidia' in m])"
+    )
+    source = Path(welcome.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        text=True,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(source)},
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_real_check_answers() -> None:
+    """This machine is no container image, which is what it then says."""
+    ((level, line), *_) = asyncio.run(welcome.look_for_gpu())
+    assert line.startswith("gpu: ")
+    assert level in (logging.INFO, logging.WARNING)
