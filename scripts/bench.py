@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for smoke_tests,
 import bench_appliance
 import bench_images
 import bench_start
-from bench_base import ROOT, Bench, Part
+from bench_base import LOGS, ROOT, Bench, Part
 from figures import Measurement, describe_host, read_measurements, render, write_measurements
 
 from practicum import cli, run
@@ -40,7 +40,7 @@ PARTS: dict[str, Part] = {**bench_appliance.PARTS, **bench_images.PARTS, **bench
 def measure(part: str, semester: Semester, given: str, console: Console) -> Measurement:
     """Runs one part in a work folder of its own."""
     date, load_before = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"), os.getloadavg()[0]
-    (ROOT / "build").mkdir(exist_ok=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
     with console.stage(part), tempfile.TemporaryDirectory(prefix=".bench-", dir=ROOT / "build") as work:
         try:
             figures = PARTS[part](Bench(semester, Path(work), console))

@@ -16,7 +16,7 @@ from smoke_tests.qemu import pick_ports
 RATIO = 1.3
 """What was promised."""
 
-ROUNDS = 5
+ROUNDS = 9
 SERVER = ("jupyter", "lab", "--no-browser", "--ServerApp.ip=127.0.0.1")
 TIMEOUT = 120.0
 PAUSE = 0.01

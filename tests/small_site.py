@@ -17,7 +17,7 @@ from pathlib import Path
 
 from survivors import MARK, listeners_of, marked_processes, mounts_under, wait_until
 
-from practicum import appliance, cache, run
+from practicum import build, cache, run
 from practicum.description import load
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +31,8 @@ institution = "Nowhere"
 semester = "{SEMESTER}"
 [debian]
 suite = "bookworm"
-appliance_packages = ["chrony", "openssh-server", "sudo", "systemd-resolved", "systemd-sysv"]
+packages = ["sudo"]
+appliance_packages = ["chrony", "openssh-server", "systemd-resolved", "systemd-sysv"]
 [python]
 requires = ["ipykernel", "pip"]
 [content]
@@ -41,7 +42,7 @@ include = ["index.md"]
 
 @dataclass
 class Build:
-    """A running `practicum ova`: its process, what it says, and the ports it listens on."""
+    """A running `practicum` build: its process, what it says, and the ports it listens on."""
 
     process: "subprocess.Popen[bytes]"
     told: Path
@@ -125,14 +126,14 @@ class Site:
         )
 
     @contextmanager
-    def building(self) -> Iterator[Build]:
-        """Starts a build; at the end of the block nothing of it may be left, whatever ended it."""
+    def building(self, *command: str) -> Iterator[Build]:
+        """Starts `practicum ova`, or `command`; at the end nothing of it may be left, whatever ended it."""
         self.count += 1
-        self.tags |= {stage.tag for stage in appliance.recipe(load(self.root / "semesters" / SEMESTER))}
+        self.tags |= {stage.tag for stage in build.list_stages(load(self.root / "semesters" / SEMESTER))}
         mark, told = uuid.uuid4().hex, self.folder / f"build-{self.count}.txt"
         with told.open("wb") as stream:
             process = subprocess.Popen(
-                [Path(sys.executable).with_name("practicum"), "ova", SEMESTER],
+                [Path(sys.executable).with_name("practicum"), *(command or ("ova",)), SEMESTER],
                 cwd=self.root,
                 env={**self.environment(), MARK: mark},
                 stdout=subprocess.DEVNULL,

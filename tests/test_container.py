@@ -1,13 +1,18 @@
 """practicum.container: names, settings and labels of the images, and how they are given."""
 
 import json
+import os
 import re
+import subprocess
+import tarfile
+import time
 from pathlib import Path
 
 import pytest
 from checkout import SEMESTER, Checkout
+from survivors import wait_until
 
-from practicum import container
+from practicum import container, images, run
 from practicum.container import KINDS
 from practicum.errors import PracticumError
 from practicum.lock import Kind
@@ -89,6 +94,46 @@ def test_labels_of_the_twin(checkout: Checkout) -> None:
 def test_image_without_torch_is_refused(checkout: Checkout) -> None:
     with pytest.raises(PracticumError, match=r"^image-cpu: python\.requires names no torch: add it"):
         container.list_labels(checkout.load(), "cpu", REVISION, "b:1", "s", {"torch": None})
+
+
+def test_killed_naming_gives_all_names_or_none(tmp_path: Path) -> None:
+    """And leaves no container: the command is killed at moments all along its way."""
+    try:
+        images.ensure_docker()
+    except PracticumError as error:
+        pytest.skip(str(error))
+    mark = f"practicum-test-{os.getpid()}"
+    base, tags = f"{mark}:base", [f"{mark}:moving", f"{mark}:fixed"]
+    with tarfile.open(tmp_path / "empty.tar", "w"):
+        pass
+    run.read(["docker", "import", str(tmp_path / "empty.tar"), base], step="test")
+    (tmp_path / "Dockerfile").write_text(f"FROM {base}\n")
+    (tmp_path / "empty.tar").unlink()
+    argv = [run.find("docker") or "docker", *container.label_argv(tmp_path, tags, {"mark": mark})[1:]]
+    containers = ["docker", "ps", "--all", "--quiet", "--filter", f"ancestor={base}"]
+    environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
+    outcomes = set()
+    try:
+        begun = time.monotonic()
+        subprocess.run(argv, env=environment, check=True, capture_output=True)
+        whole = time.monotonic() - begun
+        for part in range(8):
+            remove_images(tags)
+            with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+                time.sleep(whole * part / 6)  # the moments are the point, not a wait for something
+                child.kill()
+            # The daemon may be at the last step still; then both names come.
+            wait_until(lambda: len({*map(images.find_id, tags)}) == 1, 10)
+            outcomes.add(bool(images.find_id(tags[0])))
+            wait_until(lambda: not run.read(containers, step="test"), 10)
+        assert outcomes == {True, False}, "too early or too late each time: nothing was proven"
+    finally:
+        remove_images([*tags, base])
+
+
+def remove_images(tags: list[str]) -> None:
+    for tag in filter(images.find_id, tags):
+        run.read(["docker", "image", "rm", "--force", tag], step="test")
 
 
 def test_all_names_are_given_by_one_command_at_its_end() -> None:

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from small_site import SEMESTER, Build, Site, make_site
+from small_site import SEMESTER, Build, Site, docker, make_site
 from survivors import MARK, listeners_of, marked_processes, mounts_under, wait_until
 
 from practicum import appliance, cache, images, lock, run
@@ -113,6 +113,14 @@ def test_kill_during_appliance_and_a_second_build_meanwhile(site: Site) -> None:
         assert len(second.stderr.splitlines()) == 1
         interrupt(running, signal.SIGKILL)
     assert not site.dist_digests()
+
+
+def test_kill_during_container_image(site: Site) -> None:
+    with site.building("docker", "--product=cpu") as running:
+        running.wait_for_line("container-cpu: container : Open the home to group 0")
+        assert len(site.containers()) == 1
+        interrupt(running, signal.SIGKILL)
+    assert not docker("image", "ls", "--quiet", f"tt1:{SEMESTER}-cpu")
 
 
 def test_term_while_an_image_is_unpacked(site: Site) -> None:

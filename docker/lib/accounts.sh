@@ -24,8 +24,8 @@ choose_group() {
     printf '%s\n' "$name"
 }
 
-# name_user [NAME]: gives the user a name if it has none, or another than NAME: ssh, git and whoami want one. The tables of
-# the container cannot be written here, so a library shows the programs copies of them.
+# name_user [NAME]: gives the user a name if it has none, or another than NAME: ssh, git and whoami want one. The tables
+# of the container cannot be written here, so a library shows the programs copies of them.
 name_user() {
     local name folder library
     name=$(find_name passwd "$EUID")
