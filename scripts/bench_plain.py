@@ -42,15 +42,19 @@ def build_plain(bench: Bench, semester: Semester, kind: Kind, base: str, home: P
     context.mkdir()
     shutil.copy(DOCKERFILE, context / "Dockerfile")
     (context / "requirements.txt").write_text(list_pins(house.requirements.read_text()))
-    packages = " ".join(semester.debian.packages)
     try:
         with serve(house.folder) as url:
-            argv = build_argv(context, tag, {"BASE": base, "DEBIAN_PACKAGES": packages, "WHEELS": url})
+            argv = build_argv(context, tag, list_arguments(semester, base, url))
             # The classic builder is in every docker.
             seconds = bench.run(*argv, name=f"plain-{kind}", env={"DOCKER_BUILDKIT": "0"})
         return Plain(inspect(tag)["Size"], seconds)
     finally:
         remove_plain(tag)
+
+
+def list_arguments(semester: Semester, base: str, wheels: str) -> dict[str, str]:
+    """Returns what the Dockerfile asks for."""
+    return {"BASE": base, "DEBIAN_PACKAGES": " ".join(semester.debian.packages), "WHEELS": wheels}
 
 
 def build_argv(context: Path, tag: str, arguments: dict[str, str]) -> list[str]:

@@ -23,7 +23,9 @@ export -f test_course
 part "unit tests and linters" .venv/bin/python -m pytest tests --ignore=tests/course
 part "build of the appliance" .venv/bin/practicum ova ${SEMESTER:+"$SEMESTER"}
 part "build of the container images" .venv/bin/practicum docker ${SEMESTER:+"$SEMESTER"}
+part "archive of an image" .venv/bin/practicum archive --product cpu ${SEMESTER:+"$SEMESTER"}
 part "course content in the students' Python" bash -c test_course
+part "torch on this machine" build/course-venv/bin/python -m pytest smoke_tests/compute
 part "tests of the products" .venv/bin/python -m pytest smoke_tests ${SEMESTER:+"--semester=$SEMESTER"}
 
 if ((${#failed[@]})); then

@@ -55,10 +55,10 @@ def change_content(semester: Semester) -> str:
 def find_images(semester: Semester) -> dict[str, str]:
     """Returns the id ("" for none) of each image that a build of `semester` names, children before parents."""
     revision = read_revision(semester.root)
-    products = [container.name_image(semester, kind, revision) for kind in container.KINDS]
-    names = [name for product in products for name in (product.moving, product.fixed)]
+    names = [container.name_image(semester, kind, revision) for kind in container.KINDS]
+    products = [name for both in names for name in (both.moving, both.fixed) if name]
     tags = [stage.tag for stage in reversed(build.list_stages(semester)) if stage.keeps_image]
-    return {tag: images.find_id(tag) for tag in (*names, *tags)}
+    return {tag: images.find_id(tag) for tag in (*products, *tags)}
 
 
 def restore_images(before: dict[str, str], after: dict[str, str]) -> None:

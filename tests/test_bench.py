@@ -1,19 +1,27 @@
 """The benchmark's page, and the promise that measuring leaves no trace. `make bench` does the rest."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
-from practicum import build, run, stages
+from practicum import appliance, images, run, stages
 from practicum.description import load
 from practicum.errors import PracticumError
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import bench  # noqa: E402
+import bench_appliance  # noqa: E402
+import bench_base  # noqa: E402
+import bench_images  # noqa: E402
+import bench_plain  # noqa: E402
+import bench_start  # noqa: E402
 import figures  # noqa: E402
 import sandbox  # noqa: E402
 
@@ -54,7 +62,14 @@ def test_page_shows_each_row_with_its_command_and_each_part_with_its_machine() -
 
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
-    [(59.4, "s", "59.4 s"), (59.6, "s", "1 min 00 s"), (754.4, "s", "12 min 34 s"), (1.256, "ratio", "1.26 times")],
+    [
+        (0.086, "s", "0.09 s"),
+        (59.4, "s", "59.4 s"),
+        (59.6, "s", "1 min 00 s"),
+        (754.4, "s", "12 min 34 s"),
+        (1.256, "ratio", "1.26 times"),
+        (12, "count", "12"),
+    ],
 )
 def test_values_are_written_for_people(value: float, unit: str, shown: str) -> None:
     assert figures.format_value(value, unit) == shown
@@ -103,14 +118,14 @@ def test_content_change_runs_only_what_follows_from_the_content(tmp_path: Path) 
     """On the newest semester as it is here: its keys say what a build would do, without building."""
     sandbox.copy_checkout(ROOT, tmp_path / "copy")
     semester = load(max((tmp_path / "copy/semesters").glob("20*")))
-    before = {stage.name: stage.key for stage in build.list_stages(semester)}
+    recipes = {bench_appliance: appliance.recipe, bench_images: bench_images.list_recipe}
+    before = {part: {stage.name: stage.key for stage in recipe(semester)} for part, recipe in recipes.items()}
     changed = sandbox.change_content(semester).strip("`")
     original, text = (folder / "course_content" / changed for folder in (ROOT, tmp_path / "copy"))
     assert text.read_text().startswith(original.read_text()) and text.read_text() != original.read_text()
-    after = {stage.name: stage.key for stage in build.list_stages(semester)}
-    courses = {f"course-{product}" for product in ("appliance", "cpu", "cuda")}
-    expected = {*courses, "disk", "ova", "image-cpu", "image-cuda"}
-    assert {name for name in after if after[name] != before[name]} == expected
+    for part, recipe in recipes.items():
+        anew = [stage.name for stage in recipe(semester) if stage.key != before[part][stage.name]]
+        assert anew == list(part.CHANGED_BY_CONTENT)
 
 
 def test_content_without_a_text_is_refused(tmp_path: Path) -> None:
@@ -128,14 +143,34 @@ def test_images_end_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
     monkeypatch.setattr(run, "read", lambda argv, **_: asked.append(argv) or "")
     sandbox.restore_images(
-        {"p-course:1": "", "p-environment:1": "sha256:old", "p-base:1": "sha256:same"},
-        {"p-course:2": "sha256:new", "p-environment:1": "sha256:again", "p-base:1": "sha256:same"},
+        {"c:spring-cpu": "sha256:mine", "p-course:1": "", "p-environment:1": "sha256:old", "p-base:1": "sha256:same"},
+        {
+            "c:spring-cpu": "sha256:named",
+            "c:spring-unknown-cpu": "sha256:named",
+            "p-course:2": "sha256:new",
+            "p-environment:1": "sha256:again",
+            "p-base:1": "sha256:same",
+        },
     )
     assert asked == [
+        ["docker", "tag", "sha256:mine", "c:spring-cpu"],
         ["docker", "tag", "sha256:old", "p-environment:1"],
+        ["docker", "image", "rm", "--force", "sha256:named"],
         ["docker", "image", "rm", "--force", "sha256:new"],
         ["docker", "image", "rm", "--force", "sha256:again"],
     ]
+
+
+def test_all_names_a_build_gives_are_remembered_children_before_parents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.copy_checkout(ROOT, tmp_path)
+    semester = load(max((tmp_path / "semesters").glob("20*")))
+    monkeypatch.setattr(images, "find_id", lambda tag: f"id of {tag}")
+    found = sandbox.find_images(semester)
+    products = [f"{semester.course.slug}:{semester.course.semester}-{kind}" for kind in ("cpu", "cuda")]
+    assert [*found][:2] == products and found[products[0]] == f"id of {products[0]}"
+    assert [*found][-1].startswith("practicum-base:")
 
 
 def test_lent_output_is_a_whole_output_of_the_other_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,3 +184,51 @@ def test_lent_output_is_a_whole_output_of_the_other_cache(tmp_path: Path, monkey
     assert stages.find_fault(stage) == "no output"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
     assert stages.find_fault(stage) == ""
+
+
+def test_each_part_has_a_name_of_its_own() -> None:
+    tables = [module.PARTS for module in (bench_appliance, bench_images, bench_start)]
+    assert list(bench.PARTS) == [part for table in tables for part in table]
+
+
+def test_unknown_part_is_refused_before_anything_is_measured() -> None:
+    with pytest.raises(PracticumError, match=r"images-hot: no such part; there are size, .*images-start"):
+        bench.bench(only="size,images-hot")
+
+
+def test_command_runs_in_an_empty_home_then_in_what_it_left(tmp_path: Path) -> None:
+    homes = tmp_path / "homes"
+    script = 'ls -A "$HOME" >>"$0"; touch "$HOME/seen"'
+    twice = ["bash", "-c", bench_images.TWICE, "bench"]
+    done = subprocess.run(
+        [*twice, "bash", "-c", script, homes], env={"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert homes.read_text() == "seen\n"
+    assert len([float(line) for line in done.stdout.split()]) == 2
+    assert subprocess.run([*twice, "false"], env={"TMPDIR": str(tmp_path)}, check=False).returncode == 1
+
+
+def test_plain_dockerfile_is_given_what_it_asks_for() -> None:
+    semester = load(max((ROOT / "semesters").glob("20*")))
+    arguments = bench_plain.list_arguments(semester, "practicum-base:1", "http://127.0.0.1:1/")
+    asked = re.findall(r"^ARG (\w+)$", bench_plain.DOCKERFILE.read_text(), re.MULTILINE)
+    assert {*asked} == {*arguments} and "python3-venv" in arguments["DEBIAN_PACKAGES"].split()
+    argv = bench_plain.build_argv(Path("/context"), "plain:cpu", arguments)
+    assert argv[:2] == ["docker", "build"] and argv[-2:] == ["--tag=plain:cpu", "/context"]
+    assert "--build-arg=BASE=practicum-base:1" in argv
+
+
+def test_pins_without_hashes_are_what_a_person_writes() -> None:
+    locked = "numpy==2.4.1 --hash=sha256:00 --hash=sha256:11\ntorch==2.13.0+cpu --hash=sha256:22\n"
+    assert bench_plain.list_pins(locked) == "numpy==2.4.1\ntorch==2.13.0+cpu\n"
+
+
+def test_wheels_are_served_while_the_build_runs_and_a_server_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "api").write_text("the bytes")
+    with bench_plain.serve(tmp_path) as url:
+        assert httpx.get(f"{url}api", trust_env=False).text == "the bytes"
+        bench_base.wait_for_server(url.rstrip("/"), 10, tmp_path / "log")
+        with pytest.raises(PracticumError, match=r"no JupyterLab at http.*nothing within 0 s; see .*log"):
+            bench_base.wait_for_server(f"{url}nothing", 0.1, tmp_path / "log")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}api", trust_env=False)

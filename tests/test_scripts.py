@@ -120,9 +120,11 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
         "python -m pytest tests --ignore=tests/course",
         "practicum ova 2027-spring",
         "practicum docker 2027-spring",
+        "practicum archive --product cpu 2027-spring",
         "practicum venv build/course-venv 2027-spring",
         "uv pip install --quiet --python build/course-venv pytest pytest-timeout",
         "python -m pytest tests/course",
+        "python -m pytest smoke_tests/compute",
         "python -m pytest smoke_tests --semester=2027-spring",
     ]
     assert told.stderr == "== FAILED: unit tests and linters\n"
