@@ -34,6 +34,9 @@ CUDA_GROUPS = (
 )
 """Layers of the CUDA libraries: none above 1 GB packed, so that docker's parallel downloads share the work."""
 
+SPACE = {"cuda-cudnn": 5, "cuda-math": 3, "torch-cuda": 3}
+"""GB that a layer's build wants, where it is not 2; the first one of CUDA downloads the wheels of all."""
+
 FREEZE = ("/opt/venv/bin/python", "-m", "pip", "freeze", "--all")
 CHECK = ("/opt/venv/bin/python", "-m", "pip", "check")
 TORCH = (
@@ -96,7 +99,7 @@ def source_inputs(*names: str) -> dict[str, str]:
 
 
 def image_stage(
-    name: str, inputs: Mapping[str, str], build: Any, outputs: tuple[str, ...], *, space: int = GB
+    name: str, inputs: Mapping[str, str], build: Any, outputs: tuple[str, ...], *, space: int = GB // 2
 ) -> Stage:
     """Returns a stage that leaves a docker image made by Packer and Ansible, named by the stage's key."""
     tag = stages.tag_of(name, inputs)
@@ -179,7 +182,7 @@ def _wheels_stage(
         for file, text in images.ask_image(tag, questions, out).items():
             write_text(out / file, text)
 
-    return image_stage(name, inputs, build, tuple(questions), space=(5 if kind == "cuda" else 3) * GB)
+    return image_stage(name, inputs, build, tuple(questions), space=SPACE.get(name, 2) * GB)
 
 
 def lend_uv(out: Path) -> Path:

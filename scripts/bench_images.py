@@ -86,17 +86,17 @@ def time_stop(kind: Kind, image: str) -> list[Figure]:
             server.wait_ready()
             seconds, code = server.stop()
         if code not in CLEAN_ENDS:
-            raise PracticumError(f"{image}: docker stop ended the server with exit code {code}; see its log")
+            raise PracticumError(f"{image}: docker stop ended the server with exit code {code}, not 0 or 143")
         times.append(seconds)
     return [Figure(f"`{kind}` image, `docker stop` of an idle server", statistics.median(times), "s", STOP)]
 
 
 def time_start_path(bench: Bench, kind: Kind, image: str) -> list[Figure]:
     """What happens in front of the server, in an empty home and in one that has the course: medians of five."""
-    with images.running(image, bench.work) as id:
-        sync = time_twice(id, "bash", "-c", 'course-sync --home "$HOME"')
-        start = time_twice(id, "start.sh", "/bin/true")
-        plain = time_twice(id, "/bin/true")
+    with images.running(image, bench.work) as idle:
+        sync = time_twice(idle, "bash", "-c", 'course-sync --home "$HOME"')
+        start = time_twice(idle, "start.sh", "/bin/true")
+        plain = time_twice(idle, "/bin/true")
     figures = []
     for home, coming, starting, nothing in zip(("an empty home", "a later start"), sync, start, plain, strict=True):
         path = starting - nothing
@@ -140,36 +140,41 @@ def measure_last_layer(semester: Semester, kind: Kind) -> int:
 def measure_cold(bench: Bench) -> list[Figure]:
     """One image after the other from nothing, each followed by what a person would write by hand for it."""
     with spared(bench.semester, bench.work) as (copy, home):
-        figures, by_hand = [], 0.0
+        figures, total, by_hand = [], 0.0, 0.0
         for kind in container.KINDS:
-            figures += time_image(bench, copy, kind, home)
-            recipe = container.recipe(copy, kind)
+            build, *parts = time_image(bench, copy, kind, home)
+            recipe, size = container.recipe(copy, kind), inspect(container.require_docker_image(copy, kind))["Size"]
             plain = build_plain(bench, copy, kind, recipe[0].tag, home)
-            figures += compare(kind, plain, inspect(recipe[-1].tag)["Size"], sum_stages(home, recipe[1:]))
-            by_hand += plain.seconds
+            figures += [build, *parts, *compare(kind, plain, size, sum_stages(home, recipe[1:]))]
+            total, by_hand = total + build.value, by_hand + plain.seconds
         ours = sum_stages(home, [stage for stage in list_recipe(copy) if stage.name != "base"])
-    return [*figures, Figure("both images, ours against the plain Dockerfiles", ours / by_hand, "ratio")]
+    return [
+        Figure("`make docker` from an empty cache", total, "s"),
+        *figures,
+        Figure("both images, build without downloads, against both plain Dockerfiles", ours / by_hand, "ratio"),
+    ]
 
 
 def time_image(bench: Bench, copy: Semester, kind: Kind, home: Path) -> list[Figure]:
+    """Returns the seconds of the whole build, downloads included, then those of its parts."""
     before = read_stage_times(home)
     wheels = fetch_wheels(bench, copy, kind, home)
     building = build_copy(bench, copy, home, "docker", f"--product={kind}", name=f"cold-{kind}")
-    found = "with what the one before has left in it" if before else "from an empty cache"
-    return [
-        Figure(f"`make docker`, `{kind}` image, {found}", wheels.value + building, "s"),
-        wheels,
-        *list_stage_times(home, [name for name in read_stage_times(home) if name not in before]),
-    ]
+    new = [stage.name for stage in container.recipe(copy, kind) if stage.name not in before]
+    what = f"of which the `{kind}` image" + (
+        ", with the layers and wheels that it shares already there" if before else ""
+    )
+    return [Figure(what, wheels.value + building, "s"), wheels, *list_stage_times(home, new)]
 
 
 def compare(kind: Kind, plain: Plain, size: int, seconds: float) -> list[Figure]:
     """Both from the same base image and the same wheels."""
+    what = f"plain Dockerfile on the same base image for the packages of the `{kind}` image"
     return [
-        Figure(f"plain Dockerfile for the packages of the `{kind}` image, unpacked", plain.size, "bytes"),
-        Figure(f"`{kind}` image against that", size / plain.size, "ratio"),
-        Figure(f"plain Dockerfile for the packages of the `{kind}` image, build without downloads", plain.seconds, "s"),
-        Figure(f"`{kind}` image against that", seconds / plain.seconds, "ratio"),
+        Figure(f"{what}, unpacked", plain.size, "bytes"),
+        Figure(f"`{kind}` image, unpacked, against that", size / plain.size, "ratio"),
+        Figure(f"{what}, build without downloads", plain.seconds, "s"),
+        Figure(f"`{kind}` image, build without downloads, against that", seconds / plain.seconds, "ratio"),
     ]
 
 

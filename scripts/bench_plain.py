@@ -3,18 +3,19 @@
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from bench_base import ROOT, Bench
 
 from practicum import lock, run, wheelhouse
 from practicum.description import Semester
 from practicum.lock import Kind
-from smoke_tests.container.docker import inspect
+from smoke_tests.container.docker import inspect, wait_until
 
 DOCKERFILE = ROOT / "scripts/plain.Dockerfile"
 LABELLED = ("--filter", "label=org.opencontainers.image.title=practicum-plain")
@@ -33,6 +34,10 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        with suppress(ConnectionError):  # whoever asked was stopped
+            super().copyfile(source, outputfile)
 
 
 def build_plain(bench: Bench, semester: Semester, kind: Kind, base: str, home: Path) -> Plain:
@@ -83,11 +88,12 @@ def serve(folder: Path) -> Iterator[str]:
 
 
 def remove_plain(tag: str) -> None:
-    """Removes the image, and what a build that did not come to its end has left."""
-    for listed, removal in (
-        (["ps", "--all", "--quiet", *LABELLED], ["rm", "--force"]),
-        (["image", "ls", "--quiet", tag], ["image", "rm", "--force"]),
-    ):
-        if ids := run.read(["docker", *listed], step="plain").split():
-            run.read(["docker", *removal, *ids], step="plain", timeout=300)
-    run.read(["docker", "image", "prune", "--force", *LABELLED], step="plain", timeout=300)
+    """Removes the image, and what a build that was stopped has left: its container goes by itself, soon."""
+    wait_until(lambda: not ask("ps", "--all", "--quiet", *LABELLED), 60, "the end of the build's container")
+    if ask("image", "ls", "--quiet", tag):
+        ask("image", "rm", "--force", tag)
+    ask("image", "prune", "--force", *LABELLED)
+
+
+def ask(*arguments: str) -> str:
+    return run.read(["docker", *arguments], step="plain", timeout=300).strip()
