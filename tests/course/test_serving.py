@@ -1,5 +1,6 @@
 """JupyterLab's settings in a container follow from how it was started."""
 
+import hashlib
 import json
 import os
 import socket
@@ -96,6 +97,29 @@ def test_a_home_without_the_course_shows_the_courses_own_copy(tmp_path: Path) ->
     assert serving.choose_folders(home, "ee559", content) == (content, content), "a full disk takes empty folders"
     (home / "ee559/p/a.py").write_text("")
     assert serving.choose_folders(home, "ee559", content) == (home, home / "ee559")
+
+
+def write_content(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "index.md").write_text("welcome\n")
+    digest = hashlib.sha256(b"welcome\n").hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({"version": 1, "files": {"index.md": digest}}))
+    return folder
+
+
+def test_a_start_past_the_start_commands_brings_the_course(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "CONTENT", str(write_content(home.parent / "content")))
+    configure(COURSE_START="1")
+    assert not (home / "ee559/index.md").exists(), "start.sh has done it, or a hook has decided against it"
+    configure()
+    assert (home / "ee559/index.md").read_text() == "welcome\n"
+
+
+def test_a_home_that_takes_nothing_does_not_keep_it_from_starting(home: Path, tmp_path: Path) -> None:
+    content = write_content(tmp_path / "content")
+    serving.bring_course(content, tmp_path / "etc/course/course.json", "ee559")
+    serving.bring_course(tmp_path / "missing", home, "ee559")
+    assert not (home / "ee559/index.md").exists()
 
 
 def test_who_deleted_everything_gets_no_copy(tmp_path: Path) -> None:

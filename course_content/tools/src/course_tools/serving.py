@@ -4,13 +4,14 @@ import os
 import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
 
 from course_tools.machine import CourseError, Machine, load_course
 from course_tools.servers import find_runtime
-from course_tools.sync import CONTENT, has_arrived
+from course_tools.sync import CONTENT, has_arrived, sync
 
 SOCKET_PATH = 107  # bytes that a unix socket's path may have
 SOCKET_NAME = len("/kernel-01234567-0123-0123-0123-0123456789ab-ipc-5")
@@ -27,6 +28,8 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
     hosts = read_hosts(environ)
     c.ServerApp.allow_remote_access = hosts is None
     c.ServerApp.local_hostnames = hosts or ["localhost"]
+    if "COURSE_START" not in environ:
+        bring_course(Path(CONTENT), Path.home(), slug)
     root, preferred = choose_folders(Path.home(), slug)
     c.ServerApp.root_dir = str(root)
     c.FileContentsManager.preferred_dir = str(preferred)
@@ -53,6 +56,12 @@ def read_hosts(environ: Mapping[str, str]) -> list[str] | None:
     if "*" in names or environ.get("KUBERNETES_SERVICE_HOST"):
         return None
     return list(dict.fromkeys(["localhost", socket.gethostname(), *names]))
+
+
+def bring_course(content: Path, home: Path, slug: str) -> None:
+    """Bring the course's content home, where the start commands that do it were bypassed: pyxis, `apptainer exec`."""
+    with suppress(CourseError, OSError):  # a home that cannot be written: the course's own copy is served
+        sync(content, home, slug, durable=False)
 
 
 def choose_folders(home: Path, slug: str, content: Path = Path(CONTENT)) -> tuple[Path, Path]:
