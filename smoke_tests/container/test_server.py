@@ -104,6 +104,15 @@ def test_tini_is_first_and_the_server_its_child(server: Container) -> None:
     assert len(servers) == 1 and "jupyter-lab" in servers[0], processes
 
 
+def test_server_itself_never_loads_torch(server: Container) -> None:
+    """It would cost seconds at every start, and memory as long as the server runs."""
+    assert server.host.process.filter(comm="jupyter-lab")
+    mapped = "cat /proc/$(pgrep -f [j]upyter-lab)/maps"
+    libraries = server.exec(mapped).stdout
+    assert "libpython" in libraries or "python3" in libraries
+    assert "torch" not in libraries and "libcuda" not in libraries
+
+
 @pytest.mark.parametrize("kernel", ["none", "idle", "busy"])
 def test_stop_is_quick_and_clean(run_container: RunContainer, kernel: str) -> None:
     container = run_container()
