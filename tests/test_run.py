@@ -51,6 +51,8 @@ def start(script: str, mark: str, *arguments: object) -> "subprocess.Popen[str]"
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Whoever started the tests with nohup has SIGHUP ignored, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
 
 
