@@ -19,7 +19,7 @@ RATIO = 1.3
 ROUNDS = 9
 SERVER = ("jupyter", "lab", "--no-browser", "--ServerApp.ip=127.0.0.1")
 TIMEOUT = 120.0
-PAUSE = 0.01
+PAUSE = 0.02
 
 UID, GID = 1000, 100
 OUTSIDE = f"""

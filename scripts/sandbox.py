@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,10 @@ REMOVAL_TIMEOUT = 300.0
 
 @contextmanager
 def spared(semester: Semester, work: Path) -> Iterator[tuple[Semester, Path]]:
-    """Gives `semester` in a copy of its checkout, and an empty cache home, both in `work`; restores docker's images."""
+    """Gives `semester` in a copy of its checkout, and an empty cache home, both in `work`; restores docker's images.
+
+    Until then the names of the products may be those of images that are built here.
+    """
     scope = semester.course.semester
     with cache.lock(f"build-{scope}", f"benchmark of {scope}"):
         checkout, home = work / "checkout", work / "cache"
@@ -68,7 +72,10 @@ def restore_images(before: dict[str, str], after: dict[str, str]) -> None:
             run.read(["docker", "tag", image, tag], step="bench")
     made = [image for tag, image in after.items() if image and image != before.get(tag)]
     for image in dict.fromkeys(made):  # an image may have several names
-        run.read(["docker", "image", "rm", "--force", image], step="bench", timeout=REMOVAL_TIMEOUT)
+        try:
+            run.read(["docker", "image", "rm", "--force", image], step="bench", timeout=REMOVAL_TIMEOUT)
+        except PracticumError as error:  # started by somebody while it had a product's name: no figure is lost for it
+            print(f"bench: left an image: {error}; remove it with: docker image rm {image}", file=sys.stderr)
 
 
 def lend_output(stage: Stage, home: Path) -> None:

@@ -161,6 +161,20 @@ def test_images_end_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_image_in_use_is_left_and_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(argv: list[str], **_: object) -> str:
+        if argv[-1] == "sha256:used":
+            raise PracticumError("image is being used by running container 999c34f26aa1")
+        removed.append(argv[-1])
+        return ""
+
+    removed: list[str] = []
+    monkeypatch.setattr(run, "read", refuse)
+    sandbox.restore_images({}, {"c:spring-cpu": "sha256:used", "p-course:2": "sha256:free"})
+    assert removed == ["sha256:free"]
+    assert capsys.readouterr().err.endswith("999c34f26aa1; remove it with: docker image rm sha256:used\n")
+
+
 def test_all_names_a_build_gives_are_remembered_children_before_parents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
