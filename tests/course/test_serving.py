@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -113,6 +114,16 @@ def test_a_start_past_the_start_commands_brings_the_course(home: Path, monkeypat
     assert not (home / "ee559/index.md").exists(), "start.sh has done it, or a hook has decided against it"
     configure()
     assert (home / "ee559/index.md").read_text() == "welcome\n"
+
+
+def test_the_start_waits_for_the_course_that_is_on_its_way(home: Path) -> None:
+    code = "import pathlib, sys, time; time.sleep(0.3); pathlib.Path(sys.argv[1]).write_text('')"
+    child = subprocess.Popen([sys.executable, "-c", code, str(home / "arrived")])
+    configure(COURSE_START="1", COURSE_ARRIVAL=str(child.pid))
+    assert (home / "arrived").exists()
+    child.returncode = 0  # its end was seen by the other
+    configure(COURSE_START="1", COURSE_ARRIVAL=str(child.pid))
+    configure(COURSE_START="1", COURSE_ARRIVAL="none")
 
 
 def test_a_home_that_takes_nothing_does_not_keep_it_from_starting(home: Path, tmp_path: Path) -> None:

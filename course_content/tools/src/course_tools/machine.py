@@ -1,10 +1,8 @@
 """The machine the commands act on: its files, its programs, its course, all replaceable in tests."""
 
-import http.client
 import json
 import os
 import pwd
-import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -89,6 +87,10 @@ class Prober(Protocol):
 
 def probe_http(port: int, path: str, *, secure: bool = False, timeout: float = 3) -> tuple[int, str]:
     """See `Prober`; the certificate of a server on this machine is its own, and is not checked."""
+    # Here, because a container's start needs everything else of this module, and these take half of its time.
+    import http.client
+    import ssl
+
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     if secure:
         unchecked = ssl._create_unverified_context()

@@ -73,7 +73,11 @@ def main() -> None:
     """Entry point of `course-recover`; never keeps JupyterLab from starting."""
     parser = argparse.ArgumentParser(prog="course-recover", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--home", type=Path, default=Path.home())
-    home = parser.parse_args().home
+    run(parser.parse_args().home)
+
+
+def run(home: Path) -> None:
+    """Repair what there is to repair, and say so; trouble is one line."""
     try:
         become_owner(home)
         for message in recover(home, now=time.time(), deadline=time.monotonic() + TIME_LIMIT):

@@ -28,7 +28,9 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
     hosts = read_hosts(environ)
     c.ServerApp.allow_remote_access = hosts is None
     c.ServerApp.local_hostnames = hosts or ["localhost"]
-    if "COURSE_START" not in environ:
+    if "COURSE_START" in environ:
+        await_arrival(environ.get("COURSE_ARRIVAL", ""))
+    else:
         bring_course(Path(CONTENT), Path.home(), slug)
     root, preferred = choose_folders(Path.home(), slug)
     c.ServerApp.root_dir = str(root)
@@ -56,6 +58,13 @@ def read_hosts(environ: Mapping[str, str]) -> list[str] | None:
     if "*" in names or environ.get("KUBERNETES_SERVICE_HOST"):
         return None
     return list(dict.fromkeys(["localhost", socket.gethostname(), *names]))
+
+
+def await_arrival(pid: str) -> None:
+    """Wait for the program that brings the course home, which the start commands left running ("" if they did not)."""
+    if pid.isdecimal():
+        with suppress(ChildProcessError):  # it has ended, and its end was seen
+            os.waitpid(int(pid), 0)
 
 
 def bring_course(content: Path, home: Path, slug: str) -> None:

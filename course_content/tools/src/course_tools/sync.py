@@ -258,17 +258,19 @@ def summarise_problems(report: Report) -> str:
     return report.problems[0] + more if report.problems else ""
 
 
-def run(options: argparse.Namespace) -> None:
+def run(
+    home: Path | None = None, folder: str | None = None, content: Path = Path(CONTENT), *, restore: bool = False
+) -> None:
     """Sync as `course-sync` was asked to, and say what came; trouble is one line."""
     machine = Machine()
-    folder = options.folder or load_course(machine).slug
+    folder = folder or load_course(machine).slug
     booted = machine.is_booted()
     as_root = booted and os.geteuid() == 0
-    home = options.home or (machine.account(load_course(machine).user).home if as_root else Path.home())
+    home = home or (machine.account(load_course(machine).user).home if as_root else Path.home())
     try:
         become_owner(home)
         # In a container it would wait for what all other programs of the host have to write.
-        report = sync(options.content, home, folder, restore=options.restore, durable=booted)
+        report = sync(content, home, folder, restore=restore, durable=booted)
         show_report(report)
         problem = summarise_problems(report)
     except CourseError as error:
@@ -276,7 +278,7 @@ def run(options: argparse.Namespace) -> None:
     except OSError as error:
         problem = f"{error.filename or home}: {error.strerror}"
     if problem and not booted and not has_arrived(home, folder):
-        problem += f"; JupyterLab serves the course's own copy instead, read-only: {options.content}"
+        problem += f"; JupyterLab serves the course's own copy instead, read-only: {content}"
     if problem:
         print(f"course-sync: {problem}", file=sys.stderr)
 
@@ -288,7 +290,8 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="the student's home folder")
     parser.add_argument("--folder", help="folder in the home (the course's short name)")
     parser.add_argument("--restore", action="store_true", help="bring back files you deleted; edited ones stay")
+    options = parser.parse_args()
     try:
-        run(parser.parse_args())
+        run(options.home, options.folder, options.content, restore=options.restore)
     except CourseError as error:
         print(f"course-sync: {error}", file=sys.stderr)
