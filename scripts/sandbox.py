@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,10 +30,11 @@ def spared(semester: Semester, work: Path) -> Iterator[tuple[Semester, Path]]:
         home.mkdir()
         copy = load(checkout / "semesters" / scope)
         before = find_images(copy)
-        try:
-            yield copy, home
-        finally:
-            restore_images(before, find_images(copy))
+        with kept(before.values()):
+            try:
+                yield copy, home
+            finally:
+                restore_images(before, find_images(copy))
 
 
 def copy_checkout(source: Path, target: Path) -> None:
@@ -63,6 +64,19 @@ def find_images(semester: Semester) -> dict[str, str]:
     products = [name for both in names for name in (both.moving, both.fixed) if name]
     tags = [stage.tag for stage in reversed(build.list_stages(semester)) if stage.keeps_image]
     return {tag: images.find_id(tag) for tag in (*products, *tags)}
+
+
+@contextmanager
+def kept(ids: Iterable[str]) -> Iterator[None]:
+    """Gives images a second name meanwhile: one without any is garbage to a build and to `docker image prune`."""
+    names = {f"practicum-spared:{image.removeprefix('sha256:')[:12]}": image for image in ids if image}
+    for name, image in names.items():
+        run.read(["docker", "tag", image, name], step="bench")
+    try:
+        yield
+    finally:
+        for name in names:
+            run.read(["docker", "image", "rm", name], step="bench")
 
 
 def restore_images(before: dict[str, str], after: dict[str, str]) -> None:

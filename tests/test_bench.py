@@ -175,6 +175,14 @@ def test_image_in_use_is_left_and_told(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert capsys.readouterr().err.endswith("999c34f26aa1; remove it with: docker image rm sha256:used\n")
 
 
+def test_images_have_a_second_name_while_a_build_may_take_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(run, "read", lambda argv, **_: asked.append(argv) or "")
+    with sandbox.kept(["sha256:0123456789abcdef", "sha256:0123456789abcdef", ""]):
+        assert asked == [["docker", "tag", "sha256:0123456789abcdef", "practicum-spared:0123456789ab"]]
+    assert asked[1:] == [["docker", "image", "rm", "practicum-spared:0123456789ab"]]
+
+
 def test_all_names_a_build_gives_are_remembered_children_before_parents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
