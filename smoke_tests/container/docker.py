@@ -57,7 +57,10 @@ class Container:
     def exec(
         self, command: str | Sequence[str], user: str | None = None, *, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command inside, past the entry point; a string is for bash."""
+        """Runs a command inside, past the entry point; a string is for bash.
+
+        The shells that run it are processes too: a pattern for pgrep or pkill must not match itself, `[j]upyter`.
+        """
         argv = ["bash", "-c", command] if isinstance(command, str) else [*command]
         done = self.host_as(user).run(shlex.join(argv))
         assert not check or done.rc == 0, f"{command}: {done.stdout}{done.stderr}"

@@ -135,9 +135,9 @@ def test_no_kernel_outlives_the_server(run_container: RunContainer) -> None:
     container = run_container("--env=RESTARTABLE=yes")
     with Jupyter(container.url, container.token).start_kernel() as kernel:
         assert kernel.execute("1", timeout=60).status == "ok"
-        assert container.exec("pgrep -fc ipykernel_launcher").stdout.strip() == "1"
-        container.exec("pkill -9 -f jupyter-lab")
-        gone = "! pgrep -f [i]pykernel_launcher"  # nor the shell that asks
+        assert container.exec("pgrep -fc [i]pykernel_launcher").stdout.strip() == "1"
+        container.exec("pkill -9 -f [j]upyter-lab")
+        gone = "! pgrep -f [i]pykernel_launcher"
         wait_until(lambda: container.exec(gone, check=False).returncode == 0, 10, "the end of the orphan")
 
 
@@ -170,7 +170,7 @@ def test_no_acknowledged_save_is_lost_when_the_server_is_killed(run_container: R
             wait_for_saves(saver, 2, 60)
             time.sleep(phase.uniform(0, 0.2))  # another moment of the save each time
             safe = saver.acknowledged
-            container.exec("pkill -9 -f jupyter-lab")
+            container.exec("pkill -9 -f [j]upyter-lab")
             docker("cp", f"{container.id}:/home/jovyan/smoke-saves.ipynb", str(tmp_path))
             judge_saved((tmp_path / "smoke-saves.ipynb").read_text(), safe, saver.attempted)
         wait_for_saves(saver, 1, 60)
