@@ -1,7 +1,7 @@
 """A container image as one file: an OCI archive with zstd layers, for Apptainer, enroot and air-gapped registries."""
 
-import hashlib
 import json
+import shutil
 from pathlib import Path
 
 from practicum import container, layers, stages
@@ -9,7 +9,7 @@ from practicum.description import Semester
 from practicum.layers import GB
 from practicum.lock import Kind
 from practicum.progress import Console
-from practicum.publish import new_file, write_text
+from practicum.publish import new_file_with_checksum, write_text
 from practicum.run import run
 from practicum.stages import Stage
 
@@ -48,25 +48,16 @@ def _archive_stage(semester: Semester, before: Stage, kind: Kind) -> Stage:
         run(copy_argv(image, out / "image.tar"), step=name, log=out / "skopeo.log", tmp=out)
         publish(out / "image.tar", path)
         (out / "image.tar").unlink()
-        write_text(out / "archive.json", describe(path))
+        write_text(out / "archive.json", stages.describe_file(path))
 
     def still_there(folder: Path) -> bool:
-        return path.exists() and (folder / "archive.json").read_text() == describe(path)
+        return path.exists() and (folder / "archive.json").read_text() == stages.describe_file(path)
 
     space = (14 if kind == "cuda" else 5) * GB
     return Stage(name, inputs, build, ("archive.json",), space=space, tools=("skopeo",), still_there=still_there)
 
 
-def describe(path: Path) -> str:
-    """Returns what tells cheaply that a file is still the one that was written."""
-    return json.dumps(stages.measure(path))
-
-
 def publish(written: Path, path: Path) -> None:
-    """Copies `written` to `path`, its checksum first, so that whoever sees the archive can check it."""
-    digest = hashlib.sha256()
-    with new_file(path) as new, written.open("rb") as source:
-        while block := source.read(BLOCK):
-            digest.update(block)
-            new.stream.write(block)
-        write_text(path.with_name(f"{path.name}.sha256"), f"{digest.hexdigest()}  {path.name}\n")
+    """Copies `written` to `path`, which may be on another file system, with its checksum."""
+    with new_file_with_checksum(path) as new, written.open("rb") as source:
+        shutil.copyfileobj(source, new.stream, BLOCK)

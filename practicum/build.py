@@ -1,6 +1,6 @@
 """What a person asks for: the appliance, the container images, and why a stage would run again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from practicum import appliance, archive, container, images, stages
@@ -20,31 +20,34 @@ def build_ova(semester: Semester, console: Console) -> Path:
 def build_images(semester: Semester, kinds: Sequence[Kind], console: Console) -> list[str]:
     """Builds what is missing and returns the names of the container images; raises as `build_ova` does."""
     images.ensure_docker()
-    ensure_all([stage for kind in kinds for stage in container.recipe(semester, kind)], semester, console)
+    ensure_all(merge(container.recipe(semester, kind) for kind in kinds), semester, console)
     return [container.require_docker_image(semester, kind) for kind in kinds]
 
 
 def build_archives(semester: Semester, kinds: Sequence[Kind], console: Console) -> list[Path]:
     """Builds what is missing and returns the paths of the OCI archives; raises as `build_ova` does."""
     images.ensure_docker()
-    ensure_all([stage for kind in kinds for stage in archive.recipe(semester, kind)], semester, console)
+    ensure_all(merge(archive.recipe(semester, kind) for kind in kinds), semester, console)
     return [archive.target(semester, kind) for kind in kinds]
 
 
 def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console) -> None:
-    """Runs the stages of one or more recipes, those they share once."""
-    once = list({stage.key: stage for stage in wanted}.values())
-    stages.require_all(once)
-    console.expect([stage.name for stage in once])
-    for stage in once:
+    """Runs the stages that are not cached, then frees what no semester uses any more."""
+    stages.require_all(wanted)
+    console.expect([stage.name for stage in wanted])
+    for stage in wanted:
         stages.ensure(stage, semester.course.semester, console)
     stages.prune()
 
 
-def list_stages(semester: Semester) -> list[Stage]:
-    """Returns every stage of every product of the semester, once, in an order in which they can run."""
-    recipes = [appliance.recipe(semester), *(container.recipe(semester, kind) for kind in container.KINDS)]
+def merge(recipes: Iterable[Sequence[Stage]]) -> list[Stage]:
+    """Returns the stages of all recipes, those they share once, in an order in which they can run."""
     return list({stage.key: stage for recipe in recipes for stage in recipe}.values())
+
+
+def list_stages(semester: Semester) -> list[Stage]:
+    """Returns every stage of every product of the semester."""
+    return merge([appliance.recipe(semester), *(container.recipe(semester, kind) for kind in container.KINDS)])
 
 
 def explain(semester: Semester) -> list[tuple[str, str]]:

@@ -7,16 +7,19 @@ obstacle, named in one line; 75 another process is at it; 128 + n stopped by sig
 import errno
 import re
 import sys
-from collections.abc import Callable
-from enum import Enum
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from practicum import cache, run
 from practicum.description import Semester, load
 from practicum.errors import PracticumError
+
+if TYPE_CHECKING:
+    from practicum.progress import Console
 
 app = typer.Typer(
     add_completion=False,
@@ -30,40 +33,40 @@ SemesterId = Annotated[
 ]
 
 
-class Product(Enum):
-    """A container image."""
-
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-ProductOption = Annotated[Product | None, typer.Option(help="Only this one; both if left out.")]
+Product = Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="Only this one; both if left out.")]
 
 
 @app.command()
 def ova(semester: SemesterId = "") -> None:
     """Build the VirtualBox appliance and print its path."""
-    path = with_build(find_semester(semester), lambda build, described, console: build.build_ova(described, console))
+    described = find_semester(semester)
+    with building(described) as console:
+        from practicum import build
+
+        path = build.build_ova(described, console)
     print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
 
 
 @app.command()
-def docker(semester: SemesterId = "", product: ProductOption = None) -> None:
+def docker(semester: SemesterId = "", product: Product = None) -> None:
     """Build the container images and print their names."""
-    for name in with_build(
-        find_semester(semester),
-        lambda build, described, console: build.build_images(described, list_kinds(product), console),
-    ):
-        print(name)
+    described = find_semester(semester)
+    with building(described) as console:
+        from practicum import build, container
+
+        names = build.build_images(described, (product,) if product else container.KINDS, console)
+    print(*names, sep="\n")
 
 
 @app.command()
-def archive(semester: SemesterId = "", product: ProductOption = None) -> None:
+def archive(semester: SemesterId = "", product: Product = None) -> None:
     """Write the container images as OCI archives with zstd layers into dist/, with their checksums."""
-    for path in with_build(
-        find_semester(semester),
-        lambda build, described, console: build.build_archives(described, list_kinds(product), console),
-    ):
+    described = find_semester(semester)
+    with building(described) as console:
+        from practicum import build, container
+
+        paths = build.build_archives(described, (product,) if product else container.KINDS, console)
+    for path in paths:
         print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
 
 
@@ -147,20 +150,18 @@ def preflight(semester: SemesterId = "") -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def list_kinds(product: Product | None) -> tuple[Literal["cpu", "cuda"], ...]:
-    return ("cpu", "cuda") if product is None else (product.value,)
+@contextmanager
+def building(described: Semester) -> Iterator["Console"]:
+    """Gives what shows the progress of the semester's only build.
 
-
-def with_build(described: Semester, action: Callable[[Any, Semester, Any], Any]) -> Any:
-    """Runs `action(build, described, console)` as the only build of the semester, showing its progress."""
+    What builds is imported inside, not above, so that --help and the refusal of a second build are instant.
+    """
     scope = described.course.semester
     with cache.lock(f"build-{scope}", f"build of {scope}"):
-        # Imported here, not above, so that --help and the refusal of a second build are instant.
-        from practicum import build
         from practicum.progress import Console
 
         with Console() as console:
-            return action(build, described, console)
+            yield console
 
 
 def find_root(start: Path | None = None) -> Path:

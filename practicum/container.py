@@ -22,7 +22,7 @@ from practicum.lock import Kind
 from practicum.progress import Console
 from practicum.publish import write_text
 from practicum.revision import Revision, read_revision
-from practicum.run import read, run
+from practicum.run import run
 from practicum.stages import Stage
 
 KINDS: tuple[Kind, ...] = ("cpu", "cuda")
@@ -193,6 +193,6 @@ def list_labels(
 def require_docker_image(semester: Semester, kind: Kind) -> str:
     """Returns the moving name; raises PracticumError when no such image is there."""
     name = name_image(semester, kind, read_revision(semester.root)).moving
-    if not read(["docker", "image", "ls", "--quiet", name], step="docker").strip():
+    if not images.image_exists(name):
         raise PracticumError(f"{name}: no such image; run: make docker")
     return name

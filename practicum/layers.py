@@ -9,9 +9,8 @@ What the CPU and the CUDA set have in common lies below both, so that the produc
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import uv
 
@@ -99,12 +98,18 @@ def source_inputs(*names: str) -> dict[str, str]:
 
 
 def image_stage(
-    name: str, inputs: Mapping[str, str], build: Any, outputs: tuple[str, ...], *, space: int = GB // 2
+    name: str,
+    inputs: Mapping[str, str],
+    build: Callable[[Path, Console], None],
+    outputs: tuple[str, ...],
+    *,
+    space: int = GB // 2,
+    tools: tuple[str, ...] = ("packer", "docker", "ansible-playbook"),
 ) -> Stage:
-    """Returns a stage that leaves a docker image made by Packer and Ansible, named by the stage's key."""
+    """Returns a stage that leaves a docker image named by the stage's key."""
     tag = stages.tag_of(name, inputs)
     return Stage(
-        name, inputs, build, outputs, space=space, tools=("packer", "docker", "ansible-playbook"), keeps_image=True,
+        name, inputs, build, outputs, space=space, tools=tools, keeps_image=True,
         still_there=lambda _: images.image_exists(tag),
     )  # fmt: skip
 
@@ -123,10 +128,7 @@ def _base_stage(semester: Semester) -> Stage:
     def build(out: Path, console: Console) -> None:
         base.build_base(semester.debian.suite, trim, tag, out, console)
 
-    return Stage(
-        "base", inputs, build, ("base.log",), space=GB, tools=("mmdebstrap", "docker"), keeps_image=True,
-        still_there=lambda _: images.image_exists(tag),
-    )  # fmt: skip
+    return image_stage("base", inputs, build, ("base.log",), space=GB, tools=("mmdebstrap", "docker"))
 
 
 def _system_stage(semester: Semester, before: Stage) -> Stage:

@@ -10,17 +10,16 @@ from typing import BinaryIO
 
 from practicum import verify
 from practicum.errors import PracticumError
-from practicum.publish import new_file, sync_folder, write_text
+from practicum.publish import new_file, new_file_with_checksum
 
 _MAX_MEMBER = 8 * 2**30  # bytes: a USTAR size field has 11 octal digits, and VirtualBox reads no PAX header
 _CHUNK = 1 << 20
 
 
 def write(out: Path, descriptor: bytes, disk: Path, *, name: str, mtime: int) -> None:
-    """Pack `out` (an `.ova`) and, beside it, `<out>.sha256` in the form that `sha256sum -c` reads.
+    """Pack `out` (an `.ova`) and its checksum, as `new_file_with_checksum` does.
 
-    Whatever happens, `out` is the last good file or the new one, and a checksum never stands beside another OVA than
-    its own: the old one goes first.
+    Whatever happens, `out` is the last good file or the new one.
 
     Args:
         out: replaced when the new archive is whole.
@@ -32,18 +31,13 @@ def write(out: Path, descriptor: bytes, disk: Path, *, name: str, mtime: int) ->
     Raises:
         PracticumError: the disk is missing or too large for the archive, or the result breaks a rule of `verify`.
     """
-    checksum = out.with_name(out.name + ".sha256")
-    with new_file(out) as new:
-        hashing = _HashingWriter(new.stream)
-        _pack(hashing, descriptor, disk, name, mtime)
+    with new_file_with_checksum(out) as new:
+        _pack(new.stream, descriptor, disk, name, mtime)
         new.stream.flush()
         report = verify.check(new.path)
         if not report.ok:
             causes = "; ".join(f"{finding.rule}: {finding.detail}" for finding in report.broken)
             raise PracticumError(f"{out}: not written, VirtualBox would refuse it ({causes}): correct the description")
-        checksum.unlink(missing_ok=True)
-        sync_folder(out.parent)
-    write_text(checksum, f"{hashing.digest()}  {out.name}\n")
 
 
 def disk_name(name: str) -> str:
@@ -69,7 +63,7 @@ def disk_of(ova: Path, out: Path) -> None:
         raise PracticumError(f"{ova}: cannot be read as an OVA ({error}): build it again") from error
 
 
-def _pack(stream: "_HashingWriter", descriptor: bytes, disk: Path, name: str, mtime: int) -> None:
+def _pack(stream: BinaryIO, descriptor: bytes, disk: Path, name: str, mtime: int) -> None:
     try:
         source = disk.open("rb")
     except OSError as error:
@@ -92,18 +86,3 @@ def _member(name: str, size: int, mtime: int) -> tarfile.TarInfo:
     member.size, member.mtime, member.mode = size, mtime, 0o644
     member.uname = member.gname = "root"
     return member
-
-
-class _HashingWriter(io.RawIOBase):
-    """Passes bytes on and hashes them, so that the archive is not read once more for its checksum."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]  # RawIOBase names no type of its own to agree with
-        self._hash.update(data)
-        return self._stream.write(data)
-
-    def digest(self) -> str:
-        return self._hash.hexdigest()

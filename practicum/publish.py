@@ -1,12 +1,14 @@
 """Files that appear under their name only when they are whole."""
 
 import errno
+import hashlib
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from practicum.errors import PracticumError
 
@@ -58,6 +60,40 @@ def new_file(target: Path) -> Iterator[NewFile]:
     finally:
         with suppress(FileNotFoundError):
             hidden.unlink()
+
+
+@contextmanager
+def new_file_with_checksum(target: Path) -> Iterator[NewFile]:
+    """Write `target` as `new_file` does, and beside it `<target>.sha256` in the form that `sha256sum -c` reads.
+
+    A checksum never stands beside another file than its own: the old one goes before the new file takes its name.
+    """
+    checksum = target.with_name(target.name + ".sha256")
+    with new_file(target) as new:
+        hashing = _HashingWriter(new.stream)
+        yield NewFile(cast(BinaryIO, hashing), new.path)
+        checksum.unlink(missing_ok=True)
+        sync_folder(target.parent)
+    write_text(checksum, f"{hashing.digest()}  {target.name}\n")
+
+
+class _HashingWriter(io.RawIOBase):
+    """Passes bytes on and hashes them, so that the file is not read once more for its checksum."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # RawIOBase names no type of its own to agree with
+        self._hash.update(data)
+        return self._stream.write(data)
+
+    def flush(self) -> None:
+        if not self._stream.closed:
+            self._stream.flush()
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
 
 
 def write_text(target: Path, text: str) -> None:

@@ -116,10 +116,10 @@ def last_output(scope: str, name: str) -> Path | None:
     return folder if folder and (folder / MANIFEST).exists() else None
 
 
-def measure(path: Path) -> dict[str, int]:
-    """Returns what tells cheaply that a file outside the cache is still the one a stage wrote."""
+def describe_file(path: Path) -> str:
+    """Returns as JSON what tells cheaply that a file outside the cache is still the one a stage wrote."""
     status = path.stat()
-    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return json.dumps({"bytes": status.st_size, "mtime_ns": status.st_mtime_ns})
 
 
 def find_fault(stage: Stage) -> str:

@@ -19,7 +19,7 @@ from bench_plain import Plain, build_plain
 from figures import Figure
 from sandbox import spared
 
-from practicum import archive, container, images, run, stages
+from practicum import archive, build, container, images, run, stages
 from practicum.description import Semester
 from practicum.errors import PracticumError
 from practicum.lock import Kind
@@ -48,9 +48,8 @@ done
 
 
 def list_recipe(semester: Semester) -> list[Stage]:
-    """Returns the stages of both images, those they share once."""
-    both = [stage for kind in container.KINDS for stage in container.recipe(semester, kind)]
-    return list({stage.key: stage for stage in both}.values())
+    """Returns the stages of both images."""
+    return build.merge(container.recipe(semester, kind) for kind in container.KINDS)
 
 
 def measure_images(bench: Bench) -> list[Figure]:
@@ -142,11 +141,11 @@ def measure_cold(bench: Bench) -> list[Figure]:
     with spared(bench.semester, bench.work) as (copy, home):
         figures, total, by_hand = [], 0.0, 0.0
         for kind in container.KINDS:
-            build, *parts = time_image(bench, copy, kind, home)
+            whole, *parts = time_image(bench, copy, kind, home)
             recipe, size = container.recipe(copy, kind), inspect(container.require_docker_image(copy, kind))["Size"]
             plain = build_plain(bench, copy, kind, recipe[0].tag, home)
-            figures += [build, *parts, *compare(kind, plain, size, sum_stages(home, recipe[1:]))]
-            total, by_hand = total + build.value, by_hand + plain.seconds
+            figures += [whole, *parts, *compare(kind, plain, size, sum_stages(home, recipe[1:]))]
+            total, by_hand = total + whole.value, by_hand + plain.seconds
         ours = sum_stages(home, [stage for stage in list_recipe(copy) if stage.name != "base"])
     return [
         Figure("`make docker` from an empty cache", total, "s"),

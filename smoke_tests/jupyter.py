@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +37,15 @@ WITHOUT_CREDENTIAL = {
     "/lab/api/workspaces": 403,
     "/metrics": 403,
 }
+
+
+def judge_answers_without_credential(ask: Callable[[str], httpx.Response]) -> None:
+    """Fails unless `ask`, given a path, gets exactly the answers of WITHOUT_CREDENTIAL and is sent nowhere else."""
+    answers = {path: ask(path) for path in WITHOUT_CREDENTIAL}
+    assert {path: answer.status_code for path, answer in answers.items()} == WITHOUT_CREDENTIAL
+    redirected = [path for path, answer in answers.items() if answer.status_code == 302]
+    wrong = {path: answers[path].headers["location"] for path in redirected}
+    assert all("/login" in location or location.startswith("/lab") for location in wrong.values()), wrong
 
 
 def make_notebook(*sources: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 from checkout import SEMESTER, Checkout
 
-from practicum import archive
+from practicum import archive, stages
 
 
 def test_archive_has_zstd_layers_and_the_name_of_the_image() -> None:
@@ -17,8 +18,8 @@ def test_archive_has_zstd_layers_and_the_name_of_the_image() -> None:
 def test_archive_lies_beside_the_appliance(checkout: Checkout) -> None:
     semester = checkout.load()
     assert archive.target(semester, "cuda") == checkout.root / f"dist/{SEMESTER}/ee559-{SEMESTER}-cuda.oci.tar"
-    stages = archive.recipe(semester, "cuda")
-    assert [stage.name for stage in stages[-2:]] == ["image-cuda", "archive-cuda"]
+    recipe = archive.recipe(semester, "cuda")
+    assert [stage.name for stage in recipe[-2:]] == ["image-cuda", "archive-cuda"]
 
 
 def test_checksum_is_of_the_bytes_and_in_the_form_that_sha256sum_reads(tmp_path: Path) -> None:
@@ -31,12 +32,30 @@ def test_checksum_is_of_the_bytes_and_in_the_form_that_sha256sum_reads(tmp_path:
     assert {file.name for file in path.parent.iterdir()} == {"a.oci.tar", "a.oci.tar.sha256"}
 
 
+def test_checksum_of_the_old_archive_never_stands_beside_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build that is killed between the archive and its checksum leaves an archive without one."""
+    written, path = tmp_path / "work.tar", tmp_path / "dist/a.oci.tar"
+    written.write_bytes(b"old")
+    archive.publish(written, path)
+    written.write_bytes(b"new")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("practicum.publish.write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        archive.publish(written, path)
+    assert path.read_bytes() == b"new" and not path.with_name("a.oci.tar.sha256").exists()
+
+
 def test_replaced_or_removed_archive_is_packed_again(checkout: Checkout, tmp_path: Path) -> None:
     stage = archive.recipe(checkout.load(), "cpu")[-1]
     path = archive.target(checkout.load(), "cpu")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"good")
-    (tmp_path / "archive.json").write_text(archive.describe(path))
+    (tmp_path / "archive.json").write_text(stages.describe_file(path))
     assert stage.still_there(tmp_path)
     path.write_bytes(b"longer")
     assert not stage.still_there(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 
 from smoke_tests.container.conftest import RunContainer
 from smoke_tests.container.docker import ADDRESS, Container, docker, wait_until
-from smoke_tests.jupyter import WITHOUT_CREDENTIAL, Jupyter
+from smoke_tests.jupyter import Jupyter, judge_answers_without_credential
 from smoke_tests.saver import Saver, judge_saved, wait_for_saves
 
 ATTEMPTS = 4  # kills of the server in the middle of saves
@@ -23,11 +23,7 @@ HEALTHY_SECONDS = 20.0
 
 
 def test_what_answers_without_a_credential(server: Container) -> None:
-    answers = {path: server.get(path, "") for path in WITHOUT_CREDENTIAL}
-    assert {path: answer.status_code for path, answer in answers.items()} == WITHOUT_CREDENTIAL
-    redirected = [path for path, answer in answers.items() if answer.status_code == 302]
-    wrong = {path: answers[path].headers["location"] for path in redirected}
-    assert all("/login" in location or location.startswith("/lab") for location in wrong.values()), wrong
+    judge_answers_without_credential(lambda path: server.get(path, ""))
 
 
 @pytest.mark.parametrize("token", ["None", "0" * 48, "jovyan"])

@@ -3,10 +3,13 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import course_tools
 from course_tools.machine import Account, Course, Finished, Machine, load_course
 
 COURSE = {
@@ -109,3 +112,11 @@ def make_machine(root: Path, **changes: object) -> Fixture:
         probe=lambda port, path: (200, '{"version": "2.21.1"}'),
     )
     return Fixture(machine, system, load_course(machine), home)
+
+
+def run_python(code: str) -> str:
+    """What `code` prints in a Python of its own that finds the commands' package."""
+    source = Path(course_tools.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    argv = [sys.executable, "-c", code]
+    return subprocess.run(argv, text=True, capture_output=True, check=True, env=environment).stdout

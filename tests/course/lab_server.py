@@ -15,6 +15,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import fake_machine
 import jinja2
 
 REPOSITORY = Path(__file__).parents[2]
@@ -23,20 +24,7 @@ ROLE = REPOSITORY / "ansible/roles/jupyter"
 READY = "JupyterLab is ready"
 DEADLINE = 90  # seconds for a start on a busy machine
 
-COURSE = {
-    "code": "EE-559",
-    "title": "Deep Learning",
-    "institution": "EPFL",
-    "semester": "2027-spring",
-    "name": "ee559-2027-spring",
-    "slug": "ee559",
-    "user": "jovyan",
-    "access": "code",
-    "jupyter_port": 8888,
-    "ssh_port": 2022,
-    "product": "cpu",
-    "version": "2027.1",
-}
+COURSE = {**fake_machine.COURSE, "user": "jovyan", "product": "cpu"}
 
 # Before the image's own settings: where this test's image lies, and what its GPU check says.
 PRELUDE = """

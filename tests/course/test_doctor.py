@@ -12,7 +12,7 @@ import pytest
 from course_tools import access, container_checks, doctor, machine_checks
 from course_tools.findings import FAILURE, OK, WARNING, Check, Finding
 from course_tools.machine import Finished, Machine
-from fake_machine import Fixture, make_machine
+from fake_machine import Fixture, make_machine, run_python
 
 HEALTHY = {
     "/proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu avx avx2 fma\n\nprocessor\t: 1\nflags\t\t: fpu avx avx2 fma\n",
@@ -355,20 +355,9 @@ def test_a_description_of_torch_that_is_not_there_is_told(tmp_path: Path) -> Non
 
 def test_no_command_imports_torch_or_jupyter_at_start() -> None:
     """Commands must start fast, and work when the Python environment does not."""
-    import subprocess
-    import sys
-
-    source = Path(doctor.__file__).parents[1]
     modules = "access bye console doctor firstboot gpu home keyboard machine_checks recover servers serving sync"
     code = (
         f"import sys, importlib; [importlib.import_module('course_tools.' + name) for name in {modules!r}.split()];"
         "print([name for name in sys.modules if name.split('.')[0] in {'torch', 'numpy', 'jupyter_server', 'tornado'}])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        text=True,
-        capture_output=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(source)},
-    )
-    assert done.stdout == "[]\n"
+    assert run_python(code) == "[]\n"

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its log is not tested here")
 
 from course_tools import welcome
+from fake_machine import run_python
 from lab_server import Lab
 
 
@@ -115,15 +114,7 @@ def test_the_server_itself_never_loads_what_the_check_needs() -> None:
     code = (
         "import sys, course_tools.welcome; print([m for m in sys.modules if m in ('ctypes', 'torch') or 'nvidia' in m])"
     )
-    source = Path(welcome.__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        text=True,
-        capture_output=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(source)},
-    )
-    assert done.stdout == "[]\n"
+    assert run_python(code) == "[]\n"
 
 
 def test_the_real_check_answers() -> None:
