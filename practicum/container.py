@@ -97,7 +97,7 @@ def _container_stage(semester: Semester, before: Stage, kind: Kind) -> Stage:
         **{
             f"docker/{part}": hash_tree(semester.root / "docker" / part) for part in ("bin", "before-notebook.d", "lib")
         },
-        **layers.play_inputs(semester.root, "container", *ROLES, "sysprep"),
+        **layers.play_inputs(semester.root, "container", *ROLES),
     }
     tag = stages.tag_of(name, inputs)
 

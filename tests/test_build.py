@@ -86,7 +86,7 @@ CHANGES: dict[str, tuple[Callable[[Checkout], object], set[str]]] = {
             "appliance": MACHINE,
             "container": CONTAINERS,
             "course": COURSE,
-            "sysprep": {*COURSE, *CONTAINERS},
+            "sysprep": COURSE,
         }.items()
     },
     "a file that a role copies": (lambda c: c.touch("ansible/roles/jupyter/files/kernel.json"), SETTINGS),

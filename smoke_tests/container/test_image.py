@@ -182,6 +182,10 @@ def test_home_is_open_to_group_0_and_empty(image: Image) -> None:
     assert names <= {".bashrc", ".profile", ".bash_logout"}, "what lies in the home is hidden by a mounted one"
 
 
+def test_nothing_is_left_in_temporary_folders(image: Image) -> None:
+    assert [path for path in image.files if path.startswith(("/tmp/", "/var/tmp/"))] == []
+
+
 def test_passwords_are_locked(image: Image) -> None:
     lines = [line.split(":") for line in image.ask("cat", "/etc/shadow").splitlines()]
     assert {name: password for name, password, *_ in lines if password not in ("*", "!", "!*")} == {}
