@@ -1,0 +1,126 @@
+"""Checks of practical 1: tensors."""
+
+from collections.abc import Iterator
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from course_tools.checking import Student, check
+
+LEAST_FACTOR = 20  # between the two ways to multiply rows of 1000 x 400: some 300 on one core, 50 when it is overloaded
+EPSILON = torch.finfo(torch.float32).eps
+
+
+@check("make_grid")
+def grid(student: Student) -> Iterator[str]:
+    value = student.tensor("make_grid", student.call("make_grid"), (13, 13))
+    expected = torch.ones(13, 13)
+    expected[[1, 6, 11]] = 2
+    expected[:, [1, 6, 11]] = 2
+    blocks = torch.tensor([3, 4, 8, 9])
+    expected[blocks[:, None], blocks] = 3
+    if loop := student.find_loop("make_grid"):
+        yield f"make_grid: {loop} is a loop: write through slices of the tensor"
+    wrong = (value != expected).nonzero()
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        yield (
+            f"make_grid: {len(wrong)} of the 169 elements are wrong, the first at row {row}, column {column}:"
+            f" {value[row, column].item():g}"
+        )
+
+
+@check("compute_eigenvalues")
+def eigenvalues(student: Student) -> Iterator[str]:
+    if loop := student.find_loop("compute_eigenvalues"):
+        yield f"compute_eigenvalues: {loop} is a loop"
+    # The condition of M varies: in float32 one draw in a hundred is off by more than 0.05, three in a row are not.
+    deviations = [measure_deviation(student) for _ in range(3)]
+    if not min(deviations) < 0.05:
+        yield f"compute_eigenvalues: not 1, 2, ..., 20 but up to {min(deviations):.2g} away from them"
+
+
+def measure_deviation(student: Student) -> float:
+    """How far the student's eigenvalues are from 1, ..., 20."""
+    values = student.tensor("compute_eigenvalues", student.call("compute_eigenvalues"))
+    if tuple(values.shape) == (20, 2):  # the real and imaginary parts, as torch gave them until 2021
+        values = torch.view_as_complex(values.contiguous())
+    values = student.tensor("compute_eigenvalues", values, (20,)).to(torch.complex128)
+    expected = torch.arange(1.0, 21.0, dtype=torch.float64)
+    real = (values.real.sort().values - expected).abs().max()
+    return max(real.item(), values.imag.abs().max().item())
+
+
+@check("measure_products_per_second", seconds=120)
+def flops(student: Student) -> Iterator[str]:
+    speed = student.call("measure_products_per_second")
+    if isinstance(speed, torch.Tensor) and speed.numel() == 1:
+        speed = speed.item()
+    if not isinstance(speed, int | float):
+        yield "measure_products_per_second: should give one number, products a second"
+    elif not 1e8 < speed < 1e15:
+        yield f"measure_products_per_second: {speed:.2g} a second cannot be: n^3 products, divided by the seconds"
+
+
+class Operations(TorchFunctionMode):
+    """Counts the operations on tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, function, types, arguments=(), named=None):  # type: ignore[no-untyped-def]
+        self.count += function is not torch.Tensor.tolist or 1_000_000
+        return function(*arguments, **(named or {}))
+
+
+@check("mul_row")
+def with_loops(student: Student) -> Iterator[str]:
+    yield from rows("mul_row", student)
+    if not student.has_loop("mul_row"):
+        yield "mul_row: has no loop: here every element is multiplied on its own"
+        return
+    with Operations() as operations:
+        student.call("mul_row", torch.full((30, 40), 2.0))
+    if operations.count < 30 * 40:
+        yield "mul_row: works on whole rows or slices: here every element is multiplied on its own"
+
+
+@check("mul_row_fast")
+def without_loops(student: Student) -> Iterator[str]:
+    if loop := student.find_loop("mul_row_fast"):
+        yield f"mul_row_fast: {loop} is a loop: let operations on the whole tensor do it"
+    yield from rows("mul_row_fast", student)
+
+
+def rows(name: str, student: Student) -> Iterator[str]:
+    """What both ways must do."""
+    m = torch.full((4, 8), 2.0)
+    with student.intact(name, m=m):
+        value = student.tensor(name, student.call(name, m), (4, 8))
+    if value.data_ptr() == m.data_ptr():
+        yield f"{name}: returns its argument: it should return a new matrix"
+    expected = m * torch.tensor([[1.0], [2.0], [3.0], [4.0]])
+    wrong = (value != expected).any(1).nonzero().flatten().tolist()
+    if wrong:
+        row, first = wrong[0], value[wrong[0], 0].item()
+        yield f"{name}: of a 4 x 8 matrix of 2, row {row} should be {2 * row + 2}, it begins with {first:g}"
+        return
+    for shape in ((7, 3), (1, 5), (6, 1)):
+        m = torch.randn(shape)
+        value = student.tensor(name, student.call(name, m), shape)
+        if not torch.allclose(value.double(), m.double() * torch.arange(1.0, shape[0] + 1)[:, None], atol=1e-5):
+            yield f"{name}: wrong for a {shape[0]} x {shape[1]} matrix of random numbers"
+            return
+
+
+@check("mul_row_fast", "mul_row", seconds=120)
+def speed(student: Student) -> Iterator[str]:
+    m = torch.randn(1000, 400)
+    fast = student.measure("mul_row_fast", m, times=5)
+    slow = student.measure("mul_row", m[:250]) * 4
+    if slow < LEAST_FACTOR * fast:
+        yield (
+            f"mul_row_fast: only {slow / fast:.0f} times as fast as mul_row with 1000 x 400 elements,"
+            " expected a hundred times"
+        )
