@@ -1,0 +1,27 @@
+"""Runs course-check's checks on a student's file made for a test, in this process."""
+
+from pathlib import Path
+
+from course_tools.check_run import examine
+
+PRACTICALS = Path(__file__).parents[2] / "course_content/practicals"
+
+
+def read_solution(number: int) -> str:
+    """The text of the reference solution of practical `number`."""
+    return (PRACTICALS / f"practical-{number}/solutions/practical_{number}.py").read_text()
+
+
+def vary(text: str, *changes: tuple[str, str]) -> str:
+    """`text` with each (old, new) replaced; each old must be there once, so that no change is lost unseen."""
+    for old, new in changes:
+        assert text.count(old) == 1, f"{text.count(old)} times in the solution: {old}"
+        text = text.replace(old, new)
+    return text
+
+
+def list_lines(number: int, text: str, folder: Path) -> list[str]:
+    """What is told of a file with this `text`: `status line` for each finding, nothing for what is right."""
+    path = folder / f"practical_{number}.py"
+    path.write_text(text)
+    return [f"{result.status} {line}" for result in examine(number, path) for line in result.lines]
