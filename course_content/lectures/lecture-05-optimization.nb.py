@@ -1,0 +1,420 @@
+# %% [markdown]
+# # Lecture 5: optimization
+#
+# Which loss to minimize, and how to get there: cross-entropy, mini-batches, momentum and Adam, penalties,
+# initialization, what to look at while a network trains, and how to give autograd an operation of your own.
+#
+# About three minutes to run, an hour to read and play with.
+
+# %%
+import time
+
+import dlc_practical_prologue as prologue
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+device = prologue.device
+pick = prologue.pick  # pick(full, tiny): the second value in test mode
+print(
+    f"device {device}, data: {prologue.get_data_source('mnist')} MNIST, {prologue.get_data_source('cifar10')} CIFAR10"
+)
+
+# %% [markdown]
+# ## 1. Cross-entropy
+#
+# The softmax turns scores into probabilities, and the cross-entropy is minus the logarithm of the probability given
+# to the right class. Look at the two samples: the first is wrong and expensive, the second is right and nearly free.
+# The loss is their mean, **2.5141**.
+
+# %%
+scores = torch.tensor([[-1.0, -3.0, 4.0], [-3.0, 3.0, -1.0]])
+targets = torch.tensor([0, 1])
+
+cross_entropy = nn.CrossEntropyLoss()(scores, targets)
+by_hand = -(scores.exp() / scores.exp().sum(dim=1, keepdim=True))[[0, 1], targets].log()
+
+print("nn.CrossEntropyLoss", f"{cross_entropy.item():.4f}")
+print("sample by sample   ", [f"{value:.4f}" for value in by_hand], f"mean {by_hand.mean():.4f}")
+
+# %% [markdown]
+# **The quadratic loss punishes being too right.** Two outputs, the first one is the right class (code it 1, the other
+# -1). Look at the lower right corner, where the answer is right with a large margin: there the squared error grows
+# again, and the cross-entropy goes to zero. In the upper left corner, where the answer is badly wrong, the
+# cross-entropy grows linearly.
+
+# %%
+axis = torch.linspace(-4, 4, 81)
+right, wrong = torch.meshgrid(axis, axis, indexing="xy")
+outputs = torch.stack([right, wrong], dim=-1)
+mse_surface = (outputs - torch.tensor([1.0, -1.0])).square().mean(dim=-1)
+ce_surface = F.cross_entropy(outputs.view(-1, 2), torch.zeros(81 * 81, dtype=torch.long), reduction="none").view(81, 81)
+
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+for ax, surface, title in zip(axes, (mse_surface, ce_surface), ("mean squared error", "cross-entropy"), strict=True):
+    figure.colorbar(ax.contourf(axis, axis, surface, levels=20), ax=ax)
+    ax.plot(axis, axis, "w--")  # below this line the answer is right
+    ax.set(title=title, xlabel="output of the right class", ylabel="output of the wrong class")
+print(f"outputs (4, -4): MSE {mse_surface[0, -1]:.3f}, CE {ce_surface[0, -1]:.5f}")
+print(f"outputs (0,  0): MSE {mse_surface[40, 40]:.3f}, CE {ce_surface[40, 40]:.5f}")
+
+# %% [markdown]
+# ## 2. The size of a mini-batch
+#
+# One epoch of the same network over the same samples, from the same start, with the same learning rate: only the
+# number of samples behind each step changes. Look at the loss after one epoch, and at the price in seconds: one step
+# with all samples barely moves, thousands of noisy steps go far.
+
+# %%
+train_input, train_target, _, _ = prologue.read_mnist()
+nb_samples = pick(60000, 1000)
+pixels = train_input[:nb_samples].to(device).float().flatten(1)
+pixels = (pixels - pixels.mean()) / pixels.std()
+digits = train_target[:nb_samples].to(device)
+
+losses_by_batch_size, final_loss = {}, {}
+for batch_size in pick((60000, 6000, 600, 100, 10, 1), (1000, 250, 50, 10, 1)):
+    torch.manual_seed(1)
+    mlp = nn.Sequential(nn.Linear(784, 50), nn.ReLU(), nn.Linear(50, 10)).to(device)
+    optimizer = torch.optim.SGD(mlp.parameters(), lr=1e-2)
+    curve, start = [], time.perf_counter()
+    look_every = max(1, nb_samples // batch_size // 50)
+    for step, (x, y) in enumerate(zip(pixels.split(batch_size), digits.split(batch_size), strict=True)):
+        if step % look_every == 0:
+            curve.append((step * batch_size, F.cross_entropy(mlp(pixels[:1000]), digits[:1000]).item()))
+        optimizer.zero_grad()
+        F.cross_entropy(mlp(x), y).backward()
+        optimizer.step()
+    final_loss[batch_size] = F.cross_entropy(mlp(pixels[:1000]), digits[:1000]).item()
+    losses_by_batch_size[batch_size] = [*curve, (nb_samples, final_loss[batch_size])]
+    seconds = time.perf_counter() - start
+    print(f"batch size {batch_size:5d}: {step + 1:5d} steps, {seconds:6.2f} s, loss {final_loss[batch_size]:.3f}")
+
+plt.figure(figsize=(5, 3))
+for batch_size, curve in losses_by_batch_size.items():
+    plt.plot(*zip(*curve, strict=True), label=f"batch size {batch_size}")
+plt.yscale("log")
+plt.xlabel("samples seen")
+plt.ylabel("training loss")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## 3. Momentum and Adam
+#
+# A valley 25 times steeper across than along. Look at the three paths: plain descent must take the small steps that
+# the steep direction bears, and crawls along the valley; momentum adds up what its gradients agree on; Adam rescales
+# each coordinate by the size of its own gradients.
+
+
+# %%
+def valley(point: Tensor) -> Tensor:
+    return 0.5 * (point[0] ** 2 + 25 * point[1] ** 2)
+
+
+optimizers = {
+    "SGD": lambda p: torch.optim.SGD([p], lr=0.03),
+    "momentum 0.8": lambda p: torch.optim.SGD([p], lr=0.03, momentum=0.8),
+    "Adam": lambda p: torch.optim.Adam([p], lr=0.3),
+}
+paths, steps_needed = {}, {}
+for name, make_optimizer in optimizers.items():
+    point = torch.tensor([-4.0, 1.5], requires_grad=True)
+    optimizer = make_optimizer(point)
+    path, values = [], []
+    for _ in range(200):
+        path.append(point.detach().clone())
+        optimizer.zero_grad()
+        loss = valley(point)
+        loss.backward()
+        optimizer.step()
+        values.append(loss.item())
+    paths[name] = torch.stack(path)
+    steps_needed[name] = max(step for step, value in enumerate(values) if value > 1e-2) + 1
+    print(f"{name:12s}: below 0.01 for good after {steps_needed[name]:3d} steps")
+
+x, y = torch.meshgrid(torch.linspace(-5, 2, 71), torch.linspace(-2, 2, 41), indexing="xy")
+figure, axes = plt.subplots(1, 3, figsize=(10, 2.4), layout="constrained", sharey=True)
+for ax, (name, path) in zip(axes, paths.items(), strict=True):
+    ax.contour(x, y, valley(torch.stack([x, y])), levels=[0.1, 1, 4, 10, 20, 40], colors="0.7")
+    ax.plot(path[:60, 0], path[:60, 1], ".-", markersize=3)
+    ax.set_title(name)
+
+# %% [markdown]
+# ## 4. Penalties: L2 and L1
+#
+# The convnet of practical 4 on 1 000 samples, SGD 0.1, 10 epochs of batches of 100. An **L2** penalty $\lambda
+# \|w\|^2$ is added to the loss. An **L1** penalty is not differentiable at 0, so after each step every parameter
+# moves by $\lambda$ towards 0, and stops there (soft threshold). Look at the last column: L2 makes the weights small,
+# L1 makes many of them exactly zero.
+
+
+# %%
+class ConvNet(nn.Module):
+    def __init__(self, nb_hidden: int = 200) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, kernel_size=5)
+        self.conv2 = nn.Conv2d(32, 64, kernel_size=5)
+        self.fc1 = nn.Linear(256, nb_hidden)
+        self.fc2 = nn.Linear(nb_hidden, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(F.max_pool2d(self.conv1(x), kernel_size=3))
+        x = F.relu(F.max_pool2d(self.conv2(x), kernel_size=2))
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+train_input, train_target, test_input, test_target = prologue.load_data(cifar=False, normalize=True, flatten=False)
+nb_samples = pick(1000, 300)
+train_input, train_target = train_input[:nb_samples].to(device), train_target[:nb_samples].to(device)
+test_input, test_target = test_input.to(device), test_target.to(device)
+
+
+def train_with_penalty(l2: float = 0.0, l1: float = 0.0) -> tuple[float, float, float]:
+    """Test error, norm of all parameters, proportion of parameters that are exactly zero."""
+    torch.manual_seed(0)
+    model = ConvNet().to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(pick(10, 2)):
+        for x, y in zip(train_input.split(100), train_target.split(100), strict=True):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y) + l2 * sum(p.square().sum() for p in model.parameters())
+            loss.backward()
+            optimizer.step()
+            if l1 > 0:
+                with torch.no_grad():
+                    for p in model.parameters():
+                        p.copy_(p.sign() * (p.abs() - l1).clamp(min=0))
+    with torch.no_grad():
+        error = (model(test_input).argmax(dim=1) != test_target).float().mean().item()
+    weights = nn.utils.parameters_to_vector(model.parameters()).detach()
+    return error, weights.norm().item(), (weights == 0).float().mean().item()
+
+
+published = {
+    "L2": {0.0: 0.064, 1e-3: 0.063, 2e-3: 0.064, 4e-3: 0.065, 1e-2: 0.075, 2e-2: 0.101},
+    "L1": {0.0: 0.064, 1e-5: 0.063, 2e-5: 0.067, 5e-5: 0.068, 1e-4: 0.128, 2e-4: 0.101, 5e-4: 0.516},
+}
+l2_lambdas = pick(list(published["L2"]), [0.0, 4e-3, 2e-2])
+l1_lambdas = pick(list(published["L1"]), [0.0, 1e-4, 5e-4])
+l2_results = {value: train_with_penalty(l2=value) for value in l2_lambdas}
+l1_results = {value: train_with_penalty(l1=value) for value in l1_lambdas}
+
+for name, results in (("L2", l2_results), ("L1", l1_results)):
+    print(f"{name} lambda  published  here: test error, norm of the parameters, parameters at zero")
+    for value, (error, norm, zeros) in results.items():
+        print(f"{value:9.5f}  {published[name][value]:9.3f}  {error:16.3f} {norm:11.2f} {zeros:11.1%}")
+
+# %% [markdown]
+# ## 5. Initialization
+#
+# Five hidden layers of 300 tanh units, and nothing learned yet. If a layer's weights have variance $v$, its
+# activations and its gradients are multiplied by $\sqrt{300 \, v}$ at each layer. PyTorch's default for linear layers
+# has $v = 1 / (3 \cdot 300)$: a factor of 0.58 each time. Xavier's rule, $v = 2 / (n_{in} + n_{out})$, keeps the
+# factor near 1. Look at the histograms: with the default, each layer's is narrower than the one before.
+
+
+# %%
+def measure_scales(xavier: bool, nb_layers: int = 5, width: int = 300) -> tuple[list[Tensor], list[float]]:
+    """The activations of each layer, and the standard deviation of the gradient of each layer's weights."""
+    torch.manual_seed(0)
+    layers = [nn.Linear(width, width, bias=False) for _ in range(nb_layers)]
+    if xavier:
+        for layer in layers:
+            nn.init.xavier_uniform_(layer.weight)
+    activations = [torch.randn(500, width)]
+    for layer in layers:
+        activations.append(torch.tanh(layer(activations[-1])))
+    (activations[-1] * torch.randn(500, width)).sum().backward()
+    return [a.detach() for a in activations[1:]], [layer.weight.grad.std().item() for layer in layers]
+
+
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+scales = {}
+for ax, (name, xavier) in zip(axes, (("default", False), ("Xavier", True)), strict=True):
+    activations, gradient_scales = measure_scales(xavier)
+    scales[name] = [a.std().item() for a in activations]
+    for number, a in enumerate(activations, start=1):
+        count, edges = torch.histogram(a.flatten(), bins=60, range=(-1, 1), density=True)
+        ax.plot(edges[:-1], count, label=f"layer {number}")
+    ax.set(title=f"activations, {name}", ylim=(0, 6))
+    print(f"{name:8s} std of the activations:", *(f"{value:.3f}" for value in scales[name]))
+axes[1].legend()
+plt.show()
+# %% [markdown]
+# **And the gradient?** The same factors act on the way back. Look at the numbers of twenty layers: the first layer
+# learns from a gradient that is thousands of times smaller than the last one's, or of the same size.
+
+# %%
+vanishing = {}
+for name, xavier in (("default", False), ("Xavier", True)):
+    layers = [nn.Linear(300, 300, bias=False) for _ in range(20)]
+    activation = torch.randn(500, 300, requires_grad=True)
+    signals = [activation]
+    for layer in layers:
+        if xavier:
+            nn.init.xavier_uniform_(layer.weight)
+        signals.append(torch.tanh(layer(signals[-1])))
+        signals[-1].retain_grad()
+    (signals[-1] * torch.randn(500, 300)).sum().backward()
+    vanishing[name] = signals[0].grad.norm().item() / signals[-1].grad.norm().item()
+    print(f"{name:8s} |gradient at layer 0| / |gradient at layer 20| = {vanishing[name]:.1e}")
+
+# %% [markdown]
+# ## 6. Looking at the loss
+#
+# A small convnet on CIFAR10, with three learning rates. Look at the curves: 0.2 is fast and noisy, 0.01 is smooth and
+# slow. Then take the network after 25 epochs with 0.1 and go on with smaller steps: the loss drops at once, because
+# the steps no longer bounce between the walls of the valley.
+
+# %%
+train_input, train_target, test_input, test_target = prologue.load_data(cifar=True, normalize=True, flatten=False)
+train_input, train_target = train_input.to(device), train_target.to(device)
+test_input, test_target = test_input.to(device), test_target.to(device)
+
+
+def make_cifar_net() -> nn.Module:
+    torch.manual_seed(0)
+    convolutions = [nn.Conv2d(3, 16, 5), nn.MaxPool2d(3), nn.ReLU(), nn.Conv2d(16, 32, 5), nn.MaxPool2d(2), nn.ReLU()]
+    return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)).to(device)
+
+
+def train_epochs(model: nn.Module, lr: float, nb_epochs: int) -> list[float]:
+    """Train with SGD on shuffled batches of 100; the mean training loss of each epoch."""
+    torch.manual_seed(1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    losses = []
+    for _ in range(nb_epochs):
+        total = 0.0
+        for batch in torch.randperm(train_input.size(0)).to(device).split(100):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(train_input[batch]), train_target[batch])
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * batch.numel()
+        losses.append(total / train_input.size(0))
+    return losses
+
+
+nb_epochs = pick(25, 2)
+curves, models = {}, {}
+for lr in (0.2, 0.1, 0.01):
+    models[lr] = make_cifar_net()
+    curves[lr] = train_epochs(models[lr], lr, nb_epochs)
+    print(f"learning rate {lr}: loss {curves[lr][0]:.3f} after the first epoch, {curves[lr][-1]:.3f} after {nb_epochs}")
+
+continued = {}
+for lr in (0.1, 0.07, 0.05, 0.02):
+    model = make_cifar_net()
+    model.load_state_dict(models[0.1].state_dict())
+    continued[lr] = train_epochs(model, lr, nb_epochs)
+    print(f"then with {lr:4.2f}: loss {continued[lr][-1]:.3f} after {2 * nb_epochs} epochs")
+
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+for lr, curve in curves.items():
+    axes[0].plot(range(1, nb_epochs + 1), curve, label=f"learning rate {lr}")
+axes[1].plot(range(1, nb_epochs + 1), curves[0.1], "0.6")
+for lr, curve in continued.items():
+    axes[1].plot(range(nb_epochs + 1, 2 * nb_epochs + 1), curve, label=f"0.1, then {lr}")
+for ax in axes:
+    ax.set(xlabel="epoch", ylabel="training loss")
+    ax.legend()
+
+# %% [markdown]
+# **The mean hides the samples.** Look at the histograms of the losses of single samples at the end of training: most
+# training samples cost nothing; the test loss comes from a minority of samples that are confidently wrong. The
+# vertical line is $\log 10$, the loss of someone who answers 1/10 for each class.
+
+# %%
+with torch.no_grad():
+    train_losses = F.cross_entropy(model(train_input), train_target, reduction="none").cpu()
+    test_losses = F.cross_entropy(model(test_input), test_target, reduction="none").cpu()
+
+plt.figure(figsize=(5, 2.8))
+plt.hist([train_losses.numpy(), test_losses.numpy()], bins=30, range=(0, 8), density=True, label=["train", "test"])
+plt.axvline(torch.log(torch.tensor(10.0)), color="k", linewidth=1)
+plt.xlabel("loss of one sample")
+plt.legend()
+plt.show()
+for name, losses in (("train", train_losses), ("test", test_losses)):
+    share = losses.sort(descending=True).values[: losses.numel() // 10].sum() / losses.sum()
+    print(f"{name:5s} mean {losses.mean():.3f}, median {losses.median():.3f}, the worst tenth makes {share:.0%} of it")
+
+# %% [markdown]
+# ## 7. An operation of your own
+#
+# `autograd.Function` lets you say what the forward and the backward pass do. **KillHead** puts the first $n$
+# components to zero. Its backward must do the same to the gradient: what was thrown away has no influence on the
+# loss.
+
+
+# %%
+class KillHead(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, n: int) -> Tensor:
+        ctx.n = n
+        result = x.clone()
+        result[:n] = 0
+        return result
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        result = gradient.clone()
+        result[: ctx.n] = 0
+        return result, None  # one value for each argument of forward; an integer has no gradient
+
+
+x = torch.tensor([1.0, -2.0, 3.0, -4.0, 5.0], requires_grad=True)
+killed = KillHead.apply(x, 2)
+killed.square().sum().backward()
+print("forward ", killed.detach())
+print("gradient", x.grad, " expected", 2 * killed.detach())
+
+
+# %% [markdown]
+# **abs(uv)** needs its inputs again in the backward pass: `save_for_backward` keeps them. `gradcheck` compares the
+# backward pass with finite differences, in `float64`, because in `float32` the differences are mostly rounding
+# errors. Look at the last line: the check finds a forgotten sign.
+
+
+# %%
+class AbsProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, u: Tensor, v: Tensor) -> Tensor:
+        ctx.save_for_backward(u, v)
+        return (u * v).abs()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        u, v = ctx.saved_tensors
+        sign = (u * v).sign()
+        return gradient * sign * v, gradient * sign * u
+
+
+class ForgetsTheSign(AbsProduct):
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        u, v = ctx.saved_tensors
+        return gradient * v, gradient * u
+
+
+torch.manual_seed(0)
+u = torch.randn(20, dtype=torch.float64, requires_grad=True)
+v = torch.randn(20, dtype=torch.float64, requires_grad=True)
+kill_head_is_right = torch.autograd.gradcheck(lambda x: KillHead.apply(x, 5), (u,))
+abs_product_is_right = torch.autograd.gradcheck(AbsProduct.apply, (u, v))
+mistake_is_found = not torch.autograd.gradcheck(ForgetsTheSign.apply, (u, v), raise_exception=False)
+print("KillHead passes:", kill_head_is_right)
+print("abs(uv) passes: ", abs_product_is_right)
+print("the one without the sign is caught:", mistake_is_found)
+
+# %% [markdown]
+# ## Try
+#
+# 1. In section 2, give each batch size the learning rate that suits it best. How much of the difference is left?
+# 2. `torch.optim.SGD` has an option `weight_decay`. Which value gives the L2 penalty of section 4? (Mind a factor of
+#    2.) Does it hold for Adam too?
+# 3. Write the Function of `x.sign()` whose backward pretends that it was the identity where $|x| < 1$
+#    ("straight-through"). What does `gradcheck` say about it, and why can it be useful all the same?

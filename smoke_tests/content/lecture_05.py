@@ -1,0 +1,40 @@
+"""What lecture 5 must show; run as the last cell of its notebook, in its kernel."""
+
+from itertools import pairwise
+
+# Numbers that depend on nothing but the definitions.
+assert abs(cross_entropy.item() - 2.5141) < 5e-5
+assert torch.allclose(by_hand.mean(), cross_entropy)
+assert mse_surface[0, -1] > mse_surface[40, 40] and ce_surface[0, -1] < 1e-3  # too right: only the MSE minds
+assert kill_head_is_right and abs_product_is_right and mistake_is_found
+assert killed.tolist() == [0, 0, 3, -4, 5]
+
+# Optimization: more steps go further in one epoch, and momentum and Adam beat plain descent in a valley.
+by_size = [final_loss[size] for size in sorted(final_loss, reverse=True)]
+assert by_size[0] > by_size[1] > by_size[2] > by_size[3], by_size
+assert steps_needed["momentum 0.8"] < 0.7 * steps_needed["SGD"], steps_needed
+assert steps_needed["Adam"] < 0.7 * steps_needed["SGD"], steps_needed
+
+# Penalties.
+norms = [norm for _, norm, _ in l2_results.values()]
+assert all(first > second for first, second in pairwise(norms)), norms
+zeros = [share for _, _, share in l1_results.values()]
+assert zeros == sorted(zeros) and zeros[0] < 0.01 and zeros[-1] > prologue.pick(0.3, 0.03), zeros
+if not prologue.args.tiny:
+    assert all(error < 0.2 for value, (error, _, _) in l2_results.items() if value < 5e-3), l2_results
+    assert l1_results[5e-4][0] > l1_results[0.0][0] + 0.03, l1_results
+    if prologue.get_data_source("mnist") == "real":
+        assert 0.04 < l2_results[0.0][0] < 0.09, l2_results  # published 0.064
+        assert l2_results[2e-2][0] > l2_results[0.0][0], l2_results  # published 0.101
+
+# Initialization: a factor of 0.58 per layer for the default (a little less, tanh), about 1 at first with Xavier's.
+ratios = [second / first for first, second in pairwise(scales["default"])]
+assert all(0.5 < ratio < 0.6 for ratio in ratios), ratios
+assert scales["Xavier"][-1] > 0.3
+assert vanishing["default"] < 1e-3 and vanishing["Xavier"] > 1e-2, vanishing
+
+# Losses.
+if not prologue.args.tiny:
+    assert curves[0.1][-1] < curves[0.01][-1]
+    assert continued[0.02][-1] < curves[0.1][-1]
+assert test_losses.mean() > 0 and train_losses.numel() == train_input.size(0)
