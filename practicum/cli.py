@@ -129,6 +129,23 @@ def venv(
 
 
 @app.command()
+def content(
+    folder: Annotated[Path, typer.Argument(help="The folder to make; one that this command made is replaced.")],
+    solutions: Annotated[
+        bool, typer.Option("--solutions", help="With the solutions, whatever semester.toml says.")
+    ] = False,
+    semester: SemesterId = "",
+) -> None:
+    """Write the course's content as students get it, without a build."""
+    from practicum.content import publish
+
+    described = find_semester(semester)
+    wanted = described.content
+    publish(described.content_root, wanted.include, folder, solutions=solutions or wanted.solutions)
+    print(folder)
+
+
+@app.command()
 def prune() -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
     from practicum import stages

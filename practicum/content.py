@@ -1,10 +1,12 @@
 """The course's content as the student gets it: the included parts of course_content/, with a list of their hashes."""
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from practicum import notebooks
 from practicum.errors import PracticumError
 
 MANIFEST = "manifest.json"
@@ -16,9 +18,10 @@ LEFTOVER_SUFFIXES = {".pyc", ".pyo", ".tmp", ".orig", ".rej"}
 def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutions: bool) -> None:
     """Copy the parts `include` (paths inside `course_content`) into the new or empty folder `out`.
 
-    Folders called "solutions" come only with `solutions`; caches and hidden files never. `out` then holds
-    manifest.json, {"version": 1, "files": {"relative/path": "sha256"}}, the same bytes for the same content, and
-    files of mode 0644 in folders of mode 0755. Raises PracticumError when a part is missing or cannot be copied.
+    Folders called "solutions" come only with `solutions`; caches and hidden files never; a `.nb.py` comes as the
+    notebook it describes. `out` then holds manifest.json, {"version": 1, "files": {"relative/path": "sha256"}}, the
+    same bytes for the same content, and files of mode 0644 in folders of mode 0755. Raises PracticumError when a part
+    is missing or cannot be copied, or when two files would come under one name.
     """
     if out.exists() and any(out.iterdir()):
         raise PracticumError(f"{out} is not empty: remove it, the content is assembled from nothing")
@@ -29,13 +32,36 @@ def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutio
         )
     make_folder(out)
     hashes: dict[str, str] = {}
-    for path in files:
-        data = (course_content / path).read_bytes()
+    for source in files:
+        path = notebooks.built_name(source)
+        if str(path) in hashes or (path != source and path in files):
+            raise PracticumError(f"{course_content / path}: {source} becomes this file, too: remove one of the two")
+        data = notebooks.build(course_content / source) if path != source else (course_content / source).read_bytes()
         make_folder(out / path.parent)
         write_file(out / path, data)
         hashes[str(path)] = sha256(data).hexdigest()
     manifest = json.dumps({"version": 1, "files": hashes}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     write_file(out / MANIFEST, manifest.encode())
+
+
+def publish(course_content: Path, include: Sequence[str], folder: Path, *, solutions: bool) -> None:
+    """`assemble` into `folder`, which appears when it is whole, in the place of an earlier one.
+
+    Raises PracticumError as `assemble` does, and when `folder` is something else.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise PracticumError(
+            f"{folder}: something else is there: name a new folder, or one that was made by this command"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        assemble(course_content, include, beside, solutions=solutions)
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def list_files(course_content: Path, part: str, *, solutions: bool) -> Iterator[PurePosixPath]:

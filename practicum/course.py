@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import uv
 
-from practicum import content, images, layers, stages
+from practicum import content, images, layers, notebooks, stages
 from practicum.cache import IGNORED, hash_tree
 from practicum.description import Semester
 from practicum.errors import PracticumError
@@ -63,7 +63,8 @@ def course_stage(semester: Semester, before: Stage, product: Product, changes: S
         "smoke_tests/compute": hash_tree(root / "smoke_tests/compute"),
         "content": json.dumps([semester.content.include, semester.content.solutions]),
         "settings": json.dumps([variables, *changes], sort_keys=True),
-        **layers.source_inputs("content.py"),
+        "notebooks": notebooks.RECIPE,
+        **layers.source_inputs("content.py", "notebooks.py"),
         **layers.play_inputs(root, "course", "course", "sysprep"),
     }
     tag = stages.tag_of(name, inputs)

@@ -157,6 +157,9 @@ ContentPaths = Annotated[
 ]
 
 
+DataSet = Literal["mnist", "cifar10"]
+
+
 class _Table(BaseModel):
     """A table of semester.toml. Strict: no "2" where a number is meant, no true where 1 is meant."""
 
@@ -238,6 +241,17 @@ class Content(_Table):
     solutions: bool = Field(default=False, description="true: the solutions of the practicals come along")
 
 
+class Data(_Table):
+    """The data sets that lie in every product."""
+
+    sets: Annotated[tuple[DataSet, ...], Field(strict=False), AfterValidator(_refuse_repeats)] = Field(
+        default=(), description="data sets in every product", examples=[["mnist", "cifar10"]]
+    )
+    source: Literal["real", "stand-in", "real-or-stand-in"] = Field(
+        default="real-or-stand-in", description="where the data sets come from"
+    )
+
+
 class Semester(_Table):
     """One semester of one course: semester.toml, and the folder it came from."""
 
@@ -246,6 +260,7 @@ class Semester(_Table):
     python: Python = Field(description="Python packages of every product")
     appliance: Appliance = Field(default=Appliance(), description="the virtual machine")
     content: Content = Field(description="what of course_content/ is included")
+    data: Data = Field(default=Data(), description="the data sets")
     folder: Path = Field(exclude=True, description="absolute folder of semester.toml; not a key of the file")
 
     @property
@@ -316,12 +331,18 @@ def _read_toml(file: Path, label: str) -> dict[str, Any]:
 
 
 def _check_surroundings(semester: Semester) -> list[str]:
-    """What only the folders around the file can tell."""
+    """What no key can tell alone: the folders around the file, and how two tables fit."""
     mistakes = []
     if semester.folder.name != semester.course.semester:
         mistakes.append(
             f"course.semester = {quote(semester.course.semester)}: the folder is called {semester.folder.name}; "
             "give both the same name"
+        )
+    required = {canonicalize_name(Requirement(value).name) for value in semester.python.requires}
+    if semester.data.sets and semester.data.source != "real" and "scikit-learn" not in required:
+        mistakes.append(
+            f"data.source = {quote(semester.data.source)}: a stand-in is made from scikit-learn's digits, which "
+            'python.requires does not name; add "scikit-learn" there, or write "real"'
         )
     root = semester.content_root.resolve()
     for index, name in enumerate(semester.content.include):

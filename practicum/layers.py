@@ -1,7 +1,7 @@
 """The docker images that the products grow from: Debian, then the wheels in groups, one image layer each.
 
-    base ─▶ system ─▶ python ─┬▶ torch-cpu
-                              └▶ cuda-cudnn ─▶ cuda-math ─▶ cuda-rest ─▶ torch-cuda
+    base ─▶ system ─▶ python ─▶ data ─┬▶ torch-cpu
+                                      └▶ cuda-cudnn ─▶ cuda-math ─▶ cuda-rest ─▶ torch-cuda
 
 What the CPU and the CUDA set have in common lies below both, so that the products share it, on disk and on the wire.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uv
 
-from practicum import base, images, lock, stages, torchvision, wheelhouse
+from practicum import base, datasets, images, lock, stages, torchvision, wheelhouse
 from practicum.cache import hash_tree
 from practicum.cache import root as cache_root
 from practicum.description import PINNED, Semester
@@ -61,6 +61,8 @@ def chain(semester: Semester, kind: Kind) -> tuple[Stage, ...]:
     groups = split_wheels(semester, kind)
     for name, packages in groups.items():
         done.append(_wheels_stage(semester, done[-1], kind, name, packages, last=name == list(groups)[-1]))
+        if name == "python" and semester.data.sets:
+            done.append(_data_stage(semester, done[-1]))
     return tuple(done)
 
 
@@ -185,6 +187,30 @@ def _wheels_stage(
             write_text(out / file, text)
 
     return image_stage(name, inputs, build, tuple(questions), space=SPACE.get(name, 2) * GB)
+
+
+def _data_stage(semester: Semester, before: Stage) -> Stage:
+    """The data sets: the real ones were fetched on the host, a stand-in is made inside, by the products' own Python."""
+    root, wanted = semester.root, semester.data
+    tools = root / "course_content/tools/src/course_tools"
+    inputs = {
+        "before": before.key,
+        "semester.toml": wanted.model_dump_json(),
+        "course_tools/datasets": hash_tree(tools / "datasets"),
+        **source_inputs("datasets.py"),
+        **play_inputs(root, "data", "data"),
+    }
+    tag = stages.tag_of("data", inputs)
+
+    def build(out: Path, console: Console) -> None:
+        real = datasets.fetch(wanted.sets, wanted.source, tools.parent, cache_root() / "datasets", out, console)
+        made = [name for name in wanted.sets if name not in real]
+        mounts = {"tools": tools.parent, "real": cache_root() / "datasets"}
+        step = images.Step("data", before.tag, tag, {"real_sets": list(real), "stand_in_sets": made}, mounts)
+        images.build_image(step, root, out, console)
+        write_text(out / "data.json", json.dumps({"real": list(real), "stand-in": made}, indent=1))
+
+    return image_stage("data", inputs, build, ("data.json",), space=GB)
 
 
 def lend_uv(out: Path) -> Path:

@@ -1,11 +1,12 @@
 """The locked Python environment on this machine: what students have, for trying content without a build."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import uv
 
-from practicum import wheelhouse
+from practicum import course, wheelhouse
 from practicum.cache import root as cache_root
 from practicum.description import Semester
 from practicum.lock import find_lock
@@ -23,11 +24,21 @@ def install_argv(house: wheelhouse.Wheelhouse, folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
+def commands_argv(wheel: Path, folder: Path) -> list[str]:
+    return [uv.find_uv_bin(), "pip", "install", "--offline", "--no-deps", f"--python={folder}", os.fspath(wheel)]
+
+
 def make_venv(semester: Semester, folder: Path) -> None:
     """Makes the virtual environment `folder` from the CPU lock, downloading what the cache does not hold.
 
-    Raises PracticumError when this machine has no Python of the suite's version.
+    It has the students' commands, and finds the prologue of this checkout. Raises PracticumError when this machine has
+    no Python of the suite's version.
     """
     house = wheelhouse.prepare(find_lock(semester, "cpu"), cache_root(), progress=True)
     run(create_argv(semester.debian.python_version, folder), step="venv", contain=False)
     run(install_argv(house, folder), step="venv", contain=False)
+    with tempfile.TemporaryDirectory() as scratch:
+        wheel = course.build_tools_wheel(semester.content_root / "tools", Path(scratch), Path(scratch) / "tools.log")
+        run(commands_argv(wheel, folder), step="venv", contain=False)
+    packages = next(folder.glob("lib/python3*/site-packages"))
+    (packages / "course.pth").write_text(f"{semester.content_root / 'prologue'}\n")

@@ -28,7 +28,8 @@ SETTINGS = {*MACHINE, *CONTAINERS}
 CPU = {"torch-cpu", "container-cpu", "course-cpu", "image-cpu", *MACHINE}
 CUDA_REST = {"cuda-rest", "torch-cuda", "container-cuda", "course-cuda", "image-cuda"}
 CUDA = {"cuda-cudnn", "cuda-math", *CUDA_REST}
-WHEELS = {"python", *CPU, *CUDA}
+DATA = {"data", *CPU, *CUDA}
+WHEELS = {"python", *DATA}
 SYSTEM = {"system", *WHEELS}
 ALL = {"base", *SYSTEM}
 
@@ -41,7 +42,13 @@ CHANGES: dict[str, tuple[Callable[[Checkout], object], set[str]]] = {
     "the user": (lambda c: c.replace('user = "student"', 'user = "learner"'), MACHINE),
     "the access": (lambda c: c.replace('access = "code"', 'access = "open"'), MACHINE),
     "a port": (lambda c: c.replace("jupyter_port = 8888", "jupyter_port = 8890"), SETTINGS),
-    "the included content": (lambda c: c.replace('"prologue", "practicals"]', '"prologue"]'), COURSE),
+    "the included content": (lambda c: c.replace('"prologue", "practicals", ', '"prologue", '), COURSE),
+    "the data sets": (lambda c: c.replace('["mnist", "cifar10"]', '["mnist"]'), DATA),
+    "the source of the data": (lambda c: c.replace('"real-or-stand-in"  ', '"stand-in"  '), DATA),
+    "the maker of the stand-ins": (
+        lambda c: c.touch("course_content/tools/src/course_tools/datasets/__init__.py"),
+        DATA,
+    ),
     "the solutions": (lambda c: c.replace("solutions = false", "solutions = true"), COURSE),
     "the disk's size": (lambda c: c.replace("disk_gb = 64", "disk_gb = 32"), DISK),
     "the memory": (lambda c: c.replace("memory_mb = 4096", "memory_mb = 8192"), OVA),
@@ -71,6 +78,7 @@ CHANGES: dict[str, tuple[Callable[[Checkout], object], set[str]]] = {
         for play, expected in {
             "system": SYSTEM,
             "wheels": WHEELS,
+            "data": DATA,
             "appliance": MACHINE,
             "container": CONTAINERS,
             "course": COURSE,
@@ -82,6 +90,7 @@ CHANGES: dict[str, tuple[Callable[[Checkout], object], set[str]]] = {
             "system": SYSTEM,
             "python": SYSTEM,
             "wheels": WHEELS,
+            "data": DATA,
             "jupyter": SETTINGS,
             "appliance": MACHINE,
             "container": CONTAINERS,
@@ -162,8 +171,8 @@ def test_products_share_what_they_have_in_common(checkout: Checkout) -> None:
     )
     cuda = {stage.key for stage in container.recipe(semester, "cuda")}
     names = {stage.key: stage.name for stage in build.list_stages(semester)}
-    assert {names[key] for key in machine & cpu} == {"base", "system", "python", "torch-cpu"}
-    assert {names[key] for key in cpu & cuda} == {"base", "system", "python"}
+    assert {names[key] for key in machine & cpu} == {"base", "system", "python", "data", "torch-cpu"}
+    assert {names[key] for key in cpu & cuda} == {"base", "system", "python", "data"}
 
 
 def test_checkouts_share_all_but_the_appliance_itself(checkout: Checkout, tmp_path: Path) -> None:
@@ -214,7 +223,7 @@ def test_docker_that_does_not_answer_is_one_line_with_the_cure(checkout: Checkou
 
 
 def test_missing_part_of_the_content_is_one_line_with_the_cure(checkout: Checkout) -> None:
-    checkout.replace('"prologue", "practicals"]', '"prologue", "practical"]')
+    checkout.replace('"prologue", "practicals", ', '"prologue", "practical", ')
     done = command(checkout, "ova")
     assert_refused(done, checkout, 'content.include[2] = "practical"', "practicals")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum.content import assemble
+from practicum.content import assemble, publish
 from practicum.errors import PracticumError
 
 
@@ -101,3 +101,36 @@ def test_what_is_in_the_way_is_not_mixed_in(source: Path, tmp_path: Path) -> Non
     (tmp_path / "out/old.txt").write_text("old")
     with pytest.raises(PracticumError, match="not empty"):
         assemble(source, ["practicals"], tmp_path / "out", solutions=False)
+
+
+def test_a_notebook_comes_as_notebook_and_is_listed_as_such(source: Path, tmp_path: Path) -> None:
+    (source / "practicals/other.nb.py").write_text("# %%\nx = 1\n")
+    assemble(source, ["practicals"], tmp_path / "out", solutions=False)
+    assert "practicals/other.ipynb" in listed(tmp_path / "out")
+    assert "practicals/other.nb.py" not in listed(tmp_path / "out")
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    written = (tmp_path / "out/practicals/other.ipynb").read_bytes()
+    assert manifest["files"]["practicals/other.ipynb"] == hashlib.sha256(written).hexdigest()
+
+
+def test_two_files_of_one_name_are_refused(source: Path, tmp_path: Path) -> None:
+    (source / "practicals/practical-1/practical-1.nb.py").write_text("# %%\nx = 1\n")
+    with pytest.raises(
+        PracticumError, match=r"practical-1\.ipynb: .*practical-1\.nb\.py becomes this file, too: remove"
+    ):
+        assemble(source, ["practicals"], tmp_path / "out", solutions=False)
+
+
+def test_published_content_replaces_itself_and_nothing_else(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new/out"
+    publish(source, ["index.md", "prologue"], out, solutions=False)
+    publish(source, ["index.md"], out, solutions=False)
+    assert listed(out) == ["index.md", "manifest.json"]
+    (source / "index.md").unlink()
+    with pytest.raises(PracticumError):
+        publish(source, ["index.md"], out, solutions=False)
+    assert listed(out) == ["index.md", "manifest.json"], "the last good one stays"
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(PracticumError, match="something else is there: name a new folder"):
+        publish(source, ["prologue"], tmp_path / "mine", solutions=False)

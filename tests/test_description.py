@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from practicum.description import Appliance, Content, Course, Debian, Python, Semester, load
+from practicum.description import Appliance, Content, Course, Data, Debian, Python, Semester, load
 from practicum.errors import PracticumError
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +81,7 @@ def test_defaults(folder: Path) -> None:
         **{"jupyter_port": 8888, "ssh_port": 2022, "access": "code"},
     }
     assert semester.content.solutions is False
+    assert (semester.data.sets, semester.data.source) == ((), "real-or-stand-in")
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,19 @@ def test_defaults(folder: Path) -> None:
         ('["practicals"]', '["practicals/"]', 'content.include[0] = "practicals/": is not a plain relative path; '),
         ('["practicals"]', '["practical"]', 'content.include[0] = "practical": not in course_content/; did you mean p'),
         ('["practicals"]', '["x"]', 'content.include[0] = "x": not in course_content/; what is there: practicals'),
+        ("[content]", '[data]\nsets = ["imagenet"]\n[content]', 'data.sets[0] = "imagenet": unknown value; use '),
+        ("[content]", '[data]\nsets = "mnist"\n[content]', 'data.sets = "mnist": must be a list of texts, not text; '),
+        (
+            "[content]",
+            '[data]\nsets = ["mnist", "mnist"]\nsource = "real"\n[content]',
+            'data.sets = ["mnist", "mnist"]: names mnist twice; keep one',
+        ),
+        ("[content]", '[data]\nsource = "fake"\n[content]', 'data.source = "fake": unknown value; use '),
+        (
+            "[content]",
+            '[data]\nsets = ["mnist"]\n[content]',
+            'data.source = "real-or-stand-in": a stand-in is made from scikit-learn',
+        ),
         ("cpus = 2", "cpus = ", "line 17: not TOML (Invalid value); "),
         ("cpus = 2", "cpus = 2\ncpus = 3", "line 18: not TOML (Cannot overwrite a value); "),
     ],
@@ -254,6 +268,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "python": Python,
     "appliance": Appliance,
     "content": Content,
+    "data": Data,
 }
 
 

@@ -34,8 +34,8 @@ def test_cuda_layers_hold_libraries_of_cuda_alone(checkout: Checkout) -> None:
 def test_chain_ends_with_the_layer_that_proves_the_set(checkout: Checkout) -> None:
     semester = checkout.load()
     for kind, names in (
-        ("cpu", "base system python torch-cpu"),
-        ("cuda", "base system python cuda-cudnn cuda-math cuda-rest torch-cuda"),
+        ("cpu", "base system python data torch-cpu"),
+        ("cuda", "base system python data cuda-cudnn cuda-math cuda-rest torch-cuda"),
     ):
         chain = layers.chain(semester, kind)  # type: ignore[arg-type]
         assert [stage.name for stage in chain] == names.split()
@@ -47,3 +47,8 @@ def test_missing_lock_of_the_other_product_is_told_with_the_cure(checkout: Check
     (checkout.folder / "python-cuda.lock").unlink()
     with pytest.raises(PracticumError, match=r"python-cuda\.lock: not there yet; run: practicum lock 2027-spring$"):
         layers.chain(checkout.load(), "cpu")
+
+
+def test_description_without_data_sets_has_no_layer_for_them(checkout: Checkout) -> None:
+    checkout.replace('sets = ["mnist", "cifar10"]', "sets = []")
+    assert [stage.name for stage in layers.chain(checkout.load(), "cpu")] == ["base", "system", "python", "torch-cpu"]

@@ -17,3 +17,8 @@ def test_install_takes_nothing_but_the_locked_wheels() -> None:
 def test_environment_has_the_python_of_the_suite() -> None:
     argv = venv.create_argv("3.11", Path("here"))
     assert "--python=3.11" in argv and argv[-1] == "here"
+
+
+def test_commands_come_alone() -> None:
+    argv = venv.commands_argv(Path("/out/course_tools.whl"), Path("here"))
+    assert {"--offline", "--no-deps", "--python=here"} <= set(argv) and argv[-1] == "/out/course_tools.whl"

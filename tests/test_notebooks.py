@@ -1,0 +1,136 @@
+"""Notebooks: text in git, `.ipynb` for students; and those of the course as they come out."""
+
+import ast
+import json
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import nbformat
+import pytest
+
+from practicum import content, notebooks
+from practicum.errors import PracticumError
+
+COURSE_CONTENT = Path(__file__).parents[1] / "course_content"
+SOURCES = sorted(COURSE_CONTENT.rglob("*.nb.py"))
+TEXT = """# %% [markdown]
+# # A title
+#
+# Words.
+
+# %%
+# %matplotlib inline
+x = 1
+
+# %%
+# !course-check 1
+
+# %%
+x = 1
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "some.nb.py"
+    path.write_text(text)
+    return path
+
+
+def test_cells_come_out_as_they_were_written(tmp_path: Path) -> None:
+    notebook = json.loads(notebooks.build(write(tmp_path, TEXT)))
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    assert cells == [
+        ("markdown", "# A title\n\nWords."),
+        ("code", "%matplotlib inline\nx = 1"),
+        ("code", "!course-check 1"),
+        ("code", "x = 1"),
+    ]
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert "jupytext" not in notebook["metadata"]
+
+
+def test_same_text_gives_the_same_bytes_and_a_cell_keeps_its_name(tmp_path: Path) -> None:
+    first = notebooks.build(write(tmp_path, TEXT))
+    assert notebooks.build(write(tmp_path, TEXT)) == first
+    longer = notebooks.build(write(tmp_path, TEXT.replace("# %%\n# !course", "# %%\ny = 2\n\n# %%\n# !course")))
+    names = [{cell["id"] for cell in json.loads(data)["cells"]} for data in (first, longer)]
+    assert names[0] < names[1]
+
+
+def test_a_repeated_cell_has_a_name_of_its_own(tmp_path: Path) -> None:
+    cells = json.loads(notebooks.build(write(tmp_path, "# %%\nx = 1\n\n# %%\nx = 1\n")))["cells"]
+    assert cells[0]["id"] != cells[1]["id"]
+
+
+@pytest.mark.parametrize(("text", "reason"), [("x = 1\n", "no cell begins in its first line"), ("", "no cell begins")])
+def test_text_that_is_no_notebook_is_one_line(tmp_path: Path, text: str, reason: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(PracticumError, match=re.escape(f"{path}: {reason}")):
+        notebooks.build(path)
+
+
+def test_text_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "some.nb.py"
+    path.write_bytes(b"# %%\nx = '\xe9'\n")
+    with pytest.raises(PracticumError, match=r"save it as readable UTF-8 text$"):
+        notebooks.build(path)
+
+
+def test_names() -> None:
+    assert notebooks.built_name(PurePosixPath("a/b.nb.py")) == PurePosixPath("a/b.ipynb")
+    assert notebooks.built_name(PurePosixPath("a/b.py")) == PurePosixPath("a/b.py")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_notebooks_of_the_course(path: Path) -> None:
+    notebook: Any = nbformat.reads(notebooks.build(path).decode(), as_version=4)  # type: ignore[no-untyped-call]
+    nbformat.validate(notebook)
+    assert notebook.cells[0].cell_type == "markdown" and notebook.cells[0].source.startswith("# ")
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.source.strip(), "an empty cell"
+            assert cell.outputs == [] and cell.execution_count is None
+            ast.parse(re.sub(r"^[%!].*$", "", cell.source, flags=re.MULTILINE))
+
+
+def test_no_notebook_is_kept_as_json() -> None:
+    assert not [*COURSE_CONTENT.rglob("*.ipynb")], "keep it as text: jupytext --to py:percent, named .nb.py"
+
+
+@pytest.fixture(scope="module")
+def student_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of the content, with solutions."""
+    folder = tmp_path_factory.mktemp("content") / "ee559"
+    parts = ["index.md", "prologue", "practicals", "projects", "lectures"]
+    content.publish(COURSE_CONTENT, parts, folder, solutions=True)
+    return folder
+
+
+def links_of(path: Path) -> list[str]:
+    text = path.read_text()
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "markdown")
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"https?:|#", link)]
+
+
+def test_links_lead_to_files_that_students_have(student_copy: Path) -> None:
+    pages = [path for path in student_copy.rglob("*") if path.suffix in (".md", ".ipynb")]
+    broken = [
+        f"{page.relative_to(student_copy)} -> {link}"
+        for page in pages
+        for link in links_of(page)
+        if not (page.parent / link.partition("#")[0]).exists()
+    ]
+    assert not broken
+
+
+def test_landing_page_leads_to_every_notebook(student_copy: Path) -> None:
+    listed = {(student_copy / link).resolve() for link in links_of(student_copy / "index.md")}
+    there = {path.resolve() for path in student_copy.rglob("*.ipynb") if "solutions" not in path.parts}
+    assert there <= listed, sorted(str(path) for path in there - listed)
+
+
+def test_lectures_are_eleven(student_copy: Path) -> None:
+    numbers = [int(path.name.split("-")[1]) for path in sorted((student_copy / "lectures").glob("lecture-*.ipynb"))]
+    assert numbers == [*range(1, 12)]
