@@ -5,20 +5,23 @@ from a notebook, from pytest, and by programs with options of their own. It seed
 does nothing else: no download, no file, no default device.
 
   --full         the whole data set instead of the first 1000 samples
-  --tiny         500 training and 100 test samples
+  --tiny         500 training and 100 test samples; so does the variable COURSE_TINY, where there is no command line
   --seed N       seed of torch's generator, 0 unless given; a negative one leaves the generator alone
   --cifar        CIFAR10 instead of MNIST
-  --data_dir D   folder with mnist/ and cifar10/; else the variable PYTORCH_DATA_DIR, else ./data
+  --data_dir D   folder with mnist/ and cifar10/; else the variable PYTORCH_DATA_DIR; else the first that holds the set
+                 of ./data, the home folder's (course-data fetch) and the machine's own
   --force_cpu    `prologue.device` is the CPU even where there is a GPU
   --signed_labels   one-hot labels are -1 and +1, as in 2018, instead of 0 and 1
 """
 
 import argparse
 import gzip
+import json
 import os
 import pickle
 import shutil
 from pathlib import Path
+from typing import TypeVar
 
 import numpy
 import torch
@@ -36,6 +39,7 @@ parser.add_argument("--signed_labels", action="store_true")
 parser.add_argument("-f", "--file", nargs="?", help=argparse.SUPPRESS)  # Jupyter gives its kernels -f FILE
 
 args, _ = parser.parse_known_args()
+args.tiny = args.tiny or (bool(os.environ.get("COURSE_TINY")) and not args.full)
 
 if args.seed >= 0:
     torch.manual_seed(args.seed)
@@ -43,8 +47,25 @@ if args.seed >= 0:
 device = torch.device("cuda" if torch.cuda.is_available() and not args.force_cpu else "cpu")
 
 
+HOME_FOLDER = Path(".local/share/course-data")
+COURSE_FOLDER = Path("/opt/course/data")
+TITLES = {"mnist": "MNIST", "cifar10": "CIFAR10"}
+SOURCES = {
+    "real": "** The real {}",
+    "stand-in": "** A stand-in for {}, not the real one (with a network: course-data fetch)",
+}
+"""What is printed of the data, by where they come from; nothing where that is unknown."""
+
+Choice = TypeVar("Choice")
+
+
 class DataNotFoundError(FileNotFoundError):
     """The data are not on this machine; the message says which file is missing and how to get it."""
+
+
+def pick(full: Choice, tiny: Choice) -> Choice:
+    """`tiny` where things are to be tried quickly (--tiny, COURSE_TINY), else `full`."""
+    return tiny if args.tiny else full
 
 
 def convert_to_one_hot_labels(input: Tensor, target: Tensor, signed: bool | None = None) -> Tensor:
@@ -71,9 +92,11 @@ def load_data(
         raise ValueError("--full and --tiny exclude each other: give one of them")
     if args.cifar or cifar:
         print("* Using CIFAR")
+        print_source("cifar10")
         train_input, train_target, test_input, test_target = read_cifar()
     else:
         print("* Using MNIST")
+        print_source("mnist")
         train_input, train_target, test_input, test_target = read_mnist()
     if flatten:
         train_input, test_input = train_input.flatten(1), test_input.flatten(1)
@@ -114,14 +137,34 @@ def generate_pair_sets(nb: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor,
     return *mnist_to_pairs(nb, train_input.float(), train_target), *mnist_to_pairs(nb, test_input.float(), test_target)
 
 
-def get_data_dir() -> Path:
-    """The folder with mnist/ and cifar10/."""
-    return Path(args.data_dir or os.environ.get("PYTORCH_DATA_DIR") or "./data")
+def get_data_dir(name: str = "mnist") -> Path:
+    """The folder from which the set `name` ("mnist" or "cifar10") is taken."""
+    named = args.data_dir or os.environ.get("PYTORCH_DATA_DIR")
+    if named:
+        return Path(named)
+    places = [Path("data"), Path.home() / HOME_FOLDER, COURSE_FOLDER]
+    return next((place for place in places if (place / name).is_dir()), places[0])
+
+
+def get_data_source(name: str) -> str:
+    """Where the set `name` ("mnist" or "cifar10") comes from: "real", "stand-in" or "unknown"."""
+    try:
+        source = json.loads((get_data_dir(name) / name / "source.json").read_text())["source"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unknown"
+    return source if source in SOURCES else "unknown"
+
+
+def print_source(name: str) -> None:
+    """Say whether programs get the real set `name`, where that is known."""
+    line = SOURCES.get(get_data_source(name))
+    if line:
+        print(line.format(TITLES[name]))
 
 
 def read_mnist() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The whole of MNIST: uint8 images N x 1 x 28 x 28 and int64 classes, training then test; DataNotFoundError."""
-    folder = get_data_dir() / "mnist" / "MNIST" / "raw"
+    folder = get_data_dir("mnist") / "mnist" / "MNIST" / "raw"
     tensors = []
     for part in ("train", "t10k"):
         tensors.append(read_idx(folder / f"{part}-images-idx3-ubyte").view(-1, 1, 28, 28))
@@ -143,7 +186,7 @@ def read_idx(path: Path) -> Tensor:
 
 def read_cifar() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The whole of CIFAR10: uint8 images N x 3 x 32 x 32 and int64 classes, training then test; DataNotFoundError."""
-    folder = get_data_dir() / "cifar10" / "cifar-10-batches-py"
+    folder = get_data_dir("cifar10") / "cifar10" / "cifar-10-batches-py"
     train = [read_cifar_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
     train_input, train_target = (torch.cat(pieces) for pieces in zip(*train, strict=True))
     return train_input, train_target, *read_cifar_batch(folder / "test_batch")
@@ -160,7 +203,7 @@ def read_cifar_batch(path: Path) -> tuple[Tensor, Tensor]:
 
 def explain_missing(path: Path, name: str) -> str:
     """The message of DataNotFoundError."""
-    fetch = ", or get them with: course-data fetch" if shutil.which("course-data") else ""
+    fetch = ", or get them with: course-data fetch (without a network: make)" if shutil.which("course-data") else ""
     return (
         f"{name} is not on this machine, {path.absolute()} is missing: put the files of {name} into that folder,"
         f" or set PYTORCH_DATA_DIR (or --data_dir) to the folder that holds mnist/ and cifar10/{fetch}"
