@@ -48,6 +48,18 @@ def semester(request: pytest.FixtureRequest) -> Semester:
 
 
 @pytest.fixture(scope="session")
+def course_copy(semester: Semester, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The course's folder as students get it, with the solutions that they do not get; readable for everyone."""
+    from practicum import content
+
+    folder = tmp_path_factory.mktemp("course")
+    for parent in (folder, folder.parent, folder.parent.parent):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    content.publish(semester.content_root, semester.content.include, folder / "copy", solutions=True)
+    return folder / "copy"
+
+
+@pytest.fixture(scope="session")
 def ova(request: pytest.FixtureRequest, semester: Semester) -> Path:
     """The appliance as it is given to the students."""
     path = request.config.getoption("--ova") or (

@@ -1,0 +1,23 @@
+"""Every practical, project and lecture in the appliance's own tree, and a practical in the machine itself.
+
+An emulated processor is too slow for all of them: they run in the image that the disk is written from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from practicum import appliance
+from smoke_tests.inside import LIMIT, run_suite
+
+if TYPE_CHECKING:
+    from practicum.description import Semester
+
+
+@pytest.mark.timeout(LIMIT + 60)
+def test_all_of_the_content(semester: Semester, course_copy: Path) -> None:
+    (stage,) = [stage for stage in appliance.recipe(semester) if stage.name == "course-appliance"]
+    assert " passed" in run_suite(stage.tag, course_copy)
