@@ -20,6 +20,9 @@ from course_tools.submission import TEST, Copy, UnusableSubmissionError
 from course_tools.submit_judge import Judged, judge_copy, judge_run
 from course_tools.submit_page import LONGEST_PAGE, format_page
 
+# By the path of this very package: another version may be installed.
+CHECK_FRAMEWORK = "import sys; sys.path.insert(0, sys.argv[1]); from course_tools.framework_check import main; main()"
+
 TIME_LIMIT = 600.0  # seconds: nobody waits longer for a project
 
 
@@ -83,7 +86,7 @@ def run_test(
     checked: list[tuple[str, str]] | None = None
     if project == submission_sources.FRAMEWORK:
         checks = submit_run.run(
-            [*python, "-m", "course_tools.framework_check"],
+            [*python, "-c", CHECK_FRAMEWORK, os.fspath(submit_run.PACKAGE.parent)],
             place,
             scratch,
             time_limit=min(time_limit, 120),
