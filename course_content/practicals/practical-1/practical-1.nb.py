@@ -95,8 +95,8 @@ print(f"{measure_products_per_second() or 0:.3e} products a second")
 # ## 4. Loops against strides
 #
 # Write `mul_row(m)`, which gets a matrix and returns a new one of the same size, with row $i$ (from 0) multiplied by
-# $i + 1$: with Python loops over the elements `m[i, j]`, not with whole rows or slices. Then write `mul_row_fast(m)`, which
-# returns the same **without any loop**. The matrix that is given must not change.
+# $i + 1$: with Python loops over the elements `m[i, j]`, not with whole rows or slices. Then write `mul_row_fast(m)`,
+# which returns the same **without any loop**. The matrix that is given must not change.
 #
 # For example, `torch.full((4, 8), 2.0)` becomes rows of 2, 4, 6 and 8.
 #

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -57,14 +57,14 @@ class Ended(Exception):
 class Child:
     """The process that runs the student's code."""
 
-    def __init__(self, number: int, path: Path, skip: Sequence[int]) -> None:
+    def __init__(self, number: int, path: Path, skip: Iterable[int], faulty: Iterable[str]) -> None:
         reader, writer = os.pipe()
         package = Path(__file__).resolve().parent.parent
         argv = [sys.executable, "-P", "-c", PROGRAM, str(package), str(writer), str(number), str(path)]
         environment = {**os.environ, "MPLBACKEND": "agg", "CUDA_VISIBLE_DEVICES": ""}
         try:
             self.process = subprocess.Popen(
-                [*argv, ",".join(map(str, skip))],
+                [*argv, ",".join(map(str, skip)), ",".join(faulty)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -119,7 +119,8 @@ def run(number: int, path: Path, time_limit: float | None = None) -> Iterator[Ex
     labels: list[str] = []
     done: set[int] = set()
     while True:
-        child = Child(number, path, sorted(done))
+        faulty = [exercise.label for exercise in exercises.values() if exercise.status != OK]
+        child = Child(number, path, sorted(done), faulty)
         try:
             message = wait(child, START_LIMIT, "Python and torch do not start: course-doctor may know why")
             labels, limits = message["labels"], message["limits"]

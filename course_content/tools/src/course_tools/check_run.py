@@ -126,6 +126,8 @@ def run_checks(checks: Sequence[Check], student: Student, skip: Collection[int] 
             yield number, Result(check.label, SKIPPED)
             continue
         result = run_check(check, student)
+        if result.status in (WRONG, TODO):
+            student.faulty.add(check.label)
         if result.ended:
             ended.add(check.label)
         yield number, result
@@ -149,8 +151,11 @@ def add_paths(path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The child: FD PRACTICAL FILE SKIP, with SKIP the numbers of the checks that are done, comma-separated."""
-    descriptor, number, name, skipped = sys.argv[1:] if arguments is None else arguments
+    """The child: FD PRACTICAL FILE SKIP FAULTY, the last two with commas.
+
+    SKIP are the numbers of the checks that are done, FAULTY the labels that were not right.
+    """
+    descriptor, number, name, skipped, faulty = sys.argv[1:] if arguments is None else arguments
     with os.fdopen(int(descriptor), "w", encoding="utf-8") as out:
 
         def tell(**message: object) -> None:
@@ -165,6 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         skip = {int(word) for word in skipped.split(",") if word}
         tell(event="loading", labels=[check.label for check in checks], limits=[check.seconds for check in checks])
         student = load_student(read_code(path), checks)
+        student.faulty |= set(faulty.split(","))
         tell(event="loaded")
         for index, result in run_checks(checks, student, skip):
             tell(event="result", number=index, **asdict(result))

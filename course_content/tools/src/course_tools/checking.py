@@ -71,6 +71,7 @@ class Student:
     selection: Selection
     namespace: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)  # name -> why its definition or import failed
+    faulty: set[str] = field(default_factory=set)  # labels whose checks so far found something wrong, or missing
 
     def get(self, name: str) -> Any:
         """The function or class `name`; raises NotDone when it is not written yet, Finding when it is lost."""
@@ -144,8 +145,10 @@ class Student:
         """What was raised inside of the student's code, in one line."""
         lines = self.list_lines(error.__traceback__)
         where = f"{self.code.place(lines[-1])}: " if lines else ""
-        if isinstance(error, NotImplementedError) and lines and raised_at(error) == str(self.code.path):
-            return NotDone(f"{label}: not done yet")
+        file, function = find_origin(error)
+        if isinstance(error, NotImplementedError) and file == str(self.code.path):
+            other = function in self.selection.definitions and function != label
+            return NotDone(f"{label}: needs {function}, not done yet" if other else f"{label}: not done yet")
         if isinstance(error, NameError) and (line := self.selection.left_out.get(error.name or "")):
             what = f"needs {error.name}, which {self.code.place(line)} makes while the program runs"
             return Finding(f"{label}: {where}{what}: make it an argument")
@@ -196,6 +199,22 @@ class Student:
                     f"{label}: changes its argument {name}: work on a new tensor, the caller needs the old one"
                 )
 
+    @contextmanager
+    def repaired(self, **right: Callable[..., Any]) -> Iterator[None]:
+        """Inside, the student's code finds the `right` functions instead of those of its own that are faulty.
+
+        So a mistake in one function is told once, and the functions that call it are judged by themselves.
+        """
+        changed = {name: function for name, function in right.items() if name in self.faulty}
+        before = {name: self.namespace[name] for name in changed if name in self.namespace}
+        self.namespace.update(changed)
+        try:
+            yield
+        finally:
+            for name in changed:
+                self.namespace.pop(name, None)
+            self.namespace.update(before)
+
     def find_loop(self, name: str) -> str:
         """Where the function `name`, or one that it calls, has a Python loop; "" when it has none."""
         line = find_loop(name, self.selection.definitions)
@@ -220,12 +239,13 @@ class Student:
         return min(seconds)
 
 
-def raised_at(error: BaseException) -> str:
-    """The file of the innermost frame of an error."""
-    traceback, name = error.__traceback__, ""
+def find_origin(error: BaseException) -> tuple[str, str]:
+    """The file and the function that raised an error."""
+    traceback, file, function = error.__traceback__, "", ""
     while traceback is not None:
-        name, traceback = traceback.tb_frame.f_code.co_filename, traceback.tb_next
-    return name
+        file, function = traceback.tb_frame.f_code.co_filename, traceback.tb_frame.f_code.co_name
+        traceback = traceback.tb_next
+    return file, function
 
 
 def describe(value: Any) -> str:
