@@ -17,11 +17,12 @@ torch.manual_seed(0)
 train_input, train_target, test_input, test_target = prologue.load_data(
     one_hot_labels=True, normalize=True, flatten=False
 )
+train_target = 2 * train_target - 1
 train_input.shape, train_target.shape
 
 # %% [markdown]
-# Targets are one-hot rows: 1 at the class and 0 elsewhere (-1 elsewhere if you start Python with `--signed_labels`, as in
-# 2018). The network of the embryo, whose shapes you should be able to explain:
+# Targets are one-hot rows: 1 at the class and 0 elsewhere. The network learns faster when it is -1 elsewhere, which the
+# cell above makes of them. The network of the embryo, whose shapes you should be able to explain:
 #
 # 1 x 28 x 28 > 32 x 24 x 24 > 32 x 8 x 8 > 64 x 4 x 4 > 64 x 2 x 2 > 256 > 200 > 10
 #
@@ -63,7 +64,8 @@ def train_model(model, train_input, train_target, mini_batch_size): ...
 # Write `compute_nb_errors(model, input, target, mini_batch_size)`, which returns how many samples have their largest
 # output at another class than the target says, as a Python `int`. The last mini-batch may be smaller than the others.
 #
-# Train and test ten times. With 25 epochs expect about 10 % of errors on the small sets (and 0.7 % with `--full`).
+# Train and test ten times. With 25 epochs expect about 10 % of errors on the small sets (and 0.7 % on the full ones, as
+# `python dlc_practical_4_embryo.py --full` has them).
 #
 # *Useful: `argmax(1)`.*
 

@@ -45,12 +45,10 @@ class Net2(nn.Module):
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
 
-def train_model(
-    model: nn.Module, train_input: Tensor, train_target: Tensor, mini_batch_size: int, nb_epochs: int = NB_EPOCHS
-) -> None:
-    """Minimize the mean squared error to the one-hot rows `train_target`, with plain steps against the gradient."""
+def train_model(model: nn.Module, train_input: Tensor, train_target: Tensor, mini_batch_size: int) -> None:
+    """Minimize the mean squared error to the one-hot rows `train_target`, in 25 epochs of plain steps."""
     criterion = nn.MSELoss()
-    for epoch in range(nb_epochs):
+    for epoch in range(NB_EPOCHS):
         sum_loss = 0.0
         for input, target in zip(train_input.split(mini_batch_size), train_target.split(mini_batch_size), strict=True):
             loss = criterion(model(input), target)
@@ -60,7 +58,7 @@ def train_model(
                 for parameter in model.parameters():
                     parameter -= ETA * parameter.grad
             sum_loss += loss.item()
-        if epoch % 5 == 0 or epoch == nb_epochs - 1:
+        if epoch % 5 == 0 or epoch == NB_EPOCHS - 1:
             print(f"epoch {epoch:3}  loss {sum_loss:.3f}", flush=True)
 
 
@@ -82,10 +80,12 @@ def main() -> None:
     torch.manual_seed(options.seed)
     sets = prologue.load_data(one_hot_labels=True, normalize=True, flatten=False)
     train_input, train_target, test_input, test_target = (tensor.to(options.device) for tensor in sets)
-    nb_epochs = 10 if options.tiny else NB_EPOCHS
+    train_target = (
+        train_target * 2 - 1 if train_target.min() == 0 else train_target
+    )  # -1 and 1 learn faster than 0 and 1
 
     def measure(model: nn.Module) -> float:
-        train_model(model.to(options.device), train_input, train_target, BATCH_SIZE, nb_epochs)
+        train_model(model.to(options.device), train_input, train_target, BATCH_SIZE)
         error = compute_nb_errors(model, test_input, test_target, BATCH_SIZE) / test_input.size(0)
         print(f"test error {error:.1%}", flush=True)
         return error
