@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_tools.checking import Finding, Student, check, describe
+from course_tools.checking import Student, check, describe
 
 NAMES = ("dl_dw1", "dl_db1", "dl_dw2", "dl_db2")
 FORWARD = ("x0", "s1", "x1", "s2", "x2")
@@ -55,7 +55,8 @@ def compare_function(student: Student, name: str, right: Callable[[Tensor], Tens
     with student.repaired(**RIGHT):
         value = student.tensor(name, student.call(name, x), (4,))
     if not torch.allclose(value.to(x), right(x), atol=1e-5):
-        yield f"{name}: gives {value[2].item():g} at x = 100 and {value[3].item():g} at x = 1000: a power of e overflows"
+        found = f"{value[2].item():g} at x = 100, {value[3].item():g} at x = 1000"
+        yield f"{name}: gives {found}: a power of e is too large there"
 
 
 @check("loss")
@@ -235,4 +236,4 @@ def accumulation(student: Student) -> Iterator[str]:
         for tensor, gradient in zip(total, compute_gradients(parameters, x, t), strict=True):
             tensor += gradient
     if not all(torch.allclose(*pair, atol=1e-4) for pair in zip(gradients, total, strict=True)):
-        raise Finding("backward_pass: after three samples the gradients are not the sums of the three")
+        yield ("backward_pass: after three samples the gradients are not the sums of the three")
