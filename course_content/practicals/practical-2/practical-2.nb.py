@@ -97,7 +97,7 @@ PCA(train_input)
 # What does PCA with 50 dimensions do to the errors, and what to the time? How does the random subspace compare with
 # PCA of the same size? The eigenvectors of CIFAR10, with 3072 dimensions, take half a minute or more.
 #
-# *Expected,* errors out of 1000 (the random subspace varies by some 15):
+# *Expected,* errors out of 1000 (the random subspace varies by some 20):
 #
 # | | raw | random 100 | PCA 100 | PCA 50 | PCA 10 | PCA 3 |
 # | --- | --- | --- | --- | --- | --- | --- |
@@ -108,7 +108,7 @@ PCA(train_input)
 
 # %%
 for cifar in (False, True):
-    ...
+    train_input, train_target, test_input, test_target = prologue.load_data(cifar=cifar)
 
 # %% [markdown]
 # ## Is it right?
