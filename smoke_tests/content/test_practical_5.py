@@ -1,0 +1,25 @@
+"""Practical 5: a shallow network learns from any initialization, a deep one does not. It needs no data."""
+
+from __future__ import annotations
+
+from .conftest import Run
+
+
+def test_small_run(run_solution: Run, device: str) -> None:
+    """Test errors of 100 epochs with seeds 0 to 5: 1.0 to 1.2 %, 3.3 to 8.2 %, 1.8 to 11.4 %, 47 to 52 %."""
+    results = run_solution("practicals/practical-5/solutions/practical_5.py", f"--device={device}")
+    if not results["tiny"]:
+        return
+    tests = {name: {std: pair[1] for std, pair in errors.items()} for name, errors in results["errors"].items()}
+    assert tests["shallow"]["None"] < 0.04, tests
+    assert tests["shallow"]["0.001"] < 0.15, tests
+    assert tests["deep"]["None"] < 0.25, tests
+    assert 0.4 < tests["deep"]["0.001"] < 0.6, tests
+
+
+def test_published_table(run_solution: Run, full_size: None, device: str) -> None:
+    """Published: shallow 1.0 to 2.0 % always, deep 2.6 to 3.4 %, and 49.9 to 50.1 % from every other beginning."""
+    errors = run_solution("practicals/practical-5/solutions/practical_5.py", f"--device={device}")["errors"]
+    assert all(pair[1] < 0.04 for pair in errors["shallow"].values()), errors
+    assert errors["deep"].pop("None")[1] < 0.08, errors
+    assert all(pair[1] > 0.4 for pair in errors["deep"].values()), errors

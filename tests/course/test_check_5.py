@@ -1,0 +1,71 @@
+"""course-check 5: the solution is right, the skeleton not done, and every mistake has its own line."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed beside pytest: the checks are not tried here")
+
+from checked import PRACTICALS, list_lines, read_solution, vary
+
+DRAWN = "points = torch.empty(nb, 2).uniform_(-1, 1)"
+CLASSES = "(points.pow(2).sum(1) < 2 / torch.pi).long()"
+SHALLOW = "return nn.Sequential(nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, 2))"
+COUNTED = "return int((model(data_input).argmax(1) != data_target).sum())"
+WRONG = {
+    "unit square": (DRAWN, "points = torch.rand(nb, 2)", "generate_disc_set: gives points from 0.00 to 1.00, expected"),
+    "normal": (DRAWN, "points = torch.randn(nb, 2)", "generate_disc_set: gives points from -"),
+    "not uniform": (DRAWN, "points = torch.empty(nb, 2).uniform_(-1, 1).pow(3)", "generate_disc_set: "),
+    "radius": (CLASSES, CLASSES.replace("2 / torch.pi", "0.5"), "generate_disc_set: "),
+    "floats": (CLASSES, CLASSES.replace("long", "float"), "generate_disc_set: gives float32 numbers"),
+    "signs": (CLASSES, f"{CLASSES} * 2 - 1", "generate_disc_set: gives the classes [-1, 1], expected 0 and 1"),
+    "seeded": (DRAWN, f"torch.manual_seed(0)\n    {DRAWN}", "generate_disc_set: gives the same points at every call"),
+    "loop": (
+        DRAWN,
+        "points = torch.stack([torch.empty(2).uniform_(-1, 1) for _ in range(nb)])",
+        "generate_disc_set: line ",
+    ),
+    "zero_grad": ("            optimizer.zero_grad()\n", "", "train_model: lets the gradients of all steps add up"),
+    "rate": ("LEARNING_RATE = 0.1", "LEARNING_RATE = 0.01", "train_model: has a learning rate of 0.01, expected 0.1"),
+    "epochs": ("NB_EPOCHS = 250", "NB_EPOCHS = 25", "train_model: goes 25 times through the samples, expected 250"),
+    "batches": ("BATCH_SIZE = 100", "BATCH_SIZE = 150", "train_model: shows 150 of 300 samples at once, expected"),
+    "criterion": (
+        "criterion = nn.CrossEntropyLoss()",
+        "criterion = lambda x, t: nn.functional.mse_loss(x, nn.functional.one_hot(t, 2).float())",
+        "train_model: minimizes the mean squared error, expected the cross-entropy",
+    ),
+    "right ones": (COUNTED, COUNTED.replace("!=", "=="), "compute_nb_errors: counts the samples that are right"),
+    "tensor": (COUNTED, COUNTED.replace("int", ""), "compute_nb_errors: gives a tensor, expected a Python number"),
+    "share": (COUNTED, f"{COUNTED} / len(data_input)", "compute_nb_errors: gives a share of the samples"),
+    "width": (SHALLOW, SHALLOW.replace("128", "64"), "create_shallow_model: has 2 - 64 - 2, expected 2 - 128 - 2"),
+    "no bias": (SHALLOW, SHALLOW.replace("128, 2)", "128, 2, bias=False)"), "create_shallow_model: "),
+    "no ReLU": (SHALLOW, SHALLOW.replace("nn.ReLU(), ", ""), "create_shallow_model: has no ReLU between its layers"),
+    "last ReLU": (SHALLOW, SHALLOW.replace("128, 2))", "128, 2), nn.ReLU())"), "create_shallow_model: has a ReLU"),
+    "softmax": (SHALLOW, SHALLOW.replace("128, 2))", "128, 2), nn.Softmax(1))"), "create_shallow_model: ends with"),
+    "one ReLU less": ("8, 16),\n        nn.ReLU(),\n", "8, 16),\n", "create_deep_model: is not linear layers"),
+    "one layer less": (
+        "        nn.Linear(16, 32),\n        nn.ReLU(),\n        nn.Linear(32, 64),\n",
+        "        nn.Linear(16, 64),\n",
+        "create_deep_model: has 2 - 4 - 8 - 16 - 64 - 128 - 2, expected",
+    ),
+}  # fmt: skip
+
+
+def test_solution_is_right(tmp_path: Path) -> None:
+    assert list_lines(5, read_solution(5), tmp_path) == []
+
+
+def test_other_labelling_of_earlier_years_is_right_too(tmp_path: Path) -> None:
+    assert list_lines(5, vary(read_solution(5), (CLASSES, CLASSES.replace("<", ">"))), tmp_path) == []
+
+
+def test_skeleton_is_not_done(tmp_path: Path) -> None:
+    lines = list_lines(5, (PRACTICALS / "practical-5/practical_5.py").read_text(), tmp_path)
+    assert len(lines) == 5 and all(line.startswith("todo ") for line in lines)
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_mistake_has_its_line(tmp_path: Path, mistake: str) -> None:
+    old, new, line = WRONG[mistake]
+    lines = list_lines(5, vary(read_solution(5), (old, new)), tmp_path)
+    assert lines and lines[0].startswith(f"wrong {line}"), lines
