@@ -80,6 +80,13 @@ def run_solution(content: Path, tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="session")
+def small_size() -> None:
+    """For a test whose ranges are those of --tiny."""
+    if os.environ.get(FULL):
+        pytest.skip(f"{FULL} is set: the ranges are those of small runs")
+
+
+@pytest.fixture(scope="session")
 def full_size() -> None:
     """For a test of results that only a full-size run has."""
     if not os.environ.get(FULL):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from .conftest import Run
 
 
-def test_small_run(run_solution: Run, device: str) -> None:
+def test_small_run(run_solution: Run, small_size: None, device: str) -> None:
     """Test errors of 100 epochs with seeds 0 to 5: 1.0 to 1.2 %, 3.3 to 8.2 %, 1.8 to 11.4 %, 47 to 52 %."""
     results = run_solution("practicals/practical-5/solutions/practical_5.py", f"--device={device}")
-    if not results["tiny"]:
-        return
     tests = {name: {std: pair[1] for std, pair in errors.items()} for name, errors in results["errors"].items()}
     assert tests["shallow"]["None"] < 0.04, tests
     assert tests["shallow"]["0.001"] < 0.15, tests
