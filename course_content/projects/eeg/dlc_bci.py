@@ -1,8 +1,8 @@
 """The recordings of the EEG project: `import dlc_bci`.
 
-The data are set IV of the BCI Competition II, "self-paced 1s" (Blankertz, Curio, Mueller: Classifying single trial EEG,
-2002). One healthy subject typed with the left or the right hand, at will; each trial is the half second of EEG that ends
-130 ms before a key is pressed, 28 channels. There are 316 trials to learn from and 100 to test.
+The data are set IV of the BCI Competition II, "self-paced 1s" (Blankertz, Curio and Mueller, "Classifying single trial
+EEG", 2002). One healthy subject typed with the left or the right hand, at will; each trial is the half second of EEG
+that ends 130 ms before a key is pressed, 28 channels. There are 316 trials to learn from and 100 to test.
 
 Files in `root`, as the competition published them ("ASCII format"), one trial a line, numbers separated by blanks:
 
@@ -30,9 +30,12 @@ import numpy
 import torch
 from torch import Tensor
 
-CHANNELS = (
-    "F3 F1 Fz F2 F4 FC5 FC3 FC1 FCz FC2 FC4 FC6 C5 C3 C1 Cz C2 C4 C6 CP5 CP3 CP1 CPz CP2 CP4 CP6 O1 O2"
-).split()  # fmt: skip
+# fmt: off
+CHANNELS = [
+    "F3", "F1", "Fz", "F2", "F4", "FC5", "FC3", "FC1", "FCz", "FC2", "FC4", "FC6", "C5", "C3", "C1", "Cz", "C2", "C4",
+    "C6", "CP5", "CP3", "CP1", "CPz", "CP2", "CP4", "CP6", "O1", "O2",
+]
+# fmt: on
 """The electrodes, in the order of the files; odd numbers are on the left."""
 
 NB_TRAIN, NB_TEST = 316, 100

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # dlc_bci.py is beside the starter
 
-import dlc_bci  # noqa: E402
+import dlc_bci
 
 BATCH = 32
 

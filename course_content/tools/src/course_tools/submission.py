@@ -167,7 +167,7 @@ def unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, copy: Copy) -
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(entry) as packed, target.open("wb") as file:
-                size = pour(packed, file, entry.file_size)  # type: ignore[arg-type]
+                size = pour(packed, file, entry.file_size)
         except (FileExistsError, IsADirectoryError, NotADirectoryError):
             copy.leave_out(inside, "a file and a folder of one name")
             return
@@ -207,7 +207,7 @@ def measure_zip(copy: Copy) -> int:
         def flush(self) -> None: ...
 
     counter = Counter()
-    with zipfile.ZipFile(counter, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:  # type: ignore[call-overload]
+    with zipfile.ZipFile(counter, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for path in copy.files:
             archive.write(copy.folder / path, str(path))
     return counter.size

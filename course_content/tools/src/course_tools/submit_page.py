@@ -28,7 +28,8 @@ def format_all(found: dict[str, Any], room: int, most: int) -> Iterator[str]:
     """The page with `room` lines for each output, and at most so many problems and notes each."""
     yield f"course-submit {found['source']}"
     packed = f", {format_size(found['zip_size'])} as a zip archive" if found["zip_size"] is not None else ""
-    yield from line("copied", f"{found['files']} files, {format_size(found['size'])}{packed}")
+    files = f"{found['files']} file{'s' * (found['files'] != 1)}"
+    yield from line("copied", f"{files}, {format_size(found['size'])}{packed}")
     yield from lines("left out", found["left_out"], min(most, 5))
     for run in found["runs"]:
         yield from format_run(run, room, most, several=len(found["runs"]) > 1)

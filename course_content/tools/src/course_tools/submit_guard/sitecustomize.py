@@ -75,14 +75,15 @@ def _start(environ=os.environ):
 
     def note_connect(sock, address, *rest):
         if isinstance(address, tuple) and address and not is_local(address[0]):
-            record("network", f"{address[0]}:{address[1]}")
+            record("network", address[0])
             if refuses:
                 raise OSError(errno.ENETUNREACH, "Network is unreachable (as on the grader's machine)")
 
     def note_lookup(host, *rest):
+        host = host.decode(errors="replace") if isinstance(host, bytes | bytearray) else host
         if host and not is_local(host):
-            record("network", host.decode(errors="replace") if isinstance(host, bytes | bytearray) else host)
-            if refuses:
+            record("network", host)
+            if refuses and not host.replace(".", "").isdigit() and ":" not in host:
                 import socket
 
                 raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution (there is no network)")
@@ -90,7 +91,7 @@ def _start(environ=os.environ):
     def note_request(url, *rest):
         host = str(url).partition("://")[2].partition("/")[0]
         if host and not str(url).startswith("file:") and not is_local(host.partition(":")[0]):
-            record("network", host)
+            record("network", host.rpartition("@")[2].partition(":")[0])
 
     def note_program(executable, *rest):
         words = rest[0] if rest and isinstance(rest[0], list | tuple) else str(executable).split()
