@@ -17,10 +17,19 @@ WRONG = {
     "up": ("parameter -= ETA", "parameter += ETA", "train_model: goes up the gradient: subtract it"),
     "epochs": ("NB_EPOCHS = 25", "NB_EPOCHS = 10", "train_model: goes 10 times through the samples, expected 25"),
     "no step": ("parameter -= ETA * parameter.grad", "pass", "train_model: leaves the model's parameters as they were"),
+    "half a rate": ("ETA = 1e-1", "ETA = 5e-2", "train_model: has a learning rate of 0.05, expected 0.1"),
+    "no backward": ("            loss.backward()\n", "", "train_model: line "),
+    "far too large steps": ("ETA = 1e-1", "ETA = 1e9", "train_model: makes the parameters infinite"),
+    "lost rest in the training": (
+        "zip(train_input.split(mini_batch_size), train_target.split(mini_batch_size), strict=True)",
+        "[*zip(train_input.split(mini_batch_size), train_target.split(mini_batch_size))]"
+        "[: len(train_input) // mini_batch_size]",
+        "train_model: leaves out the last mini-batch when it is smaller: 50 samples, 20 at once",
+    ),
     "batches": (
         "zip(train_input.split(mini_batch_size), train_target.split(mini_batch_size), strict=True)",
         "zip(train_input.split(60), train_target.split(60), strict=True)",
-        "train_model: shows 60 samples at once where mini_batch_size is 20",
+        "train_model: shows 50 of 50 samples at once, expected mini-batches of 20",
     ),
     "changes targets": (
         "    criterion = nn.MSELoss()\n",
@@ -33,15 +42,47 @@ WRONG = {
     "lost rest": (
         "input.split(mini_batch_size), target.split(mini_batch_size), strict=True)",
         "input.split(mini_batch_size)[: len(input) // mini_batch_size], target.split(mini_batch_size))",
-        "compute_nb_errors: wrong when the last mini-batch is smaller",
+        "compute_nb_errors: 47 samples, mini-batches of 20, so the last is smaller: gives ",
+    ),
+    "rest fails": (
+        "model(some)",
+        "model(some.narrow(0, 0, mini_batch_size))",
+        "compute_nb_errors: 47 samples, mini-batches of 20, so the last is smaller: line ",
+    ),
+    "all at once": ("model(some).argmax(1)", "model(input)[:len(some)].argmax(1)", "compute_nb_errors: "),
+    "float": ("    return nb_errors\n", "    return float(nb_errors)\n", "compute_nb_errors: gives the float "),
+    "changes the model": (
+        "nb_errors = 0\n    with torch.no_grad():\n",
+        "nb_errors = 0\n    with torch.no_grad():\n        [parameter.zero_() for parameter in model.parameters()]\n",
+        "compute_nb_errors: changes its argument model",
+    ),
+    "threshold of one coding": (
+        "nb_errors += int((model(some).argmax(1) != rows.argmax(1)).sum())",
+        "nb_errors += int((rows.gather(1, model(some).argmax(1)[:, None]) < 0).sum())",
+        "compute_nb_errors: gives 0 where ",
     ),
     "threshold": (COUNTED, COUNTED.replace("argmax(1) !=", "argmin(1) !="), "compute_nb_errors: gives "),
     "hidden": ("nn.Linear(256, nb_hidden)", "nn.Linear(256, 200)", "Net: "),
     "two convolutions": ("x = F.relu(self.conv3(x))", "x = x.repeat(1, 2, 1, 1)[:, :, :3, :3]", "Net2: a sample goes"),
+    "last ReLU": (
+        "x = F.relu(self.conv3(x))\n        return self.fc2(F.relu(self.fc1(x.flatten(1))))",
+        "x = F.relu(self.conv3(x))\n        return F.relu(self.fc2(F.relu(self.fc1(x.flatten(1)))))",
+        "Net2: has no negative output: is there a ReLU after its last layer?",
+    ),
+    "softmax": (
+        "x = F.relu(self.conv3(x))\n        return self.fc2(F.relu(self.fc1(x.flatten(1))))",
+        "x = F.relu(self.conv3(x))\n        return self.fc2(F.relu(self.fc1(x.flatten(1)))).softmax(1)",
+        "Net2: has no negative output: is there a softmax after its last layer?",
+    ),
+    "idle layer": (
+        "self.conv3 = nn.Conv2d(32, 64, kernel_size=2)",
+        "self.conv3 = nn.Conv2d(32, 64, kernel_size=2)\n        self.conv4 = nn.Conv2d(64, 64, kernel_size=2)",
+        "Net2: conv4.weight, conv4.bias takes no part in the output",
+    ),
     "shape": (
         "self.fc1 = nn.Linear(576, 200)\n        self.fc2 = nn.Linear(200, 10)",
         "self.fc1 = nn.Linear(576, 200)\n        self.fc2 = nn.Linear(200, 9)",
-        "Net2: gives a 3 x 9 tensor, expected a 3 x 10 tensor",
+        "Net2: gives a 30 x 9 tensor, expected a 30 x 10 tensor",
     ),
 }  # fmt: skip
 

@@ -26,9 +26,41 @@ WRONG = {
         "generate_disc_set: line ",
     ),
     "zero_grad": ("            optimizer.zero_grad()\n", "", "train_model: lets the gradients of all steps add up"),
+    "zero_grad once in an epoch": (
+        "        for input, target in batches:\n            loss = criterion(model(input), target)\n"
+        "            optimizer.zero_grad()\n",
+        "        optimizer.zero_grad()\n        for input, target in batches:\n"
+        "            loss = criterion(model(input), target)\n",
+        "train_model: lets the gradients of an epoch add up",
+    ),
+    "step once in an epoch": (
+        "            optimizer.step()",
+        "        optimizer.step()",
+        "train_model: makes one step in an epoch, expected one after each mini-batch",
+    ),
+    "no backward": ("            loss.backward()\n", "", "train_model: computes no gradient: where is backward()?"),
+    "other rate": ("LEARNING_RATE = 0.1", "LEARNING_RATE = 0.07", "train_model: does not end where plain gradient"),
+    "momentum": ("lr=LEARNING_RATE)", "lr=LEARNING_RATE, momentum=0.9)", "train_model: does not end where plain"),
+    "Adam": ("optim.SGD", "optim.Adam", "train_model: does not end where plain gradient descent"),
+    "softmax in the loss": (
+        "criterion(model(input), target)",
+        "criterion(model(input).softmax(1), target)",
+        "train_model: takes a softmax before the cross-entropy",
+    ),
+    "sum": ("nn.CrossEntropyLoss()", 'nn.CrossEntropyLoss(reduction="sum")', "train_model: sums the loss over the"),
+    "lost rest": (
+        "for input, target in batches:",
+        "for input, target in batches[: max(1, len(train_input) // BATCH_SIZE)]:",
+        "train_model: leaves out the last mini-batch when it is smaller",
+    ),
+    "rest fails": (
+        "loss = criterion(model(input), target)",
+        "loss = criterion(model(input.narrow(0, 0, 100)), target)",
+        "train_model: 250 samples, mini-batches of 100, so the last is smaller: line ",
+    ),
     "rate": ("LEARNING_RATE = 0.1", "LEARNING_RATE = 0.01", "train_model: has a learning rate of 0.01, expected 0.1"),
     "epochs": ("NB_EPOCHS = 250", "NB_EPOCHS = 25", "train_model: goes 25 times through the samples, expected 250"),
-    "batches": ("BATCH_SIZE = 100", "BATCH_SIZE = 150", "train_model: shows 150 of 300 samples at once, expected"),
+    "batches": ("BATCH_SIZE = 100", "BATCH_SIZE = 150", "train_model: shows 100 or 150 of 250 samples at once"),
     "criterion": (
         "criterion = nn.CrossEntropyLoss()",
         "criterion = lambda x, t: nn.functional.mse_loss(x, nn.functional.one_hot(t, 2).float())",
@@ -37,6 +69,25 @@ WRONG = {
     "right ones": (COUNTED, COUNTED.replace("!=", "=="), "compute_nb_errors: counts the samples that are right"),
     "tensor": (COUNTED, COUNTED.replace("int", ""), "compute_nb_errors: gives a tensor, expected a Python number"),
     "share": (COUNTED, f"{COUNTED} / len(data_input)", "compute_nb_errors: gives a share of the samples"),
+    "float": (COUNTED, COUNTED.replace("int", "float"), "compute_nb_errors: gives the float "),
+    "text": (COUNTED, COUNTED.replace("int", "str"), "compute_nb_errors: gives str "),
+    "no answer": (COUNTED, COUNTED.replace("return ", ""), "compute_nb_errors: returns nothing"),
+    "changes the model": (
+        COUNTED,
+        f"[parameter.zero_() for parameter in model.parameters()]\n        {COUNTED}",
+        "compute_nb_errors: changes its argument model",
+    ),
+    "changes the points": (COUNTED, f"data_input -= 1\n        {COUNTED}", "compute_nb_errors: changes its argument"),
+    "same model": (
+        "def create_shallow_model() -> nn.Module:",
+        "@__import__('functools').cache\ndef create_shallow_model() -> nn.Module:",
+        "create_shallow_model: gives the same model at every call",
+    ),
+    "same parameters": (
+        SHALLOW,
+        f"torch.manual_seed(0)\n    {SHALLOW}",
+        "create_shallow_model: gives the same parameters at every call: do not seed in it",
+    ),
     "width": (SHALLOW, SHALLOW.replace("128", "64"), "create_shallow_model: has 2 - 64 - 2, expected 2 - 128 - 2"),
     "no bias": (SHALLOW, SHALLOW.replace("128, 2)", "128, 2, bias=False)"), "create_shallow_model: "),
     "no ReLU": (SHALLOW, SHALLOW.replace("nn.ReLU(), ", ""), "create_shallow_model: has no ReLU between its layers"),

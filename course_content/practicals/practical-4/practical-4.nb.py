@@ -17,7 +17,7 @@ torch.manual_seed(0)
 train_input, train_target, test_input, test_target = prologue.load_data(
     one_hot_labels=True, normalize=True, flatten=False
 )
-train_target = 2 * train_target - 1
+train_target = torch.where(train_target > 0, 1.0, -1.0)
 train_input.shape, train_target.shape
 
 # %% [markdown]
@@ -49,7 +49,7 @@ class Net(nn.Module):
 #
 # Write `train_model(model, train_input, train_target, mini_batch_size)`: the mean squared error, 25 epochs, and after
 # each mini-batch one step of 0.1 against the gradient, written by yourself without `torch.optim`. Print the sum of the
-# losses of each epoch.
+# losses of each epoch. The last mini-batch may be smaller than the others, here and in exercise 2.
 #
 # *Useful: `nn.MSELoss`, `split`, `model.zero_grad()`, `loss.backward()`, `torch.no_grad()`, `parameter.grad`.*
 
@@ -62,7 +62,7 @@ def train_model(model, train_input, train_target, mini_batch_size): ...
 # ## 2. Test error
 #
 # Write `compute_nb_errors(model, input, target, mini_batch_size)`, which returns how many samples have their largest
-# output at another class than the target says, as a Python `int`. The last mini-batch may be smaller than the others.
+# output at another class than the target says, as a Python `int`.
 #
 # Train and test ten times. With 25 epochs expect about 10 % of errors on the small sets (and 0.7 % on the full ones, as
 # `python dlc_practical_4_embryo.py --full` has them).

@@ -58,8 +58,7 @@ def train_model(model: nn.Module, train_input: Tensor, train_target: Tensor, min
                 for parameter in model.parameters():
                     parameter -= ETA * parameter.grad
             sum_loss += loss.item()
-        if epoch % 5 == 0 or epoch == NB_EPOCHS - 1:
-            print(f"epoch {epoch:3}  loss {sum_loss:.3f}", flush=True)
+        print(f"epoch {epoch:3}  loss {sum_loss:.3f}", flush=True)
 
 
 def compute_nb_errors(model: nn.Module, input: Tensor, target: Tensor, mini_batch_size: int) -> int:
@@ -80,9 +79,7 @@ def main() -> None:
     torch.manual_seed(options.seed)
     sets = prologue.load_data(one_hot_labels=True, normalize=True, flatten=False)
     train_input, train_target, test_input, test_target = (tensor.to(options.device) for tensor in sets)
-    train_target = (
-        train_target * 2 - 1 if train_target.min() == 0 else train_target
-    )  # -1 and 1 learn faster than 0 and 1
+    train_target = torch.where(train_target > 0, 1.0, -1.0)  # learnt faster than 0 and 1
 
     def measure(model: nn.Module) -> float:
         train_model(model.to(options.device), train_input, train_target, BATCH_SIZE)

@@ -21,8 +21,9 @@ def train_model(model: nn.Module, train_input: Tensor, train_target: Tensor, nb_
     """Minimize the cross-entropy with stochastic gradient descent."""
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    batches = [*zip(train_input.split(BATCH_SIZE), train_target.split(BATCH_SIZE), strict=True)]
     for _ in range(nb_epochs):
-        for input, target in zip(train_input.split(BATCH_SIZE), train_target.split(BATCH_SIZE), strict=True):
+        for input, target in batches:
             loss = criterion(model(input), target)
             optimizer.zero_grad()
             loss.backward()

@@ -8,7 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_tools.checking import Finding, Student, check
-from course_tools.checks.training import Known, Recipe, Watched, judge_count, judge_training
+from course_tools.checks.training import (
+    Known,
+    Recipe,
+    judge_count,
+    judge_mini_batches,
+    judge_training,
+    list_mistakes,
+)
 
 RADIUS = (2 / torch.pi) ** 0.5
 SHALLOW = (2, 128, 2)
@@ -68,6 +75,11 @@ def judge_model(student: Student, label: str, sizes: tuple[int, ...]) -> Iterato
     count = sum(parameter.numel() for parameter in model.parameters())
     if count != expected:
         yield f"{label}: has {count} parameters, expected {expected}"
+    other = [*student.call(label).parameters()]
+    if any(mine is yours for mine, yours in zip(model.parameters(), other, strict=False)):
+        yield f"{label}: gives the same model at every call: make a new one in it"
+    elif all(torch.equal(mine, yours) for mine, yours in zip(model.parameters(), other, strict=False)):
+        yield f"{label}: gives the same parameters at every call: do not seed in it"
     for layer in layers:  # so that every ReLU has something to cut, and nothing dies out
         nn.init.normal_(layer.weight, 0, layer.in_features**-0.5)
         nn.init.normal_(layer.bias, 0, 0.1)
@@ -108,30 +120,26 @@ def summed(output: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(output, target, reduction="sum")
 
 
+def of_softmax(output: Tensor, target: Tensor) -> Tensor:
+    return F.cross_entropy(output.softmax(1), target)
+
+
 @check("train_model", seconds=60)
 def training(student: Student) -> Iterator[str]:
     input = torch.randn(100, 2)
-    target = (input.sum(1) + 0.5 * torch.randn(100) > 0).long()
-    right = Recipe(F.cross_entropy, 0.1)
+    target = (input.sum(1) > 0).long()  # a line separates them: no training ever comes to its end
     wrong = [
-        Recipe(F.cross_entropy, 0.1, False, "lets the gradients of all steps add up: set them to zero before each"),
-        Recipe(one_hot_mse, 0.1, said="minimizes the mean squared error, expected the cross-entropy"),
-        Recipe(summed, 0.1, said="sums the loss over the mini-batch, expected its mean"),
-        *(
-            Recipe(F.cross_entropy, rate, said=f"has a learning rate of {rate:g}, expected 0.1")
-            for rate in (1e-3, 1e-2, 1.0)
-        ),
+        *list_mistakes(F.cross_entropy),
+        Recipe(one_hot_mse, said="minimizes the mean squared error, expected the cross-entropy"),
+        Recipe(summed, said="sums the loss over the mini-batch, expected its mean"),
+        Recipe(of_softmax, said="takes a softmax before the cross-entropy, which makes it itself"),
     ]
-    yield from judge_training(student, input, target, (), right, wrong, (250,))
+    yield from judge_training(student, input, target, (), Recipe(F.cross_entropy), wrong, (250,))
 
 
 @check("train_model", seconds=60)
 def mini_batches(student: Student) -> Iterator[str]:
-    model = Watched(2, 2)
-    student.run("train_model", model, torch.randn(300, 2), torch.randint(0, 2, (300,)))
-    sizes = sorted(set(model.sizes))
-    if sizes != [100]:
-        yield f"train_model: shows {' or '.join(map(str, sizes))} of 300 samples at once, expected mini-batches of 100"
+    yield from judge_mini_batches(student, torch.randn(1, 2), torch.tensor([1]), 100, (), Recipe(F.cross_entropy))
 
 
 @check("compute_nb_errors")
@@ -142,7 +150,7 @@ def errors(student: Student) -> Iterator[str]:
         expected = int((output.argmax(1) != target).sum())
         model = Known()
         with student.intact(label, data_input=output, data_target=target, model=model.scale):
-            lines = [*judge_count(student, student.call(label, model, output, target), expected, nb)]
+            lines = [*judge_count(student.call(label, model, output, target), expected, nb)]
         if lines:
             yield from lines
             return
