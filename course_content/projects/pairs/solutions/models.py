@@ -37,7 +37,7 @@ class PairNet(nn.Module):
     def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
         """From N x 2 x 14 x 14: the scores of "larger" and "not larger" (N x 2), those of the digits (N x 2 x 10)."""
         first, second = self.digits[0](input[:, :1]), self.digits[-1](input[:, 1:])
-        hidden = functional.relu(self.compare1(torch.cat([first, second], 1)))
+        hidden = functional.relu(self.compare1(functional.relu(torch.cat([first, second], 1))))
         return self.compare2(hidden), torch.stack([first, second], 1)
 
 

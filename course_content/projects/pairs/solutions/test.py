@@ -30,7 +30,7 @@ def run_round(name: str, sets: tuple[Tensor, ...], seed: int, nb_epochs: int = N
 
 def main() -> None:
     options = report.parse(__doc__)
-    nb_pairs, nb_rounds, nb_epochs = (200, 2, 4) if options.tiny else (1000, 10, NB_EPOCHS)
+    nb_pairs, nb_rounds, nb_epochs = (200, 2, 2) if options.tiny else (1000, 10, NB_EPOCHS)
     if options.device == "cpu":
         torch.set_num_threads(1)  # networks this small only lose time when several threads share them
 

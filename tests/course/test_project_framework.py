@@ -1,0 +1,284 @@
+"""Mini-project framework: the solution's derivatives are autograd's, and its check catches wrong frameworks."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed beside pytest: no project can be tested here")
+
+from checked import vary  # noqa: E402
+from course_tools import framework_check, submit  # noqa: E402
+
+CONTENT = Path(__file__).parents[2] / "course_content"
+FOLDER = CONTENT / "projects/framework"
+SOLUTION = (FOLDER / "solutions/framework.py").read_text()
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(CONTENT / "tools/src"),
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "COURSE_TINY": "1",
+}
+NAMES = ("Linear", "ReLU", "Tanh", "LossMSE", "Sequential", "SGD")
+
+
+@pytest.fixture(autouse=True)
+def torch_as_it_was() -> Iterator[None]:
+    enabled, threads = torch.is_grad_enabled(), torch.get_num_threads()
+    torch.manual_seed(0)
+    yield
+    torch.set_grad_enabled(enabled)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def framework() -> Iterator[ModuleType]:
+    """The solution's modules, in float64."""
+    torch.set_default_dtype(torch.float64)
+    module = ModuleType("framework")
+    exec(compile(SOLUTION, "framework.py", "exec"), vars(module))
+    yield module
+    torch.set_default_dtype(torch.float32)
+
+
+def differentiate(function, *inputs):
+    """By autograd: the output's derivatives with respect to `inputs`, for a random derivative of the loss."""
+    leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+    output = function(*leaves)
+    gradient = torch.randn_like(output)
+    return gradient, torch.autograd.grad((output * gradient).sum(), leaves)
+
+
+@pytest.mark.parametrize("nb", [1, 10])
+def test_linear(framework: ModuleType, nb: int) -> None:
+    module = framework.Linear(3, 5)
+    x = torch.randn(nb, 3)
+    output = module.forward(x)
+    (weight, weight_gradient), (bias, bias_gradient) = module.param()
+    gradient, expected = differentiate(torch.nn.functional.linear, x, weight, bias)
+    assert torch.allclose(output, torch.nn.functional.linear(x, weight, bias))
+    for got, right in zip((module.backward(gradient), weight_gradient, bias_gradient), expected, strict=True):
+        assert torch.allclose(got, right, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ReLU", "Tanh"])
+def test_activations(framework: ModuleType, name: str) -> None:
+    function = getattr(torch, name.lower())
+    module, x = getattr(framework, name)(), torch.randn(10, 3)
+    assert torch.allclose(module.forward(x), function(x))
+    gradient, (expected,) = differentiate(function, x)
+    assert torch.allclose(module.backward(gradient), expected, atol=1e-12)
+    assert module.param() == []
+
+
+def test_relu_at_zero(framework: ModuleType) -> None:
+    module = framework.ReLU()
+    module.forward(torch.tensor([[-0.0, 0.0, 1.0]]))
+    assert module.backward(torch.ones(1, 3)).tolist() == [[0, 0, 1]]
+
+
+def test_loss(framework: ModuleType) -> None:
+    loss, output, target = framework.LossMSE(), torch.randn(10, 2), torch.randn(10, 2)
+    value = loss.forward(output, target)
+    assert torch.allclose(value, torch.nn.functional.mse_loss(output, target))
+    leaf = output.clone().requires_grad_()
+    torch.nn.functional.mse_loss(leaf, target).backward()
+    assert torch.allclose(loss.backward(), leaf.grad, atol=1e-12)
+
+
+def test_the_whole_chain(framework: ModuleType) -> None:
+    """The network of the statement, with its loss: every gradient is autograd's, and they add up until set to zero."""
+    f = framework
+    model = f.Sequential(
+        f.Linear(2, 25), f.ReLU(), f.Linear(25, 25), f.Tanh(), f.Linear(25, 25), f.ReLU(), f.Linear(25, 2)
+    )
+    loss, x, target = f.LossMSE(), torch.rand(10, 2), torch.randn(10, 2)
+    leaves = [parameter.clone().requires_grad_() for parameter, _ in model.param()]
+    h = x
+    for index, act in enumerate((torch.relu, torch.tanh, torch.relu, lambda h: h)):
+        h = act(torch.nn.functional.linear(h, *leaves[2 * index : 2 * index + 2]))
+    torch.nn.functional.mse_loss(h, target).backward()
+    with torch.no_grad():
+        for times in (1, 2):
+            loss.forward(model.forward(x), target)
+            model.backward(loss.backward())
+            for (_, gradient), leaf in zip(model.param(), leaves, strict=True):
+                assert torch.allclose(gradient, times * leaf.grad, atol=1e-12)
+        before = [parameter.clone() for parameter, _ in model.param()]
+        f.SGD(model.param(), lr=0.1).step()
+        for (parameter, gradient), old in zip(model.param(), before, strict=True):
+            assert torch.allclose(parameter, old - 0.1 * gradient)
+        model.zero_grad()
+        assert all(gradient.abs().max() == 0 for _, gradient in model.param())
+
+
+def test_the_disc_set_is_balanced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FOLDER / "solutions")
+    program = ModuleType("program")
+    exec(compile((FOLDER / "solutions/test.py").read_text(), "test.py", "exec"), vars(program))
+    input, target = program.generate_disc_set(20_000)
+    assert input.shape == (20_000, 2) and input.min() >= 0 and input.max() <= 1
+    assert target.dtype == torch.int64 and abs(target.float().mean().item() - 0.5) < 0.015
+    inside = ((input - 0.5) ** 2).sum(1) < 1 / (2 * torch.pi)
+    assert torch.equal(inside.long(), target)
+    assert sum(parameter.numel() for parameter, _ in program.make_model().param()) == 1427
+    sys.modules.pop("framework", None)
+
+
+def test_the_solution_learns(tmp_path: Path) -> None:
+    """At full size, which takes a second or two: measured over seeds 0 to 7, 1.2 to 2.8 % test error."""
+    done = subprocess.run(
+        [sys.executable, FOLDER / "solutions/test.py", "--full", "--json", tmp_path / "results.json"],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "test error" in done.stdout.splitlines()[-1]
+    assert float(done.stdout.split("test error ")[1].split("%")[0]) < 4.5
+
+
+Check = Callable[..., list[tuple[str, str]]]
+
+
+@pytest.fixture
+def check_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
+    """What the check finds in a folder with one file of this text, but what is right."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    before = set(sys.modules)
+
+    def check(text: str, name: str = "framework.py") -> list[tuple[str, str]]:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+        classes, found = framework_check.load_classes(Path())
+        return [pair for pair in [*found, *framework_check.check(classes)] if pair[0] != "ok"]
+
+    yield check
+    for name in set(sys.modules) - before:
+        if name.split(".")[0] in ("framework", "modules"):
+            del sys.modules[name]
+
+
+def check_text(text: str) -> list[tuple[str, str]]:
+    """What the check finds in classes of this text, but what is right."""
+    namespace: dict = {}
+    exec(compile(text, "framework.py", "exec"), namespace)
+    classes = {name: value for name, value in namespace.items() if isinstance(value, type)}
+    return [pair for pair in framework_check.check(classes) if pair[0] != "ok"]
+
+
+def test_the_check_passes_the_solution(tmp_path: Path) -> None:
+    """In a process of its own, as course-submit runs it."""
+    (tmp_path / "framework.py").write_text(SOLUTION)
+    done = subprocess.run(
+        [sys.executable, "-c", submit.CHECK_FRAMEWORK, str(CONTENT / "tools/src")],
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    found = [line.split("\t") for line in done.stdout.splitlines()]
+    assert found == [["ok", name] for name in (*NAMES, "end")], done.stderr
+
+
+def test_the_check_of_the_starter(check_folder: Check) -> None:
+    starter = (FOLDER / "framework.py").read_text()
+    assert check_folder(starter) == [("problem", f"{name}: not done yet") for name in NAMES]
+
+
+def test_the_check_finds_classes_in_packages(check_folder: Check) -> None:
+    text = SOLUTION.replace("class Tanh", "class Other")
+    assert check_folder(text, "modules/core.py")[0] == ("problem", "no class Tanh")
+
+
+def test_the_check_of_a_file_that_cannot_be_imported(check_folder: Check) -> None:
+    [(kind, line)] = check_folder("import nothing_like_this\n" + SOLUTION)
+    assert kind == "problem" and line.startswith("framework.py cannot be imported: ModuleNotFoundError")
+
+
+def test_the_check_of_classes_in_test_py(check_folder: Check) -> None:
+    found = check_folder(SOLUTION + "\n1 / 0\n", "test.py")
+    assert found[0] == ("note", "Linear is defined in test.py: put it into a file of its own to have it checked")
+
+
+WRONG = {
+    "no transpose": ("return gradient @ self.weight", "return gradient @ self.weight * 2", "Linear: backward returns"),
+    "overwritten weights": ("self.weight_gradient += g", "self.weight_gradient[:] = g", "Linear: a second backward"),
+    "wrong weights": ("gradient.t() @ self.input", "gradient.abs().t() @ self.input", "Linear: wrong gradient of the"),
+    "wrong bias": ("gradient.sum(0)", "gradient.mean(0)", "Linear: wrong gradient of the bias"),
+    "no bias in forward": ("self.weight.t() + self.bias", "self.weight.t() + 1", "Linear: forward is not x W^T + b"),
+    "None as gradient": ("[(self.weight, self.weight_gradient)", "[(self.weight, None)", "pairs (Tensor, NoneType)"),
+    "no pairs": ("[(self.weight, self.weight_gradient), ", "[self.weight, ", "param() does not give pairs"),
+    "weights only": (", (self.bias, self.bias_gradient)]", "]", "Linear: param() gives 1 pairs"),
+    "relu of the gradient": ("gradient * (self.input > 0)", "gradient.clamp(min=0)", "ReLU: wrong derivative"),
+    "relu in place": ("self.input.clamp(min=0)", "self.input.clamp_(min=0)", "ReLU: forward changes its input"),
+    "tanh without square": ("1 - self.output**2", "1 - self.output", "Tanh: wrong derivative"),
+    "loss without 2": ("return 2 * self.difference", "return self.difference", "(about 0.5 times as large)"),
+    "loss not divided": (" / self.difference.numel()", "", "(about 8 times as large)"),
+    "loss of each sample": ("(self.difference**2).mean()", "(self.difference**2).mean(1)", "LossMSE: forward gives 4"),
+    "forward order": ("for module in reversed(self.modules)", "for module in self.modules", "Sequential: "),
+    "parameters of the last": (
+        "[pair for module in self.modules for pair in module.param()]",
+        "self.modules[-2].param()",
+        "Sequential: param() has 2 pairs, its modules have 4",
+    ),
+    "uphill": ("parameter -= self.lr", "parameter += self.lr", "SGD: step() is not p - lr * gradient"),
+    "zero_grad of copies": ("gradient.zero_()", "gradient.clone().zero_()", "zero_grad leaves gradients"),
+    "no zero_grad": ("def zero_grad", "def forget", "no zero_grad was found"),
+    "no backward": ("def backward(self, *gradwrtoutput: Tensor) -> Tensor:\n        (gradient,) = gradwrtoutput\n"
+                    "        return gradient * (1", "def back(self, *gradwrtoutput: Tensor) -> Tensor:\n"
+                    "        (gradient,) = gradwrtoutput\n        return gradient * (1", "Tanh: not done yet"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_check_catches(name: str) -> None:
+    old, new, line = WRONG[name]
+    found = check_text(vary(SOLUTION, (old, new)))
+    assert found, "nothing was found"
+    assert any(line in text for _, text in found), found
+
+
+KIND = {
+    "modules as a list": [("def __init__(self, *modules: Module)", "def __init__(self, modules)")],
+    "sum in the loss": [
+        ("(self.difference**2).mean()", "(self.difference**2).sum()"),
+        (" / self.difference.numel()", ""),
+    ],
+    "weights inputs x outputs": [
+        ("self.weight = torch.empty(nb_outputs, nb_inputs)", "self.weight = torch.empty(nb_inputs, nb_outputs)"),
+        (
+            "self.weight_gradient = torch.empty(nb_outputs, nb_inputs)",
+            "self.weight_gradient = torch.empty(nb_inputs, nb_outputs)",
+        ),
+        ("self.input @ self.weight.t()", "self.input @ self.weight"),
+        ("gradient.t() @ self.input", "self.input.t() @ gradient"),
+        ("return gradient @ self.weight", "return gradient @ self.weight.t()"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", KIND)
+def test_the_check_is_kind_to_other_designs(name: str) -> None:
+    assert check_text(vary(SOLUTION, *KIND[name])) == []
+
+
+def test_autograd_in_disguise_is_caught() -> None:
+    """With gradients switched off a borrowed torch.nn has no backward."""
+    text = "import torch\nclass ReLU(torch.nn.ReLU):\n    def backward(self, g): return self.y.backward(g)\n"
+    text += "    def forward(self, x): self.y = super().forward(x); return self.y\n    def param(self): return []\n"
+    assert any(text.startswith("ReLU: RuntimeError") for _, text in check_text(text))
+
+
+def test_course_submit_checks_the_framework(tmp_path: Path) -> None:
+    """All in one: a wrong class, a forbidden import, a test.py that works."""
+    (tmp_path / "framework.py").write_text(SOLUTION.replace("1 - self.output**2", "1 - self.output"))
+    (tmp_path / "test.py").write_text("import torch.nn\nfrom framework import Tanh\nprint('error 2 %')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "course_tools.submit", str(tmp_path)],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "the framework project" in done.stdout
+    assert "PROBLEM    forbidden in this project: test.py:1: imports torch.nn" in done.stdout
+    assert "PROBLEM    Tanh: wrong derivative" in done.stdout

@@ -1,0 +1,165 @@
+"""Mini-project pairs: the starter runs, its tests catch what graders would, and the solution is what it says."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed beside pytest: no project can be tested here")
+
+CONTENT = Path(__file__).parents[2] / "course_content"
+FOLDER = CONTENT / "projects/pairs"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with an MNIST of 900 + 900 pictures: class c is a bar of height 2 (c + 1), in noise."""
+    folder = tmp_path_factory.mktemp("data")
+    raw = folder / "mnist/MNIST/raw"
+    raw.mkdir(parents=True)
+    generator = torch.Generator().manual_seed(0)
+    for name in ("train", "t10k"):
+        classes = torch.randint(10, (900,), generator=generator)
+        images = torch.randint(60, (900, 28, 28), generator=generator)
+        images += 150 * (torch.arange(28).view(1, 28, 1) < 2 * (classes.view(-1, 1, 1) + 1))
+        head = struct.pack(">BBBBIII", 0, 0, 8, 3, 900, 28, 28)
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(head + images.to(torch.uint8).numpy().tobytes())
+        head = struct.pack(">BBBBI", 0, 0, 8, 1, 900)
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(head + classes.to(torch.uint8).numpy().tobytes())
+    return folder
+
+
+@pytest.fixture
+def solution(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Import a module of the solution."""
+    monkeypatch.syspath_prepend(CONTENT / "prologue")
+    monkeypatch.syspath_prepend(FOLDER / "solutions")
+    monkeypatch.setattr("sys.argv", ["test.py"])
+    threads, before = torch.get_num_threads(), set(sys.modules)
+    torch.set_num_threads(1)
+    yield __import__
+    torch.set_num_threads(threads)
+    for name in ("models", "training", "test", "dlc_practical_prologue"):
+        if name not in before:
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def handed_in(tmp_path: Path) -> Path:
+    """A copy of the starter."""
+    folder = tmp_path / "Proj1"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("solutions", "__pycache__", "*.nb.py"))
+    return folder
+
+
+def run_python(folder: Path, data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python in `folder`, in tiny mode."""
+    environment = {
+        **os.environ,
+        "COURSE_TINY": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTORCH_DATA_DIR": str(data),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": f"{CONTENT / 'prologue'}{os.pathsep}{CONTENT / 'tools/src'}",
+    }
+    argv = [sys.executable, *arguments]
+    return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def list_failed(folder: Path, data: Path, *arguments: str) -> list[str]:
+    """The tests of test_submission.py that fail."""
+    done = run_python(folder, data, "-m", "pytest", "test_submission.py", "-q", "-p", "no:cacheprovider", *arguments)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    return sorted({line.split("::")[1].split("[")[0].split(" ")[0] for line in lines})
+
+
+def test_parameters_and_shapes(solution: Callable[[str], ModuleType]) -> None:
+    """About 70 000 parameters, with and without sharing."""
+    models = solution("models")
+    for sharing, nb_parameters in ((False, 69462), (True, 69772)):
+        model = models.PairNet(sharing)
+        assert models.count_parameters(model) == nb_parameters
+        output, digits = model(torch.randn(5, 2, 14, 14))
+        assert output.shape == (5, 2) and digits.shape == (5, 2, 10)
+
+
+def test_what_sharing_means(solution: Callable[[str], ModuleType]) -> None:
+    """The same picture gets the same scores at both places, if and only if the weights are shared."""
+    models = solution("models")
+    twice = torch.randn(5, 1, 14, 14).repeat(1, 2, 1, 1)
+    for sharing in (False, True):
+        _, digits = models.PairNet(sharing)(twice)
+        assert torch.allclose(digits[:, 0], digits[:, 1]) == sharing
+
+
+def test_the_auxiliary_loss_teaches_digits(solution: Callable[[str], ModuleType]) -> None:
+    models, training = solution("models"), solution("training")
+    classes = torch.randint(10, (300, 2))
+    input = torch.randn(300, 2, 14, 14) / 4
+    input += 4.0 * (torch.arange(14).view(1, 1, 14, 1) <= classes.view(300, 2, 1, 1))
+    (input,) = training.normalize(input)
+    target = (classes[:, 0] <= classes[:, 1]).long()
+    right = []
+    for auxiliary in (0.0, 1.0):
+        torch.manual_seed(0)
+        model = models.PairNet(sharing=True)
+        training.train_model(model, input, target, classes, auxiliary, nb_epochs=12)
+        right.append((model(input)[1].argmax(2) == classes).float().mean().item())
+    assert right[0] < 0.3 and right[1] > 0.6, right
+
+
+def test_the_solution_trains_on_the_training_set_only(solution: Callable[[str], ModuleType], data: Path) -> None:
+    """Another test set, the same training error."""
+    test = solution("test")
+    sets = [torch.randn(60, 2, 14, 14), torch.randint(2, (60,)), torch.randint(10, (60, 2))]
+    errors = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        others = (torch.randn(60, 2, 14, 14), torch.randint(2, (60,)), torch.randint(10, (60, 2)))
+        errors.append(test.run_round("both", (*sets, *others), seed=0, nb_epochs=2)[0])
+    assert errors[0] == errors[1]
+
+
+def test_the_starter_lacks_what_is_to_be_done(handed_in: Path, data: Path) -> None:
+    """It works, and its tests tell what is missing, and nothing else."""
+    assert list_failed(handed_in, data) == [
+        "test_compares_networks",
+        "test_prints_mean_and_standard_deviation",
+        "test_prints_numbers_of_parameters",
+    ]
+
+
+CHEATS = {
+    "trains on the test set": (
+        "    train_model(model, train_input, train_target, train_classes, nb_epochs)\n",
+        "    train_model(model, torch.cat([train_input, test_input]), torch.cat([train_target, test_target]), None)\n",
+        "test_test_set_is_not_used_for_training",
+    ),
+    "normalizes with the test set": (
+        "mean, std = train_input.mean(), train_input.std()",
+        "mean, std = test_input.mean(), test_input.std()",
+        "test_test_set_is_not_used_for_training",
+    ),
+    "does not learn": ("optimizer.step()", "pass", "test_learns"),
+    "reports the training error": (
+        "compute_error(model, test_input, test_target)",
+        "compute_error(model, train_input, train_target)",
+        "test_errors_are_those_of_the_sets",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_its_tests_catch(handed_in: Path, data: Path, name: str) -> None:
+    old, new, caught_by = CHEATS[name]
+    text = (handed_in / "training.py").read_text()
+    assert text.count(old) == 1
+    (handed_in / "training.py").write_text(text.replace(old, new))
+    assert list_failed(handed_in, data, "-k", caught_by) == [caught_by]
