@@ -40,11 +40,11 @@ def load_checks(number: int) -> list[Check]:
 
 def load_student(code: Code, checks: Sequence[Check]) -> Student:
     """Execute what `code` defines; a statement that fails does not keep the others from being executed."""
-    asked = {name for check in checks for name in (check.label, *check.others)}
+    asked = frozenset(name for check in checks for name in (check.label, *check.others))
     module = ModuleType("student")
     module.__file__ = str(code.path)
     sys.modules[module.__name__] = module  # where dataclasses, for one, look up the types of their fields
-    student = Student(code, select(code, asked), vars(module))
+    student = Student(code, select(code, asked), vars(module), asked=asked)
     flags = find_future_flags(code.body)
     for statement in student.selection.statements:
         tree = ast.fix_missing_locations(ast.Module([statement], type_ignores=[]))

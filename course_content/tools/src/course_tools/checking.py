@@ -71,6 +71,7 @@ class Student:
     selection: Selection
     namespace: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)  # name -> why its definition or import failed
+    asked: frozenset[str] = frozenset()  # names that the checks want
     faulty: set[str] = field(default_factory=set)  # labels whose checks so far found something wrong, or missing
 
     def get(self, name: str) -> Any:
@@ -87,7 +88,7 @@ class Student:
         if name in self.selection.left_out:
             where = self.code.place(self.selection.left_out[name])
             raise Finding(f"{name}: {where} computes it while the program runs: define it with def or class")
-        known = [own for own in self.selection.definitions if not own.startswith("_")]
+        known = [own for own in self.selection.definitions if own not in self.asked]
         for close in difflib.get_close_matches(name.lower(), [own.lower() for own in known], n=1, cutoff=0.8):
             written = next(own for own in known if own.lower() == close)
             raise Finding(f"{name}: not in the file, but {written} is: is it the same with another name?")
@@ -277,4 +278,5 @@ def shorten(text: str, length: int = 160) -> str:
     """The first line of `text`, printable, not longer than `length`."""
     lines = [line for line in text.strip().splitlines() if line.strip()] or ["no message"]
     line = "".join(character if character.isprintable() else "?" for character in lines[0].strip())
+    line = line.removesuffix(", but expected one of:")  # of torch: what follows takes many lines
     return line if len(line) <= length else line[: length - 3] + "..."

@@ -1,6 +1,6 @@
 """Checks of practical 3: a perceptron with one hidden layer, its gradients by hand."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -130,6 +130,9 @@ def forward(student: Student) -> Iterator[str]:
         yield f"forward_pass: gives {describe(result)}, expected five tensors: x0, s1, x1, s2, x2"
         return
     right = run_forward(*parameters, x)
+    if is_permuted(result, right):
+        yield f"forward_pass: the five tensors are not in the order {', '.join(FORWARD)}"
+        return
     values = [
         student.tensor(f"forward_pass: {name}", value, tuple(expected.shape))
         for name, value, expected in zip(FORWARD, result, right, strict=True)
@@ -147,6 +150,19 @@ def forward(student: Student) -> Iterator[str]:
         if not torch.allclose(value, expected, atol=1e-6):
             hints = [text for text, wrong in mistakes.items() if torch.allclose(value, wrong, atol=1e-6)]
             yield f"forward_pass: {name} is wrong" + (f": {hints[0]}" if hints else "")
+
+
+def is_permuted(result: Sequence[Any], right: Sequence[Tensor]) -> bool:
+    """Whether the results are the right tensors in another order."""
+
+    def find(value: Any) -> int | None:
+        for index, tensor in enumerate(right):
+            if isinstance(value, Tensor) and value.shape == tensor.shape and torch.allclose(value.to(tensor), tensor):
+                return index
+        return None
+
+    found = [find(value) for value in result]
+    return None not in found and len(set(found)) == len(right) and found != list(range(len(right)))
 
 
 @check("backward_pass")
@@ -226,6 +242,8 @@ def list_mistakes(
 
 @check("backward_pass")
 def accumulation(student: Student) -> Iterator[str]:
+    if "backward_pass" in student.faulty:
+        return
     parameters, _, _ = make_network(6, 5, 3)
     gradients = [torch.zeros_like(parameter) for parameter in parameters]
     total = [torch.zeros_like(parameter) for parameter in parameters]
