@@ -23,7 +23,7 @@ train_input.shape
 #
 # Add two Boolean parameters, `skip_connections` and `batch_normalization`, to both classes, `ResNetBlock` and `ResNet`.
 # Both are `True` unless they are given. Without skip connections, a block does not add its input to its output; without
-# batch normalization the network has no `nn.BatchNorm2d` at all: not in the blocks, not after the first convolution.
+# batch normalization there is none at all: not in the blocks, not after the first convolution. All else stays.
 #
 # *Useful: `nn.Identity()` does nothing. Call them by name: `ResNet(30, 10, skip_connections=False)`.*
 

@@ -86,8 +86,8 @@ def get_stats(
         loss = criterion(model(input[sample : sample + 1]), target[sample : sample + 1])
         model.zero_grad()
         loss.backward()
-        for number, block in enumerate(model.resnet_blocks):
-            norms[number, sample] = block.conv1.weight.grad.norm()
+        gradients = [block.conv1.weight.grad for block in model.resnet_blocks]
+        norms[:, sample] = torch.stack([gradient.norm() for gradient in gradients])
     return norms
 
 
@@ -126,8 +126,7 @@ def main() -> None:
         norms[name] = get_stats(*setting, nb_samples, train_set)
         means = norms[name].mean(1)
         print(f"{name:26} {means[0]:9.2e}   {means[14]:9.2e}  {means[29]:9.2e}", flush=True)
-    if not options.tiny:
-        plot(norms, Path("practical_6.png"))
+    plot(norms, (options.json or Path("practical_6")).with_suffix(".png"))
     means = {name: values.mean(1).tolist() for name, values in norms.items()}
     report.write(options, practical=6, data=prologue.get_data_source("cifar10"), nb_samples=nb_samples, means=means)
 
