@@ -165,8 +165,27 @@ def test_functions_that_are_hidden_or_have_a_similar_name_are_found(tmp_path: Pa
     ]
 
 
+@needs_torch
+def test_an_import_that_ends_python_is_told(tmp_path: Path) -> None:
+    (tmp_path / "rude.py").write_text("import os\nos._exit(3)\n")
+    (tmp_path / "practical_3.py").write_text("import rude\n" + SIGMA)
+    done = start("3", cwd=tmp_path)
+    told = "course-check: practical_3.py: one of its imports: ends Python: return a value instead\n"
+    assert (done.stderr, done.returncode) == (told, 2)
+
+
+@needs_torch
+def test_the_file_that_is_taken_is_named_with_the_one_that_is_not(tmp_path: Path) -> None:
+    (tmp_path / "practicals/practical-3").mkdir(parents=True)
+    (tmp_path / "practical_3.py").write_text(SIGMA)
+    (tmp_path / "practicals/practical-3/practical_3.py").write_text("def sigma(:")
+    os.utime(tmp_path / "practical_3.py", (1, 1))
+    first = start("3", cwd=tmp_path).stdout.splitlines()[0]
+    assert first == "practical 3: practicals/practical-3/practical_3.py, which you changed after practical_3.py"
+
+
+@needs_torch
 def test_a_syntax_error_is_one_line_with_its_place(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
     (tmp_path / "practical_3.py").write_text("def sigma(x:\n    return x\n")
     done = start("3", cwd=tmp_path)
     assert done.stdout.splitlines()[1:] == ["wrong  practical_3.py, line 1: '(' was never closed"]
@@ -232,24 +251,24 @@ class TestWhichFile:
         skeleton = (PRACTICALS / "practical-3/practical_3.py").read_text()
         self.write(tmp_path / "a/practical_3.py", skeleton, age=1)
         newer = self.write(tmp_path / "b/practical_3.py", SIGMA, age=10)
-        self.write(tmp_path / "c/practical_3.py", SIGMA, age=20)
+        older = self.write(tmp_path / "c/practical_3.py", SIGMA, age=20)
         folders = [tmp_path / name for name in ("a", "b", "c", "nothing")]
-        assert check.find_file(3, self.practical, folders) == newer
+        assert check.find_files(3, self.practical, folders) == [newer, older]
 
     def test_an_untouched_one_where_there_is_nothing_else(self, tmp_path: Path) -> None:
         path = self.write(tmp_path / "practical_3.py", "def sigma(x): ...", age=0)
-        assert check.find_file(3, self.practical, [tmp_path]) == path
+        assert check.find_files(3, self.practical, [tmp_path]) == [path]
 
     def test_one_with_a_syntax_error_was_changed(self, tmp_path: Path) -> None:
         broken = self.write(tmp_path / "a/practical_3.py", "def sigma(", age=10)
         self.write(tmp_path / "b/practical_3.py", "def sigma(x): ...", age=0)
-        assert check.find_file(3, self.practical, [tmp_path / "a", tmp_path / "b"]) == broken
+        assert check.find_files(3, self.practical, [tmp_path / "a", tmp_path / "b"]) == [broken]
 
     def test_a_notebook_beside_the_file(self, tmp_path: Path) -> None:
-        self.write(tmp_path / "practical_3.py", SIGMA, age=10)
+        file = self.write(tmp_path / "practical_3.py", SIGMA, age=10)
         notebook = {"cells": [{"cell_type": "code", "source": "def sigma(x): return 1"}]}
         path = self.write(tmp_path / "practical-3.ipynb", json.dumps(notebook), age=1)
-        assert check.find_file(3, self.practical, [tmp_path]) == path
+        assert check.find_files(3, self.practical, [tmp_path]) == [path, file]
 
     def test_folders_are_those_of_the_course(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))

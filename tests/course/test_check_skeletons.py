@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from course_tools.checks import PRACTICALS
-from course_tools.student_code import is_stub, read_code, select
+from course_tools.student_code import is_stub, select
+from course_tools.student_file import read_code
 
 CONTENT = Path(__file__).parents[2] / "course_content/practicals"
 

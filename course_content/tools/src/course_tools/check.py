@@ -21,8 +21,9 @@ from typing import Any
 from course_tools.check_run import OK, TODO, WRONG
 from course_tools.checks import PRACTICALS, Practical
 from course_tools.machine import CourseError, Machine, load_course
-from course_tools.student_code import UnusableFileError, is_stub, read_code
+from course_tools.student_code import is_stub
 from course_tools.student_code import select as select_code
+from course_tools.student_file import UnusableFileError, read_code
 
 START_LIMIT = 180.0  # seconds until torch is imported: from a cold disk it takes its time
 LOAD_LIMIT = 60.0  # seconds for the imports and definitions of the student's file
@@ -122,12 +123,12 @@ def run(number: int, path: Path, time_limit: float | None = None) -> Iterator[Ex
         faulty = [exercise.label for exercise in exercises.values() if exercise.status != OK]
         child = Child(number, path, sorted(done), faulty)
         try:
-            message = wait(child, START_LIMIT, "Python and torch do not start: course-doctor may know why")
+            message = wait(child, START_LIMIT, "Python and torch", "torch cannot be imported, see course-doctor")
             labels, limits = message["labels"], message["limits"]
             for index, label in enumerate(labels):
                 if not done:
                     exercises.setdefault(label, Exercise(label, set())).remaining.add(index)
-            wait(child, LOAD_LIMIT, f"{path.name}: its imports and definitions take more than {LOAD_LIMIT:g} s")
+            wait(child, LOAD_LIMIT, f"{path.name}: its imports and definitions", f"{path.name}: one of its imports")
             while (index := next((index for index in range(len(labels)) if index not in done), None)) is not None:
                 exercise, limit = exercises[labels[index]], time_limit or limits[index]
                 try:
@@ -153,27 +154,28 @@ def run(number: int, path: Path, time_limit: float | None = None) -> Iterator[Ex
             return
 
 
-def wait(child: Child, seconds: float, reason: str) -> dict[str, Any]:
-    """The next message of `child`; raises CourseError with `reason` when it does not come in time."""
+def wait(child: Child, seconds: float, late: str, ended: str) -> dict[str, Any]:
+    """The next message of `child`; raises CourseError when it comes too `late`, or when the child `ended` first."""
     try:
         return child.read(seconds)
     except TimeoutError:
-        raise CourseError(reason) from None
-    except Ended as ended:
-        raise CourseError(f"{reason} ({ended})") from None
+        raise CourseError(f"{late} take more than {seconds:g} s") from None
+    except Ended as error:
+        raise CourseError(f"{ended}: {error}") from None
 
 
-def find_file(number: int, practical: Practical, folders: Sequence[Path]) -> Path:
-    """The most recently changed file of the practical in one of `folders`, of those with something of the student's.
+def find_files(number: int, practical: Practical, folders: Sequence[Path]) -> list[Path]:
+    """The files of the practical in `folders` that the student changed, last changed first; if none, one as it came.
 
-    Raises UnusableFileError when there is none.
+    Raises UnusableFileError when there is none at all.
     """
     found = list(dict.fromkeys(path.resolve() for folder in folders for path in list_files(folder, practical)))
     if not found:
         names = " or ".join(practical.files)
         places = f"this folder, practicals/practical-{number} or the course's folder"
         raise UnusableFileError(f"no {names} in {places}: give its name, course-check {number} FILE")
-    return max(found, key=lambda path: (is_written(path, practical), path.stat().st_mtime))
+    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return [path for path in found if is_written(path, practical)] or found[:1]
 
 
 def list_files(folder: Path, practical: Practical) -> Iterator[Path]:
@@ -239,12 +241,13 @@ def wants_colour() -> bool:
 def check(number: int, file: str | None, time_limit: float | None = None) -> int:
     """Check one file and print the report; returns the exit status. Raises UnusableFileError and CourseError."""
     practical = PRACTICALS[number]
-    path = Path(file) if file else find_file(number, practical, list_folders(number, Machine()))
-    path = path.absolute()
+    found = [Path(file)] if file else find_files(number, practical, list_folders(number, Machine()))
+    path, *older = [path.absolute() for path in found]
     code = read_code(path)
     if not find_spec("torch"):
         raise UnusableFileError(f"{sys.executable} has no torch: use the course's own Python")
-    print(f"practical {number}: {show_path(path)}", flush=True)
+    beside = f", which you changed after {show_path(older[0])}" if older else ""
+    print(f"practical {number}: {show_path(path)}{beside}", flush=True)
     colour = wants_colour()
     if code.problems:
         for problem in code.problems:

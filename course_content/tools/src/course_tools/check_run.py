@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 from course_tools.checking import Check, Finding, NotDone, Student, list_checks, shorten
-from course_tools.student_code import Code, read_code, select
+from course_tools.student_code import select
+from course_tools.student_file import Code, read_code
 
 OK, WRONG, TODO, SKIPPED = "ok", "wrong", "todo", "skipped"
 MOST_LINES = 5  # of one check: more would hide the others

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from course_tools.student_code import Code, Selection, find_loop, is_stub
+from course_tools.student_code import Selection, find_loop, is_stub
+from course_tools.student_file import Code
 
 if TYPE_CHECKING:
     from torch import Tensor
