@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 PROGRAM = "projects/pairs/solutions/test.py"
-# Test errors in percent. Real: published, 32 rounds, mean +- 3 standard deviations, and for another network 3 more.
+# Test errors in percent. Real: published, 32 rounds of another network, 16.7, 12.7, 6.6 and 5.0: a margin of 4 to 8.
+# Stand-in, version 1: 22.0 +- 1.3, 19.2 +- 1.8, 9.9 +- 1.4, 7.7 +- 1.1 in 10 rounds: 3 of these standard deviations.
 RANGES = {
     "real": {"plain": (9, 25), "sharing": (5, 21), "auxiliary": (1, 12), "both": (0, 11)},
-    "stand-in": {"plain": (17, 29), "sharing": (13, 25), "auxiliary": (6, 14), "both": (4, 12)},
+    "stand-in": {"plain": (18, 26), "sharing": (13, 25), "auxiliary": (5.5, 14.5), "both": (4, 11.5)},
 }
 
 

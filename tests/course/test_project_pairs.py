@@ -13,6 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed beside pytest: no project can be tested here")
 
+from checked import vary  # noqa: E402
+
 CONTENT = Path(__file__).parents[2] / "course_content"
 FOLDER = CONTENT / "projects/pairs"
 
@@ -137,29 +139,21 @@ def test_the_starter_lacks_what_is_to_be_done(handed_in: Path, data: Path) -> No
 
 
 CHEATS = {
-    "trains on the test set": (
-        "    train_model(model, train_input, train_target, train_classes, nb_epochs)\n",
+    "test set": {
+        "    train_model(model, train_input, train_target, train_classes, nb_epochs)\n":
         "    train_model(model, torch.cat([train_input, test_input]), torch.cat([train_target, test_target]), None)\n",
-        "test_test_set_is_not_used_for_training",
-    ),
-    "normalizes with the test set": (
-        "mean, std = train_input.mean(), train_input.std()",
-        "mean, std = test_input.mean(), test_input.std()",
-        "test_test_set_is_not_used_for_training",
-    ),
-    "does not learn": ("optimizer.step()", "pass", "test_learns"),
-    "reports the training error": (
-        "compute_error(model, test_input, test_target)",
-        "compute_error(model, train_input, train_target)",
-        "test_errors_are_those_of_the_sets",
-    ),
+        "compute_error(model, test_input, test_target)": "compute_error(model, train_input, train_target)",
+    },
+    "no learning": {"optimizer.step()": "pass"},
+}  # fmt: skip
+CAUGHT = {
+    "test set": ["test_errors_are_those_of_the_sets", "test_test_set_is_not_used_for_training"],
+    "no learning": ["test_learns"],
 }
 
 
 @pytest.mark.parametrize("name", CHEATS)
 def test_its_tests_catch(handed_in: Path, data: Path, name: str) -> None:
-    old, new, caught_by = CHEATS[name]
-    text = (handed_in / "training.py").read_text()
-    assert text.count(old) == 1
-    (handed_in / "training.py").write_text(text.replace(old, new))
-    assert list_failed(handed_in, data, "-k", caught_by) == [caught_by]
+    path = handed_in / "training.py"
+    path.write_text(vary(path.read_text(), *CHEATS[name].items()))
+    assert list_failed(handed_in, data, "-k", " or ".join(CAUGHT[name])) == CAUGHT[name]

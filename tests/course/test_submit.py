@@ -547,6 +547,12 @@ def test_data_of_the_course_in_the_home(submit: Submit, home: Path) -> None:
     assert result.run["data"] == str(data)
 
 
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # a uid that /etc/passwd does not know
+    assert submit_run.find_home() == Path("/")
+
+
 def test_pdf_pages(tmp_path: Path) -> None:
     import zlib
 

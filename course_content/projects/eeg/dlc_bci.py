@@ -102,7 +102,8 @@ def explain_missing(path: Path) -> str:
 
 def find_root() -> Path | None:
     """The first folder with sp1s_aa_train.txt: ./data, or bci in the course's data folders; None when there is none."""
-    course = [os.environ.get("PYTORCH_DATA_DIR"), Path.home() / ".local/share/course-data", "/opt/course/data"]
+    home = os.environ.get("HOME", "/")
+    course = [os.environ.get("PYTORCH_DATA_DIR"), f"{home}/.local/share/course-data", "/opt/course/data"]
     folders = [Path("data"), *(Path(folder) / "bci" for folder in course if folder)]
     return next((folder for folder in folders if (folder / "sp1s_aa_train.txt").is_file()), None)
 

@@ -74,8 +74,8 @@ def run_test(
     sources = submission_sources.read_sources(place)
     project = project or sources.project
     environ, data = find_data(place)
-    homes = list(dict.fromkeys([Path.home(), Path(os.path.realpath(Path.home()))]))
-    homes = [home for home in [*homes, source.resolve()] if home != Path("/")]
+    home = submit_run.find_home()
+    homes = [path for path in dict.fromkeys([home, home.resolve(), source.resolve()]) if path != Path("/")]
     before = list_state(copy.folder)
     python = [sys.executable, "-s"]
     ended = submit_run.run(
@@ -126,7 +126,7 @@ def last_line(text: str) -> str:
 def find_data(place: Path) -> tuple[dict[str, str], str]:
     """The environment with the course's data, which lie where the student's home has them, and where that is."""
     environ = dict(os.environ)
-    own = Path.home() / ".local/share/course-data"
+    own = submit_run.find_home() / ".local/share/course-data"
     if "PYTORCH_DATA_DIR" not in environ and own.is_dir() and not (place / "data").is_dir():
         environ["PYTORCH_DATA_DIR"] = os.fspath(own)
     return environ, environ.get("PYTORCH_DATA_DIR", "")

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from course_tools.submission import TEST, Copy, count_pages, format_size
 from course_tools.submission_sources import FRAMEWORK, PAIRS, Sources
 from course_tools.submit_launch import HOOK
-from course_tools.submit_run import Ended
+from course_tools.submit_run import Ended, find_home
 
 ARCHIVE_NAME = re.compile(r"Proj(_\d+)+\.zip")
 ERROR = re.compile(r"^[\w.]*(Error|Exception|Interrupt|Exit|Warning|Iteration)\b.*")
@@ -139,12 +139,12 @@ def explain_missing(ended: Ended, sources: Sources) -> Iterator[tuple[str, str]]
 
 def find_elsewhere(name: str) -> list[str]:
     """Where the student may have a module that the environment does not have, as the student would say it."""
-    home = Path.home()
+    home = find_home()
     folders = [Path(site.getusersitepackages())]
     folders += sorted(home.glob(".local/lib/python3*/site-packages"))
     folders += [Path(entry) for entry in sys.path if entry]
     for pattern in ("*/lib/python3*/site-packages", "*/envs/*/lib/python3*/site-packages"):
-        folders += sorted(home.glob(pattern))
+        folders += sorted(home.glob(pattern)) if home != Path("/") else []
     places = []
     for folder in dict.fromkeys(folders):
         with suppress(OSError, ImportError, ValueError):

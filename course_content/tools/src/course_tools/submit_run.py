@@ -140,6 +140,12 @@ def find_course() -> Iterator[Path]:
             yield folder
 
 
+def find_home() -> Path:
+    """The student's home; "/" for a user without one, as in a container with any uid."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home raises)
+    return home if home.is_absolute() else Path("/")
+
+
 def watch(process: "subprocess.Popen[bytes]", ended: Ended, deadline: float) -> None:
     """Read what the program prints until it ends or its time is over."""
     assert process.stdout
