@@ -125,21 +125,19 @@ def run(number: int, path: Path, time_limit: float | None = None) -> Iterator[Ex
         try:
             message = wait(child, START_LIMIT, "Python and torch", "torch cannot be imported, see course-doctor")
             labels, limits = message["labels"], message["limits"]
-            for index, label in enumerate(labels):
-                if not done:
-                    exercises.setdefault(label, Exercise(label, set())).remaining.add(index)
+            if not exercises:
+                for position, label in enumerate(labels):
+                    exercises.setdefault(label, Exercise(label, set())).remaining.add(position)
             wait(child, LOAD_LIMIT, f"{path.name}: its imports and definitions", f"{path.name}: one of its imports")
-            while (index := next((index for index in range(len(labels)) if index not in done), None)) is not None:
-                exercise, limit = exercises[labels[index]], time_limit or limits[index]
+            while waiting := [position for position in range(len(labels)) if position not in done]:
+                exercise, limit = exercises[labels[waiting[0]]], time_limit or limits[waiting[0]]
                 try:
                     message = child.read(limit)
                 except (TimeoutError, Ended) as error:
                     late = f"takes more than {limit:g} s: does a loop never end?"
                     reason = str(error) if isinstance(error, Ended) else late
-                    others = [index for index in exercise.remaining if index not in done]
-                    for other in others:  # they would wait as long
-                        exercise.add(other, WRONG, [f"{exercise.label}: {reason}"])
-                    done |= set(others)
+                    done |= exercise.remaining  # its other checks would wait as long
+                    exercise.add(waiting[0], WRONG, [f"{exercise.label}: {reason}"])
                     yield exercise
                     break
                 exercise.add(message["number"], message["status"], message["lines"])
