@@ -2,7 +2,7 @@
 # # Practical 2: nearest neighbour and PCA
 #
 # You classify images by the training sample that is closest, then ask how many dimensions that really needs: you
-# project the images on random directions, and on those of principal component analysis. About two hours.
+# project the images on random directions, and on those of principal component analysis. About an hour and a half.
 #
 # Write your functions in the cells below, or in the file `practical_2.py` beside this notebook. Save (Ctrl-S), and
 # check what you have as often as you like with `!course-check 2`: it needs no data, and says for each function `ok`,
