@@ -66,5 +66,20 @@ def make_cifar10(folder: Path, counts: tuple[int, int], report: Report) -> None:
 
 
 def write_pickle(path: Path, content: dict[bytes, Any]) -> None:
-    """Write `content` in a protocol that keeps bytes as bytes."""
-    path.write_bytes(pickle.dumps(content, protocol=4))
+    """Write `content` as Python 2 did, whose strings a reader may take for bytes or for text, as it likes."""
+    with path.open("wb") as stream:
+        OldPickler(stream, protocol=2).dump(content)
+
+
+class OldPickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+    """Writes bytes as the strings of Python 2: the real files have them, and every program for them expects them."""
+
+    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+
+    def save_string(self, value: bytes) -> None:
+        size = len(value)
+        self.write(b"U" + bytes([size]) if size < 256 else b"T" + struct.pack("<i", size))
+        self.write(value)
+        self.memoize(value)
+
+    dispatch[bytes] = save_string
