@@ -253,7 +253,7 @@ def list_columns(
     yield f"takes a mean of a gradient's elements: {wanted}", means[0], means[1]
     yield "gives the blocks from the last to the first", measure(one).flip(0), measure(two).flip(0)
     yield f"takes a block's weights: {wanted}", measure(weights), measure(weights)
-    others = {
+    others: dict[str, list[Any]] = {
         "biases of its first convolution": [layer.bias for layer in firsts],
         "second convolution": [layer.weight for layer in seconds],
     }

@@ -4,7 +4,7 @@ import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ def write_pickle(path: Path, content: dict[bytes, Any]) -> None:
 class OldPickler(pickle._Pickler):  # type: ignore[name-defined,misc]
     """Writes bytes as the strings of Python 2: the real files have them, and every program for them expects them."""
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
 
     def save_string(self, value: bytes) -> None:
         size = len(value)
