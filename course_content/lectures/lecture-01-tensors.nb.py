@@ -191,7 +191,8 @@ plt.show()
 
 # %% [markdown]
 # **Rows and columns swapped, channels killed.** Transposed, a picture is mirrored along its diagonal; flipped, from left to
-# right; without a channel, its colours change. Look at the white parts: without red they are cyan, without green magenta.
+# right. Look at the colours when a channel is zero: what was white is cyan without red, magenta without green, yellow without
+# blue.
 
 # %%
 picture = images[7].permute(1, 2, 0)
