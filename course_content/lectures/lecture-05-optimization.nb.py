@@ -265,9 +265,9 @@ for name, xavier in (("default", False), ("Xavier", True)):
 # %% [markdown]
 # ## 6. Looking at the loss
 #
-# A small convnet on 5 000 images of CIFAR10, with three learning rates. Look at the curves: 0.2 is fast and noisy, 0.01 is smooth and
-# slow. Then take the network after 25 epochs with 0.1 and go on with smaller steps: the loss drops at once, because
-# the steps no longer bounce between the walls of the valley.
+# A small convnet on 5 000 images of CIFAR10, with three learning rates. Look at the curves: 0.2 is fast and noisy,
+# 0.01 is smooth and slow. Then take the network after 25 epochs with 0.1 and go on with smaller steps: the loss drops
+# at once, because the steps no longer bounce between the walls of the valley.
 
 # %%
 nb_samples = pick(5000, 500)

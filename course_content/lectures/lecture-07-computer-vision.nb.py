@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Lecture 7: computer vision
 #
-# From classifying a picture to finding what is where in it: a classifier made convolutional, detection with a grid of cells, a
-# class for every pixel, and layers taken over from another task. The pictures are drawn here. Runs in about two minutes.
+# From classifying a picture to finding what is where in it: a classifier made convolutional, detection with a grid of
+# cells, a class for every pixel, and layers taken over from another task. The pictures are drawn here. Runs in about
+# two minutes.
 
 # %%
 # %matplotlib inline
@@ -95,8 +96,8 @@ print(f"test error {classifier_error:.1%}")
 # %% [markdown]
 # ## The same network on larger pictures
 #
-# A linear layer on a map of C x h x w is a convolution with filters of that size. Rewritten so, the network takes pictures of any size
-# and gives a map of scores, with the computation shared between neighbouring windows.
+# A linear layer on a map of C x h x w is a convolution with filters of that size. Rewritten so, the network takes
+# pictures of any size and gives a map of scores, with the computation shared between neighbouring windows.
 
 
 # %%
@@ -136,9 +137,9 @@ for axis, image, name in zip(axes, (scene[0], *score_map[0].softmax(0).cpu()), (
 # %% [markdown]
 # ## Detection with a grid
 #
-# The picture is cut into S x S cells. The cell that holds the centre of an object answers for it: B boxes of (x, y, w, h, confidence),
-# and a score for each of C classes. With S = 7, B = 2 and C = 20 that is a vector of 5 · 2 + 20 = 30 numbers for each cell, a
-# tensor of 7 x 7 x 30.
+# The picture is cut into S x S cells. The cell that holds the centre of an object answers for it: B boxes of (x, y,
+# w, h, confidence), and a score for each of C classes. With S = 7, B = 2 and C = 20 that is a vector of 5 · 2 + 20 =
+# 30 numbers for each cell, a tensor of 7 x 7 x 30.
 
 # %%
 S, B, C = 7, 2, 20
@@ -160,8 +161,9 @@ target = make_target(scene_boxes, 96)
 target.shape, int((target[:, :, 4] > 0).sum())
 
 # %% [markdown]
-# The loss adds four terms: places and sizes of the box that fits best (roots of sizes, so that a pixel matters more in a small box;
-# weighted by 5), its confidence, the confidence of all boxes without an object (weighted by 0.5), and the classes.
+# The loss adds four terms: places and sizes of the box that fits best (roots of sizes, so that a pixel matters more
+# in a small box; weighted by 5), its confidence, the confidence of all boxes without an object (weighted by 0.5), and
+# the classes.
 
 
 # %%
@@ -195,7 +197,8 @@ terms_perfect, terms_zero
 # %% [markdown]
 # ## A class for every pixel
 #
-# Down with strided convolutions, up with transposed ones: the output has the size of the input, and each pixel its scores.
+# Down with strided convolutions, up with transposed ones: the output has the size of the input, and each pixel its
+# scores.
 
 
 # %%
@@ -234,8 +237,8 @@ for axis, image in zip(axes, (scene_input[0, 0], scene_mask[0], pixel_classes[0]
 # %% [markdown]
 # ## DataLoader
 #
-# It shuffles, cuts into mini-batches and, with workers, prepares the next ones meanwhile. Mean and standard deviation of the real
-# MNIST, with pixels from 0 to 1, are 0.13 and 0.31: what you have, says the prologue.
+# It shuffles, cuts into mini-batches and, with workers, prepares the next ones meanwhile. Mean and standard deviation
+# of the real MNIST, with pixels from 0 to 1, are 0.13 and 0.31: what you have, says the prologue.
 
 # %%
 digits, digit_classes, _, _ = prologue.load_data(flatten=False)
@@ -253,8 +256,9 @@ print(f"{nb_batches} mini-batches, mean {digits_mean:.4f}, std {digits_std:.4f}"
 # %% [markdown]
 # ## Layers taken over
 #
-# The first layers of a trained network see edges and corners, which help with other pictures, too. Take those of the classifier, frozen
-# at first, put new layers on top, and train on few samples of another task: is it a large shape or a small one?
+# The first layers of a trained network see edges and corners, which help with other pictures, too. Take those of the
+# classifier, frozen at first, put new layers on top, and train on few samples of another task: is it a large shape or
+# a small one?
 
 
 # %%

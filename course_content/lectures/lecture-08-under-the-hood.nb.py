@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lecture 8: under the hood
 #
-# What a trained network looks at, and what fools it: its units, its filters, its layers in two dimensions, saliency, and inputs
-# made to please it. All networks are trained here. Runs in about two minutes.
+# What a trained network looks at, and what fools it: its units, its filters, its layers in two dimensions, saliency,
+# and inputs made to please it. All networks are trained here. Runs in about two minutes.
 
 # %%
 # %matplotlib inline
@@ -19,7 +19,8 @@ device = prologue.device
 # %% [markdown]
 # ## Twenty lines
 #
-# A network 2 - 20 - 2 on points of two classes. Each hidden unit is zero on a line; watch the lines move to where the classes meet.
+# A network 2 - 20 - 2 on points of two classes. Each hidden unit is zero on a line; watch the lines move to where the
+# classes meet.
 
 # %%
 points = torch.empty(500, 2).uniform_(-1, 1)
@@ -94,8 +95,8 @@ for axis in axes.flatten():
 # %% [markdown]
 # ## Layers in two dimensions
 #
-# t-SNE places samples in the plane so that near ones stay near. On pixels the classes overlap; after the last hidden layer they
-# come apart.
+# t-SNE places samples in the plane so that near ones stay near. On pixels the classes overlap; after the last hidden
+# layer they come apart.
 
 # %%
 nb = prologue.pick(500, 100)
@@ -112,8 +113,8 @@ for axis, (name, values) in zip(axes, (("pixels", test_input[:nb].flatten(1)), (
 # %% [markdown]
 # ## Which pixels matter?
 #
-# **Occlusion**: hide a patch and see how much the score of the class falls. **Saliency**: the gradient of the score with respect to
-# the pixels. **SmoothGrad**: the same, averaged over noisy copies.
+# **Occlusion**: hide a patch and see how much the score of the class falls. **Saliency**: the gradient of the score
+# with respect to the pixels. **SmoothGrad**: the same, averaged over noisy copies.
 
 
 # %%
@@ -146,9 +147,9 @@ saliency = find_saliency(net, digit, digit_class)
 smoothed = smooth(net, digit, digit_class)
 
 # %% [markdown]
-# **Deconvolution** and **guided back-propagation** change one thing on the way back: what a ReLU lets through. The first lets
-# positive gradients through, the second those that are positive *and* met a positive activation. Hooks do it without a change of the
-# network.
+# **Deconvolution** and **guided back-propagation** change one thing on the way back: what a ReLU lets through. The
+# first lets positive gradients through, the second those that are positive *and* met a positive activation. Hooks do
+# it without a change of the network.
 
 
 # %%
@@ -183,7 +184,8 @@ for axis, (name, picture) in zip(axes, pictures.items(), strict=True):
 # %% [markdown]
 # ## An input to please
 #
-# Start from a grey image and go up the gradient of one class's score, with a penalty on the pixels. The network is sure; are you?
+# Start from a grey image and go up the gradient of one class's score, with a penalty on the pixels. The network is
+# sure; are you?
 
 # %%
 wished = []
@@ -204,8 +206,8 @@ for axis, image in zip(axes, wished[:, 0].cpu(), strict=True):
 # %% [markdown]
 # ## Adversarial examples
 #
-# A small step of every pixel in the direction that raises the loss. The image looks the same, the class is another. Random steps of
-# the same size do little.
+# A small step of every pixel in the direction that raises the loss. The image looks the same, the class is another.
+# Random steps of the same size do little.
 
 # %%
 x, t = test_input[:100].to(device), test_target[:100].to(device)
@@ -228,7 +230,8 @@ for axis, z, name in zip(axes, (x, jittered, adversarial), error_of, strict=True
 # %% [markdown]
 # ## Dilated convolutions
 #
-# Layers of dilation 1, 2, 4, 8 see 31 pixels with four filters of three: a unit's receptive field is where its gradient is not zero.
+# Layers of dilation 1, 2, 4, 8 see 31 pixels with four filters of three: a unit's receptive field is where its
+# gradient is not zero.
 
 
 # %%
