@@ -1,14 +1,24 @@
 # Lecture 3: what is separated, what is not, and a gradient by hand.
-assert changes[-1] == 0 and train_error == 0, "zeros and ones are separated by a plane"
-assert test_error < 0.02
+assert changes_plane[-1] == 0 and sum(changes_plane) <= bound
+assert test_error < 0.02 and train_error <= test_error
+if prologue.args.tiny or prologue.get_data_source("mnist") == "real":
+    assert changes[-1] == 0 and train_error == 0, "zeros and ones are separated by a plane"
 if prologue.get_data_source("mnist") == "real" and not prologue.args.tiny:
-    assert changes[0] < 100 and len(changes) < 15 and test_error < 0.003
-assert w.numel() == 785
-assert lda_error < naive_error < 0.3
-assert changes_plain[-1] > 0 and changes_product[-1] == 0
+    # Published: 64 changes in the first epoch, 9 epochs, 0.14 %; for which scale and offset is not known.
+    assert changes[0] < 150 and len(changes) < 25 and test_error < 0.003, (changes, test_error)
+assert w_digits.numel() == 785
+
+assert lda_error < 0.5 * naive_error < 0.2
+assert losses_gd[0.18][2] < 1e-3 < losses_gd[0.02][2] and losses_gd[0.205][2] > losses_gd[0.205][1]
+assert abs(losses[0] - 0.6931) < 1e-3 and losses[-1] < 0.4 and abs(logistic_error - lda_error) < 0.02
+
+assert changes_plain[-1] > 0 and len(changes_plain) == 100 and changes_product[-1] == 0
 few, *_, many = feature_errors.values()
-assert many[0] < few[0], "more features fit the training samples better"
-assert losses[-1] < losses[0] and abs(losses[0] - 0.6931) < 1e-3
-assert abs(logistic_error - lda_error) < 0.02
-assert deviations[0] > deviations[1] > deviations[2] and deviations[2] < 0.02
-assert agree
+assert many[0] < few[0] < 0.1 and many[1] < few[1]
+if not prologue.args.tiny:
+    assert many[1] < 0.75 * few[1], feature_errors
+
+assert all(deviations[n] > 2.5 * deviations[2 * n] for n in (12, 24)) and deviations[48] < 0.03, deviations
+assert nb_parameters == 39_760
+assert difference < 1e-4
+assert spiral_error < 0.05 and spiral_losses[-1] < 0.2, (spiral_error, spiral_losses[-1])
