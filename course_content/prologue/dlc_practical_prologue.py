@@ -12,11 +12,14 @@ does nothing else: no download, no file, no default device.
                  of ./data, the home folder's (course-data fetch) and the machine's own
   --force_cpu    `prologue.device` is the CPU even where there is a GPU
   --signed_labels   one-hot labels are -1 and +1, as in 2018, instead of 0 and 1
+
+A notebook has no command line: there, set them before the first use, for example `prologue.args.full = True`.
 """
 
 import argparse
 import gzip
 import json
+import math
 import os
 import pickle
 import shutil
@@ -49,12 +52,14 @@ device = torch.device("cuda" if torch.cuda.is_available() and not args.force_cpu
 
 HOME_FOLDER = Path(".local/share/course-data")
 COURSE_FOLDER = Path("/opt/course/data")
+FIRST_FILES = {"mnist": "MNIST/raw/train-images-idx3-ubyte", "cifar10": "cifar-10-batches-py/data_batch_1"}
 TITLES = {"mnist": "MNIST", "cifar10": "CIFAR10"}
 SOURCES = {
     "real": "** The real {}",
     "stand-in": "** A stand-in for {}, not the real one (with a network: course-data fetch)",
 }
-"""What is printed of the data, by where they come from; nothing where that is unknown."""
+"""What is printed of the data, once a program, by where they come from; nothing where that is unknown."""
+told: set[str] = set()
 
 Choice = TypeVar("Choice")
 
@@ -92,11 +97,9 @@ def load_data(
         raise ValueError("--full and --tiny exclude each other: give one of them")
     if args.cifar or cifar:
         print("* Using CIFAR")
-        print_source("cifar10")
         train_input, train_target, test_input, test_target = read_cifar()
     else:
         print("* Using MNIST")
-        print_source("mnist")
         train_input, train_target, test_input, test_target = read_mnist()
     if flatten:
         train_input, test_input = train_input.flatten(1), test_input.flatten(1)
@@ -143,7 +146,13 @@ def get_data_dir(name: str = "mnist") -> Path:
     if named:
         return Path(named)
     places = [Path("data"), Path.home() / HOME_FOLDER, COURSE_FOLDER]
-    return next((place for place in places if (place / name).is_dir()), places[0])
+    return next((place for place in places if has_set(place, name)), places[0])
+
+
+def has_set(place: Path, name: str) -> bool:
+    """Whether the set `name` is in the folder `place`, packed or not; its first file stands for all."""
+    first = place / name / FIRST_FILES[name]
+    return first.is_file() or first.with_name(first.name + ".gz").is_file()
 
 
 def get_data_source(name: str) -> str:
@@ -156,15 +165,17 @@ def get_data_source(name: str) -> str:
 
 
 def print_source(name: str) -> None:
-    """Say whether programs get the real set `name`, where that is known."""
-    line = SOURCES.get(get_data_source(name))
-    if line:
-        print(line.format(TITLES[name]))
+    """Say whether programs get the real set `name`, where that is known and was not said before."""
+    line = SOURCES.get(get_data_source(name), "").format(TITLES[name])
+    if line and line not in told:
+        told.add(line)
+        print(line)
 
 
 def read_mnist() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The whole of MNIST: uint8 images N x 1 x 28 x 28 and int64 classes, training then test; DataNotFoundError."""
     folder = get_data_dir("mnist") / "mnist" / "MNIST" / "raw"
+    print_source("mnist")
     tensors = []
     for part in ("train", "t10k"):
         tensors.append(read_idx(folder / f"{part}-images-idx3-ubyte").view(-1, 1, 28, 28))
@@ -173,31 +184,41 @@ def read_mnist() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def read_idx(path: Path) -> Tensor:
-    """The bytes (uint8) of a file in MNIST's format: 00 00 08 dimensions, big-endian sizes, then the values."""
+    """The bytes (uint8) of a file in MNIST's format: 00 00 08 dimensions, big-endian sizes, then the values.
+
+    Raises DataNotFoundError, and ValueError for a file that is not whole.
+    """
     if path.is_file():
         content = path.read_bytes()
     elif path.with_name(path.name + ".gz").is_file():
         content = gzip.decompress(path.with_name(path.name + ".gz").read_bytes())
     else:
         raise DataNotFoundError(explain_missing(path, "MNIST"))
-    sizes = numpy.frombuffer(content, ">u4", count=content[3], offset=4).tolist()
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=4 + 4 * len(sizes)).view(sizes)
+    offset = 4 + 4 * (content[3] if len(content) > 3 else 0)
+    sizes = numpy.frombuffer(content[4:offset], ">u4").tolist() if len(content) >= offset else []
+    if not sizes or len(content) != offset + math.prod(sizes):
+        raise ValueError(explain_damage(path))
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=offset).view(sizes)
 
 
 def read_cifar() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The whole of CIFAR10: uint8 images N x 3 x 32 x 32 and int64 classes, training then test; DataNotFoundError."""
     folder = get_data_dir("cifar10") / "cifar10" / "cifar-10-batches-py"
+    print_source("cifar10")
     train = [read_cifar_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
     train_input, train_target = (torch.cat(pieces) for pieces in zip(*train, strict=True))
     return train_input, train_target, *read_cifar_batch(folder / "test_batch")
 
 
 def read_cifar_batch(path: Path) -> tuple[Tensor, Tensor]:
-    """One file of CIFAR10's Python version, a pickled dictionary: images and classes."""
+    """One file of CIFAR10's Python version, a pickled dictionary: images and classes; raises as read_idx does."""
     if not path.is_file():
         raise DataNotFoundError(explain_missing(path, "CIFAR10"))
-    with path.open("rb") as file:
-        batch = pickle.load(file, encoding="bytes")  # a file the student put there: trusted as his own code is
+    try:
+        with path.open("rb") as file:
+            batch = pickle.load(file, encoding="bytes")  # a file the student put there: trusted as their own code is
+    except (EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(explain_damage(path)) from error
     return torch.from_numpy(batch[b"data"]).view(-1, 3, 32, 32), torch.tensor(batch[b"labels"])
 
 
@@ -208,3 +229,8 @@ def explain_missing(path: Path, name: str) -> str:
         f"{name} is not on this machine, {path.absolute()} is missing: put the files of {name} into that folder,"
         f" or set PYTORCH_DATA_DIR (or --data_dir) to the folder that holds mnist/ and cifar10/{fetch}"
     )
+
+
+def explain_damage(path: Path) -> str:
+    """The message for a file that is not whole."""
+    return f"{path.absolute()} is not whole, or another file under this name: remove it and get it again"

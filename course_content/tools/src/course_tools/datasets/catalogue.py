@@ -16,9 +16,10 @@ COURSE_FOLDER = "/opt/course/data"
 
 @dataclass(frozen=True)
 class Archive:
-    """A published file: what it is called, and its MD5."""
+    """A published file: what it is called, its size in bytes, and its MD5."""
 
     name: str
+    size: int
     md5: str
 
 
@@ -37,9 +38,14 @@ class DataSet:
         """Where the files lie when the sets are in `folder`."""
         return [folder / self.name / self.place / name for name in self.files]
 
-    def is_whole(self, folder: Path) -> bool:
-        """Whether the set is in `folder`, with all of its files."""
-        return all(path.is_file() for path in self.files_in(folder))
+    def list_missing(self, folder: Path) -> list[str]:
+        """The names of the files that are not in `folder`; MNIST's may be there packed, the prologue reads them so."""
+        names = [path.name for path in self.files_in(folder) if not path.is_file()]
+        return [name for name in names if not (folder / self.name / self.place / f"{name}.gz").is_file()]
+
+    def is_begun(self, folder: Path) -> bool:
+        """Whether the first file is in `folder`: then programs take the set from there, whole or not."""
+        return self.files[0] not in self.list_missing(folder)
 
 
 MNIST = DataSet(
@@ -48,10 +54,10 @@ MNIST = DataSet(
     "MNIST/raw",
     tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")),
     (
-        Archive("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
-        Archive("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
-        Archive("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
-        Archive("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
+        Archive("train-images-idx3-ubyte.gz", 9912422, "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+        Archive("train-labels-idx1-ubyte.gz", 28881, "d53e105ee54ea40749a09fcbcd1e9432"),
+        Archive("t10k-images-idx3-ubyte.gz", 1648877, "9fb629c4189551a2d022fa330f9573f3"),
+        Archive("t10k-labels-idx1-ubyte.gz", 4542, "ec29112dd5afa0611ce80d1b7f02629c"),
     ),
     (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -65,7 +71,7 @@ CIFAR10 = DataSet(
     "CIFAR10",
     "cifar-10-batches-py",
     (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"),
-    (Archive("cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),),
+    (Archive("cifar-10-python.tar.gz", 170498071, "c58f30108f718f92721af3b95e74349a"),),
     ("https://www.cs.toronto.edu/~kriz/",),
 )
 

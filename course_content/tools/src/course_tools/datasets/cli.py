@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from course_tools.datasets import store
-from course_tools.datasets.catalogue import COURSE_FOLDER, HOME_FOLDER, SETS, DataSet
+from course_tools.datasets.catalogue import COURSE_FOLDER, HOME_FOLDER, SETS, SOURCE, DataSet
 from course_tools.datasets.store import DataError, Found
 
 Report = Callable[[int], None]
+CURE = "course-data fetch, or without a network: course-data make"
 
 
 def list_folders() -> list[Path]:
     """Where the prologue looks for a set, in its order."""
     named = os.environ.get("PYTORCH_DATA_DIR")
-    return [Path(named)] if named else [Path("data"), Path.home() / HOME_FOLDER, Path(COURSE_FOLDER)]
+    return [Path(named)] if named else [Path("data"), home_folder(), Path(COURSE_FOLDER)]
 
 
 def find(dataset: DataSet) -> Found | None:
@@ -26,81 +27,106 @@ def find(dataset: DataSet) -> Found | None:
 
 
 def show_status(names: Sequence[str], *, verify: bool) -> int:
-    """Print a line for each set; the exit status is 1 when one is missing or changed."""
+    """Print a line for each set; the exit status is 1 when one is missing, not whole or changed."""
     bad = 0
     for name in names:
-        dataset = SETS[name]
-        found = find(dataset)
+        found = find(SETS[name])
         if not found:
-            print(f"{name:8} missing   course-data fetch, or without a network: course-data make")
+            print(f"{name:8} missing   {CURE}")
             bad = 1
             continue
-        changed = store.find_changed(dataset, found) if verify and found.files else []
-        note = f"   changed: {', '.join(changed)}" if changed else ""
-        print(f"{name:8} {found.source:9} {found.folder / name}{note}")
-        bad |= bool(changed)
+        fault, note = judge(SETS[name], found, verify=verify)
+        print(f"{name:8} {found.source:9} {found.folder.absolute() / name}{note and f'   {note}'}")
+        bad |= fault
     return bad
 
 
-def make_sets(names: Sequence[str], folder: Path, samples: int | None) -> int:
-    """Make the stand-ins of `names` in `folder`."""
+def judge(dataset: DataSet, found: Found, *, verify: bool) -> tuple[bool, str]:
+    """Whether something is wrong with a set, and what there is to say of it."""
+    if found.missing:
+        return True, f"not whole, {', '.join(found.missing)} missing: {CURE}"
+    if verify and not found.files:
+        return False, f"no {SOURCE} beside it: nothing to compare its files with"
+    changed = store.find_changed(dataset, found) if verify else []
+    return bool(changed), f"changed: {', '.join(changed)}" if changed else ""
+
+
+def make_sets(names: Sequence[str], folder: Path | None, samples: int | None) -> int:
+    """Make the stand-ins of `names` in `folder`, or in the home folder's place for them."""
     from course_tools.datasets import stand_in
 
     for name in names:
         dataset = SETS[name]
         refuse_real(dataset, folder)
+        target = folder or home_folder()
         counts = stand_in.COUNTS[name] if samples is None else (samples, max(samples // 5, 1))
         with (
             show_progress(f"making {name}", sum(counts), "image") as report,
-            store.new_set(dataset, folder, "stand-in", stand_in.VERSION, stand_in.NOTES[name]) as out,
+            store.new_set(dataset, target, "stand-in", stand_in.VERSION, stand_in.NOTES[name]) as out,
         ):
             stand_in.make(dataset, out, counts, report)
-        print(f"{name}: a stand-in, in {folder / name}")
+        print(f"{name}: a stand-in, in {target / name}{warn_of_other(dataset, folder)}")
     return 0
 
 
-def refuse_real(dataset: DataSet, folder: Path) -> None:
-    """A real set is not replaced by a stand-in."""
-    found = store.read(dataset, folder)
+def refuse_real(dataset: DataSet, folder: Path | None) -> None:
+    """A real set is not replaced by a stand-in, nor hidden by one in the home folder without being asked."""
+    found = store.read(dataset, folder) if folder else store.read(dataset, home_folder()) or find(dataset)
     if found and found.source == "real":
-        raise DataError(f"{folder / dataset.name} holds the real {dataset.title}: name another folder with --dir")
+        raise DataError(f"{found.folder / dataset.name} holds the real {dataset.title}: name another folder with --dir")
 
 
-def fetch_sets(names: Sequence[str], folder: Path) -> int:
-    """Bring the real sets of `names` into `folder`."""
+def fetch_sets(names: Sequence[str], folder: Path | None) -> int:
+    """Bring the real sets of `names` into `folder`, or into the home folder's place for them."""
     from course_tools.datasets.fetch import fetch
 
     for name in names:
         dataset = SETS[name]
-        found = store.read(dataset, folder)
+        found = store.read(dataset, folder) if folder else find(dataset)
         if found and found.source == "real" and not store.find_changed(dataset, found):
-            print(f"{name}: the real one is in {folder / name} already")
+            print(f"{name}: the real one is in {found.folder / name} already")
             continue
-        downloads = folder / "downloads"
+        target = folder or home_folder()
+        downloads = target / "downloads"
         with (
-            show_progress(f"fetching {name}", None, "B") as report,
-            store.new_set(dataset, folder, "real", 1, f"{dataset.title} as published") as out,
+            show_progress(f"fetching {name}", sum(archive.size for archive in dataset.archives), "B") as report,
+            store.new_set(dataset, target, "real", 1, f"{dataset.title} as published") as out,
         ):
             fetch(dataset, downloads, out, report)
         for archive in dataset.archives:
             (downloads / archive.name).unlink()
         if not any(downloads.iterdir()):
             downloads.rmdir()
-        print(f"{name}: the real one, in {folder / name}")
+        print(f"{name}: the real one, in {target / name}{warn_of_other(dataset, folder)}")
     return 0
 
 
+def warn_of_other(dataset: DataSet, folder: Path | None) -> str:
+    """What to add where programs take another set than the new one in the home folder."""
+    found = None if folder else find(dataset)
+    if not found or found.folder == home_folder():
+        return ""
+    return f", but programs take {found.folder.absolute() / dataset.name} (./data and PYTORCH_DATA_DIR come first)"
+
+
+def home_folder() -> Path:
+    """Where a student's own sets lie."""
+    return Path.home() / HOME_FOLDER
+
+
 @contextmanager
-def show_progress(title: str, total: int | None, unit: str) -> Iterator[Report]:
+def show_progress(title: str, total: int, unit: str) -> Iterator[Report]:
     """Gives a function that is told what was done; a bar shows it on a terminal, one line elsewhere."""
-    if not sys.stderr.isatty():
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        tqdm = None
+    if tqdm and sys.stderr.isatty():
+        with tqdm(desc=title, total=total, unit=unit, unit_scale=True) as bar:
+            yield lambda count: bar.update(count) and None
+    else:
         print(title, file=sys.stderr, flush=True)
         yield lambda count: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(desc=title, total=total, unit=unit, unit_scale=True) as bar:
-        yield lambda count: bar.update(count) and None
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -125,12 +151,13 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def show_path(names: Sequence[str]) -> int:
-    """Print the folder that has all sets of `names`; raises DataError."""
-    for folder in list_folders():
-        if all(SETS[name].is_whole(folder) for name in names):
-            print(folder.absolute())
-            return 0
-    raise DataError(f"no folder has {' and '.join(names)}: course-data status shows what there is")
+    """Print the folder that programs take all sets of `names` from; raises DataError."""
+    sets = [find(SETS[name]) for name in names]
+    folders = {found.folder for found in sets if found and not found.missing}
+    if None not in sets and len(folders) == 1:
+        print(folders.pop().absolute())
+        return 0
+    raise DataError(f"no one folder has {' and '.join(names)}: course-data status shows what there is")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -144,7 +171,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return show_status(names, verify=options.verify)
     if options.command == "path":
         return show_path(names)
-    folder = (options.dir or Path.home() / HOME_FOLDER).absolute()
+    folder = options.dir and options.dir.absolute()
     if options.command == "fetch":
         return fetch_sets(names, folder)
     if options.samples is not None and options.samples < 10:
@@ -158,6 +185,9 @@ def main() -> None:
         sys.exit(run())
     except DataError as error:
         print(f"course-data: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        print(f"course-data: {error.name} is not installed in this Python: use the course's", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("course-data: stopped; what was downloaded is kept", file=sys.stderr)

@@ -1,7 +1,7 @@
 """The stand-in for MNIST: the handwriting that scikit-learn brings along, enlarged and varied to 28 x 28.
 
-Source: the 1797 digits of 43 people in `sklearn.datasets.load_digits`, 8 x 8 pixels of 17 levels each (E. Alpaydin and
-C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998).
+Source: the 1797 digits of 13 people in `sklearn.datasets.load_digits`, 8 x 8 pixels of 17 levels each: the test part of
+E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
 """
 
 from collections.abc import Callable, Iterator

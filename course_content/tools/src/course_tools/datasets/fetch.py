@@ -13,7 +13,7 @@ from course_tools.datasets.catalogue import Archive, DataSet
 from course_tools.datasets.store import DataError
 
 TIMEOUT = 10  # seconds without a byte
-TRIES = 3  # of one mirror
+ANOTHER = "has another file under this name"
 
 Report = Callable[[int], None]
 
@@ -22,12 +22,14 @@ def fetch(dataset: DataSet, downloads: Path, out: Path, report: Report) -> None:
     """Bring the published archives of `dataset` into `downloads`, then unpack its files into `out`.
 
     An archive that is in `downloads` already, laid there by hand perhaps, is taken when its checksum is right.
-    `report(n)` hears of every n bytes. Raises DataError.
+    `report(n)` hears of n bytes more, or fewer when some were of no use. Raises DataError.
     """
     downloads.mkdir(parents=True, exist_ok=True)
     for archive in dataset.archives:
         target = downloads / archive.name
-        if not is_right(target, archive):
+        if is_right(target, archive):
+            report(archive.size)
+        else:
             download(dataset, archive, target, report)
     for archive in dataset.archives:
         unpack(dataset, downloads / archive.name, out)
@@ -35,25 +37,28 @@ def fetch(dataset: DataSet, downloads: Path, out: Path, report: Report) -> None:
 
 def is_right(path: Path, archive: Archive) -> bool:
     """Whether `path` is the published file."""
-    if not path.is_file():
+    if measure(path) != archive.size:
         return False
     with path.open("rb") as stream:
         return file_digest(stream, "md5").hexdigest() == archive.md5  # what was published; no secret hangs on it
+
+
+def measure(path: Path) -> int:
+    """The size of a file in bytes; 0 when there is none."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def download(dataset: DataSet, archive: Archive, target: Path, report: Report) -> None:
     """Try each mirror in turn until one gives the published file; raises DataError with each one's reason."""
     reasons = []
     part = target.with_name(target.name + ".part")
+    report(measure(part))
     with httpx.Client(timeout=TIMEOUT, follow_redirects=True) as client:
         for mirror in dataset.mirrors:
-            reason = try_mirror(client, mirror + archive.name, part, report)
-            if not reason and is_right(part, archive):
+            reason = try_mirror(client, mirror, archive, part, report)
+            if not reason:
                 part.replace(target)
                 return
-            if not reason:
-                part.unlink()  # of no use to the next mirror
-                reason = "sent another file"
             reasons.append(f"{httpx.URL(mirror).host} {reason}")
     raise DataError(
         f"{dataset.name}: {archive.name} cannot be had ({'; '.join(reasons)}): try again with a network,"
@@ -61,34 +66,46 @@ def download(dataset: DataSet, archive: Archive, target: Path, report: Report) -
     )
 
 
-def try_mirror(client: httpx.Client, url: str, part: Path, report: Report) -> str:
-    """Download into `part` what it lacks; returns why it did not work, "" if it did."""
-    reason = ""
-    for _ in range(TRIES):
-        before = part.stat().st_size if part.exists() else 0
+def try_mirror(client: httpx.Client, mirror: str, archive: Archive, part: Path, report: Report) -> str:
+    """Download into `part` what it lacks; returns why it did not work, "" if `part` is the published file now."""
+    began_anew = False
+    while True:
+        before = measure(part)
         try:
-            return read_rest(client, url, part, before, report)
-        except httpx.TransportError as error:
+            reason = read_rest(client, mirror + archive.name, archive, part, report)
+        except httpx.HTTPError as error:
             reason = f"does not answer ({error or type(error).__name__})"
-        if not part.exists() or part.stat().st_size == before:
-            break  # not a byte came: another try would wait in vain
-    return reason
+        if is_right(part, archive):
+            return ""
+        if measure(part) >= archive.size:
+            report(-measure(part))
+            part.unlink()
+            if not before or began_anew:
+                return ANOTHER
+            began_anew = True  # the fault may lie in what was there before
+        elif measure(part) <= before:
+            return reason  # nothing came: another try would wait in vain
 
 
-def read_rest(client: httpx.Client, url: str, part: Path, offset: int, report: Report) -> str:
-    """Append the bytes from `offset` on, or all anew where the server does not serve parts; returns as try_mirror."""
+def read_rest(client: httpx.Client, url: str, archive: Archive, part: Path, report: Report) -> str:
+    """Append the bytes that `part` lacks, or all anew where the server does not serve parts; returns as try_mirror."""
+    offset = measure(part)
+    if offset >= archive.size:
+        return ""
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
     with client.stream("GET", url, headers=headers) as response:
-        if response.status_code == 416:  # nothing follows: the part is whole, or another file
-            return ""
         if response.status_code not in (200, 206):
             return f"answers HTTP {response.status_code}"
-        resumed = response.status_code == 206 and offset
-        report(offset if resumed else 0)
-        with part.open("ab" if resumed else "wb") as out:
+        begin = offset if response.status_code == 206 else 0
+        if int(response.headers.get("Content-Length", archive.size - begin)) != archive.size - begin:
+            return ANOTHER  # the page of a network that wants a login, perhaps: what `part` holds stays
+        report(begin - offset)
+        with part.open("ab" if begin else "wb") as out:
             for chunk in response.iter_raw():
                 out.write(chunk)
                 report(len(chunk))
+                if out.tell() > archive.size:
+                    break
     return ""
 
 

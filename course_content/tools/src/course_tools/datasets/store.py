@@ -1,9 +1,11 @@
 """Sets on the disk: a set appears when it is whole, and says where it comes from."""
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -17,28 +19,30 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """A set that is in a folder: "real", "stand-in" or "unknown", and the digests of its files when it was made."""
+    """What a folder has of a set: "real", "stand-in" or "unknown", the SHA-256 of its files when it was made."""
 
     folder: Path
     source: str
     files: dict[str, str]
+    missing: tuple[str, ...]
 
 
 def read(dataset: DataSet, folder: Path) -> Found | None:
-    """What `folder` has of `dataset`; None when a file is missing."""
-    if not dataset.is_whole(folder):
+    """What `folder` has of `dataset`; None when programs would not take it from there."""
+    if not dataset.is_begun(folder):
         return None
+    missing = tuple(dataset.list_missing(folder))
     try:
         known = json.loads((folder / dataset.name / SOURCE).read_text())
-        return Found(folder, str(known["source"]), dict(known["files"]))
+        return Found(folder, str(known["source"]), dict(known["files"]), missing)
     except (OSError, ValueError, KeyError, TypeError):
-        return Found(folder, "unknown", {})
+        return Found(folder, "unknown", {}, missing)
 
 
 def find_changed(dataset: DataSet, found: Found) -> list[str]:
-    """The names of the files that are not what they were when the set was made."""
+    """The names of the files that are gone, or not what they were when the set was made."""
     paths = dataset.files_in(found.folder)
-    return [path.name for path in paths if hash_file(path) != found.files.get(path.name)]
+    return [path.name for path in paths if not path.is_file() or hash_file(path) != found.files.get(path.name)]
 
 
 @contextmanager
@@ -48,24 +52,65 @@ def new_set(dataset: DataSet, folder: Path, source: str, version: int, note: str
     Nothing of it is seen, and the earlier one stays, unless the block ends well. Raises DataError.
     """
     target = folder / dataset.name
-    beside = folder / f".{dataset.name}.part"
+    beside, former = folder / f".{dataset.name}.part", folder / f".{dataset.name}.old"
     try:
-        shutil.rmtree(beside, ignore_errors=True)
-        (beside / dataset.place).mkdir(parents=True)
-        yield beside / dataset.place
-        files = {name: hash_file(beside / dataset.place / name) for name in dataset.files}
-        about = {"set": dataset.name, "source": source, "version": version, "note": note, "files": files}
-        (beside / SOURCE).write_text(json.dumps(about, indent=1) + "\n")
-        if target.exists():
-            target.rename(folder / f".{dataset.name}.old")
-        beside.rename(target)
+        folder.mkdir(parents=True, exist_ok=True)
+        with hold(folder):
+            refuse_others(dataset, target)
+            try:
+                for leftover in (beside, former):
+                    shutil.rmtree(leftover, ignore_errors=True)
+                (beside / dataset.place).mkdir(parents=True)
+                yield beside / dataset.place
+                files = {name: hash_file(beside / dataset.place / name) for name in dataset.files}
+                about = {"set": dataset.name, "source": source, "version": version, "note": note, "files": files}
+                (beside / SOURCE).write_text(json.dumps(about, indent=1) + "\n")
+                settle(beside)
+                if target.exists():
+                    target.rename(former)
+                beside.rename(target)
+            finally:
+                for leftover in (beside, former):
+                    shutil.rmtree(leftover, ignore_errors=True)
     except OSError as error:
+        reason = error.strerror or type(error).__name__
         raise DataError(
-            f"{error.filename or target}: {error.strerror}: make room, or name a folder you may write with --dir"
+            f"{error.filename or target}: {reason}: make room, or name a folder you may write with --dir"
         ) from error
+
+
+def refuse_others(dataset: DataSet, target: Path) -> None:
+    """Raise DataError where something lies at `target` that this command did not make: it might be dear to somebody."""
+    if target.is_symlink() or (target.exists() and not (target / SOURCE).is_file() and any(target.iterdir())):
+        raise DataError(
+            f"{target} is in the way, and no {dataset.title} that course-data put there: move it elsewhere,"
+            " or name another folder with --dir"
+        )
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Keep others from writing sets into `folder` meanwhile; raises DataError when one does already."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks: then it is the user's business
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataError(f"another course-data writes into {folder}: wait until it is done") from None
+        yield
     finally:
-        for leftover in (beside, folder / f".{dataset.name}.old"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        os.close(descriptor)
+
+
+def settle(folder: Path) -> None:
+    """Wait until all of `folder` is on disk: a machine switched off now must not wake up with names without bytes."""
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def hash_file(path: Path) -> str:
