@@ -36,5 +36,5 @@ assert vanishing["default"] < 1e-3 and vanishing["Xavier"] > 1e-2, vanishing
 # Losses.
 if not prologue.args.tiny:
     assert curves[0.1][-1] < curves[0.01][-1]
-    assert continued[0.02][-1] < curves[0.1][-1]
+    assert continued[0.02][0] < curves[0.1][-1]  # the loss drops at once
 assert test_losses.mean() > 0 and train_losses.numel() == train_input.size(0)
