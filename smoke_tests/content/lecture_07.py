@@ -1,14 +1,27 @@
-# Lecture 7: a classifier and its convolutional twin, a detector's target, pixels, and layers taken over.
-assert classifier_error < 0.15
-assert same_scores and score_map.shape == (1, 3, 17, 17)
-assert cell_size == 30 and target.shape == (7, 7, 30)
-assert all(abs(value) < 1e-5 for value in terms_perfect.values()), terms_perfect
-assert terms_zero["box"] > 0 and terms_zero["class"] > 0 and terms_zero["no object"] == 0
-assert pixel_error < 0.9 * background_error, (pixel_error, background_error)
-assert nb_batches == len(digits) // 100
-if prologue.get_data_source("mnist") == "real":
-    assert abs(digits_mean - 0.1302) < 0.01 and abs(digits_std - 0.3069) < 0.01
-else:
-    assert 0.05 < digits_mean < 0.3 and 0.2 < digits_std < 0.4
-assert frozen_stayed and tuned_moved
-assert frozen_error < 0.4
+"""What lecture 7 must show; run as the last cell of its notebook, in its kernel."""
+
+# Numbers that depend on nothing but the definitions.
+assert cell_length == 30 and target.shape == (1, 7, 7, 30)
+assert target.sum(dim=3)[target[..., 4] == 0].abs().max() == 0 and int((target[..., 4] == 1).sum()) == 3
+assert sum(terms_of_perfect.values()) < 1e-6, terms_of_perfect
+assert abs(terms_of_half["class"] - 3 * 20 * 0.25) < 1e-4, terms_of_half  # 3 objects, 20 scores that are wrong by 1/2
+assert abs(terms_of_half["no object"] - 0.5 * 0.25 * (2 * 49 - 3)) < 1e-4, terms_of_half
+assert score_map.shape == (1, 20, 9, 9) and largest_difference < prologue.pick(1e-3, 1e-3)
+assert abs(batch.mean()) < 0.1 and abs(batch.std() - 1) < 0.1 and batch.shape == (100, 1, 28, 28)
+if (
+    prologue.get_data_source("mnist") == "real"
+):  # published 0.1302 and 0.3069; the whole training set has 0.1307, 0.3081
+    assert abs(digits_mean - 0.1302) < 2e-3 and abs(digits_std - 0.3069) < 3e-3, (digits_mean, digits_std)
+
+# Layers taken over: nothing moves while frozen.
+assert first_layer_moved["frozen"] == 0 and first_layer_moved["free"] > 1e-3, first_layer_moved
+
+# What was trained has learned.
+assert classifier_error < prologue.pick(0.15, 0.8), classifier_error
+assert yolo_loss_after < 0.7 * yolo_loss_before, (yolo_loss_before, yolo_loss_after)
+if not prologue.args.tiny:
+    assert recall > 0.6 and precision > 0.6, (recall, precision)
+    assert mean_iou["FCN"] > 0.5, mean_iou
+    assert digits_error < 0.2, digits_error
+    assert monster_losses["free"] < monster_losses["frozen"], monster_losses
+assert mean_iou["background everywhere"] < 0.05
