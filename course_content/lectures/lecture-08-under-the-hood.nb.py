@@ -1,255 +1,379 @@
 # %% [markdown]
 # # Lecture 8: under the hood
 #
-# What a trained network looks at, and what fools it: its units, its filters, its layers in two dimensions, saliency,
-# and inputs made to please it. All networks are trained here. Runs in about two minutes.
+# What has a network learned, what does it look at, and how is it fooled? Its units as lines, its filters and
+# activations as images, its layers in two dimensions, five ways to ask which pixels matter, inputs made to order,
+# adversarial examples, and the receptive field of dilated convolutions. All networks are trained here.
+#
+# About two minutes to run, an hour to read and play with.
 
 # %%
-# %matplotlib inline
 import dlc_practical_prologue as prologue
+import matplotlib.pyplot as plt
 import torch
-import torch.nn.functional as F
-from matplotlib import pyplot as plt
 from sklearn.manifold import TSNE
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 torch.manual_seed(0)
 device = prologue.device
+pick = prologue.pick  # pick(full, tiny): the second value in test mode
+print(f"device {device}, data: {prologue.get_data_source('mnist')} MNIST")
+
+
+def train(model: nn.Module, x: Tensor, y: Tensor, nb_epochs: int, lr: float) -> None:
+    """Adam, cross-entropy, shuffled batches of 50; afterwards the model is in evaluation mode."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    model.train()
+    for _ in range(nb_epochs):
+        for batch in torch.randperm(x.size(0)).to(device).split(50):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x[batch]), y[batch]).backward()
+            optimizer.step()
+    model.eval()
+
+
+@torch.no_grad()
+def compute_error(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    return (model(x).argmax(dim=1) != y).float().mean().item()
+
+
+def show_images(images: Tensor, title: str = "", per_row: int = 16, height: float = 0.55) -> None:
+    """N x H x W, each scaled to its own range, side by side."""
+    low, high = images.amin(dim=(1, 2), keepdim=True), images.amax(dim=(1, 2), keepdim=True)
+    images = F.pad((images - low) / (high - low).clamp(min=1e-9), (1, 1, 1, 1), value=1.0).detach().cpu()
+    rows = [torch.cat(list(row), dim=1) for row in images.split(per_row)]
+    plt.figure(figsize=(height * per_row, height * len(rows) + 0.25))
+    plt.imshow(torch.cat(rows), cmap="gray")
+    plt.title(title, fontsize=9)
+    plt.axis("off")
+    plt.show()
+
 
 # %% [markdown]
-# ## Twenty lines
+# ## 1. Units are lines
 #
-# A network 2 - 20 - 2 on points of two classes. Each hidden unit is zero on a line; watch the lines move to where the
-# classes meet.
+# A network 2 - 20 - 2 on points of the plane. Each hidden unit is a ReLU, which is zero on one side of a line. Look
+# at the 20 lines before the training, and how they turn to where the classes meet. The border of the network (where
+# the color of the ground changes) has a corner where it crosses a line, and nowhere else.
 
 # %%
-points = torch.empty(500, 2).uniform_(-1, 1)
-labels = (points.norm(dim=1) < 0.6).long()
-small = nn.Sequential(nn.Linear(2, 20), nn.ReLU(), nn.Linear(20, 2))
-optimizer = torch.optim.Adam(small.parameters(), lr=1e-2)
+points = torch.rand(500, 2) * 2 - 1
+labels = (points[:, 1] > 0.5 * torch.sin(4 * points[:, 0])).long()
+points, labels = points.to(device), labels.to(device)
+axis = torch.linspace(-1, 1, 100)
+plane = torch.cartesian_prod(axis, axis).to(device)
+plane_net = nn.Sequential(nn.Linear(2, 20), nn.ReLU(), nn.Linear(20, 2)).to(device)
 
-
-def draw_lines(axis, layer):
-    axis.scatter(*points.t(), c=labels, s=4)
-    t = torch.tensor([-2.0, 2.0])
-    for (u, v), bias in zip(layer.weight.detach(), layer.bias.detach(), strict=True):
-        axis.plot(t, (-bias - u * t) / v, linewidth=0.5, color="black")
-    axis.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[])
-
-
-figure, axes = plt.subplots(1, 3, figsize=(9, 3))
-small_losses = []
-for epoch in range(300):
-    if epoch in (0, 30):
-        draw_lines(axes[0 if epoch == 0 else 1], small[0])
-    loss = F.cross_entropy(small(points), labels)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    small_losses.append(loss.item())
-draw_lines(axes[2], small[0])
+plane_errors = []
+figure, axes = plt.subplots(1, 4, figsize=(10, 2.7), layout="constrained")
+for ax, nb_epochs in zip(axes, (0, 5, 20, pick(200, 30)), strict=True):
+    train(plane_net, points, labels, nb_epochs, lr=1e-2)
+    plane_errors.append(compute_error(plane_net, points, labels))
+    with torch.no_grad():
+        margin = plane_net(plane).diff(dim=1).view(100, 100).t().cpu()
+    ax.contourf(axis, axis, margin, levels=[-1000, 0, 1000], colors=["#cfe3ff", "#ffe0c2"])
+    ax.scatter(*points.cpu().t(), c=labels.cpu(), s=2, cmap="coolwarm")
+    for (u, v), bias in zip(plane_net[0].weight.tolist(), plane_net[0].bias.tolist(), strict=True):
+        closest = -bias / (u**2 + v**2)  # the point of the line u x + v y + bias = 0 that is nearest to the origin
+        ax.axline((closest * u, closest * v), slope=-u / v, color="k", linewidth=0.5)
+    ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[], title=f"{nb_epochs} more epochs: {plane_errors[-1]:.1%}")
+plt.show()
 
 # %% [markdown]
-# ## A network for digits, to be looked into
-
-# %%
-train_input, train_target, test_input, test_target = prologue.load_data(flatten=False, normalize=True)
-net = nn.Sequential(
-    nn.Conv2d(1, 16, 5),
-    nn.ReLU(),
-    nn.MaxPool2d(3),
-    nn.Conv2d(16, 32, 5),
-    nn.ReLU(),
-    nn.MaxPool2d(2),
-    nn.Flatten(),
-    nn.Linear(128, 50),
-    nn.ReLU(),
-    nn.Linear(50, 10),
-).to(device)
-optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
-for _ in range(prologue.pick(25, 15)):
-    for x, t in zip(train_input.split(50), train_target.split(50), strict=True):
-        loss = F.cross_entropy(net(x.to(device)), t.to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-net.eval()
-for parameter in net.parameters():
-    parameter.requires_grad_(False)
-test_error = (net(test_input.to(device)).argmax(1).cpu() != test_target).float().mean().item()
-print(f"test error {test_error:.1%}")
-
-# %% [markdown]
-# Its first filters as images, and what they make of one digit.
-
-# %%
-digit, digit_class = test_input[:1].to(device), int(test_target[0])
-activations = net[1](net[0](digit))[0].cpu()
-figure, axes = plt.subplots(2, 16, figsize=(13, 1.8))
-for number in range(16):
-    axes[0, number].imshow(net[0].weight[number, 0].cpu(), cmap="gray")
-    axes[1, number].imshow(activations[number], cmap="gray")
-for axis in axes.flatten():
-    axis.axis("off")
-
-# %% [markdown]
-# ## Layers in two dimensions
+# ## 2. Filters and activations
 #
-# t-SNE places samples in the plane so that near ones stay near. On pixels the classes overlap; after the last hidden
-# layer they come apart.
+# The convnet of practical 4, on 1 000 digits. Look at the first layer's 5 x 5 filters: strokes and edges. A filter of
+# the second layer has 32 channels; three of them are shown, and they mean little to the eye.
 
 # %%
-nb = prologue.pick(500, 100)
+data = prologue.load_data(cifar=False, normalize=True, flatten=False)
+train_input, train_target, test_input, test_target = (tensor.to(device) for tensor in data)
+first_layers = [nn.Conv2d(1, 32, 5), nn.MaxPool2d(3), nn.ReLU(), nn.Conv2d(32, 64, 5), nn.MaxPool2d(2), nn.ReLU()]
+digit_net = nn.Sequential(*first_layers, nn.Flatten(), nn.Linear(256, 200), nn.ReLU(), nn.Linear(200, 10)).to(device)
+train(digit_net, train_input, train_target, nb_epochs=pick(25, 6), lr=2e-3)
+digit_error = compute_error(digit_net, test_input, test_target)
+print(f"test error {digit_error:.1%}")
+
+show_images(digit_net[0].weight[:, 0], "32 filters of the first layer")
+show_images(digit_net[3].weight[:16, :3].transpose(0, 1).flatten(0, 1), "second layer: 16 filters, 3 of their channels")
+
+# %% [markdown]
+# **What the layers make of one digit.** A forward hook keeps what a module gives, without a change to the network.
+# Look at how many of the maps of the second layer are empty: after the rectifiers, the code of a digit is sparse.
+
+# %%
+kept: dict[int, Tensor] = {}
+
+
+def keep(index: int):
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        kept[index] = output.detach()
+
+    return hook
+
+
+handles = [digit_net[index].register_forward_hook(keep(index)) for index in (2, 5, 8)]
+digit_net(test_input[:1])
+for handle in handles:
+    handle.remove()
+show_images(kept[2][0], "first layer, after pooling and ReLU", per_row=16)
+show_images(kept[5][0], "second layer, after pooling and ReLU", per_row=32, height=0.28)
+sparsity = {index: (activation == 0).float().mean().item() for index, activation in kept.items()}
+print("zero activations:", {f"layer {index}": f"{share:.0%}" for index, share in sparsity.items()})
+
+# %% [markdown]
+# ## 3. Layers in two dimensions: t-SNE
+#
+# t-SNE places samples in the plane so that those which are close remain close; perplexity 50 means that each one
+# cares for about 50 neighbours. Look at the maps from left to right: from layer to layer, the classes (colors) come
+# apart. The number is the proportion of samples whose nearest neighbour in the map has another class.
+
+# %%
+nb_samples = pick(1000, 100)
+layers = {"pixels": 0, "first layer": 3, "second layer": 6, "hidden layer": 9}  # the number of modules to go through
+map_errors = {}
+figure, axes = plt.subplots(1, 4, figsize=(11, 2.8), layout="constrained")
+for ax, (name, nb_modules) in zip(axes, layers.items(), strict=True):
+    with torch.no_grad():
+        values = digit_net[:nb_modules](test_input[:nb_samples]).flatten(1).cpu()
+    tsne = TSNE(perplexity=pick(50, 20), init="pca", random_state=0, max_iter=pick(1000, 250))
+    position = torch.from_numpy(tsne.fit_transform(values.numpy()))
+    nearest = (torch.cdist(position, position) + torch.eye(nb_samples) * 1e9).argmin(dim=1)
+    classes = test_target[:nb_samples].cpu()
+    map_errors[name] = (classes[nearest] != classes).float().mean().item()
+    ax.scatter(*position.t(), c=classes, cmap="tab10", s=3)
+    ax.set(xticks=[], yticks=[], title=f"{name}: {map_errors[name]:.1%}")
+plt.show()
+
+# %% [markdown]
+# ## 4. Which pixels matter?
+#
+# A task where we know the answer: one shape somewhere in a noisy image, 40 x 40; the network must say which. Look at
+# the images: a good explanation should point to the shape, wherever it is.
+
+# %%
+SHAPES = ("disc", "square", "cross")
+
+
+def draw_shapes(nb: int, size: int = 40) -> tuple[Tensor, Tensor, Tensor]:
+    """Images (nb x 1 x size x size, mean about 0), classes (nb), and where the shape is (nb x size x size, Boolean)."""
+    pixel = torch.arange(size) + 0.5
+    radius = torch.empty(nb, 1, 1).uniform_(5, 8)
+    center = radius + (size - 2 * radius) * torch.rand(nb, 1, 2)
+    u = (pixel.view(1, 1, -1) - center[..., :1]).abs() / radius
+    v = (pixel.view(1, -1, 1) - center[..., 1:]).abs() / radius
+    disc, square, cross = u.square() + v.square() < 1, u.maximum(v) < 0.9, (u.maximum(v) < 1) & (u.minimum(v) < 0.3)
+    classes = torch.randint(3, (nb,))
+    inside = torch.stack([disc, square, cross], dim=1)[torch.arange(nb), classes]
+    images = F.interpolate(torch.randn(nb, 1, 8, 8), size=size, mode="bicubic") * 0.4 + 0.3 * torch.randn(
+        nb, 1, size, size
+    )
+    return (images + 1.5 * inside[:, None]).to(device), classes.to(device), inside.to(device)
+
+
+shape_input, shape_target, _ = draw_shapes(pick(4000, 600))
+images, classes, inside = draw_shapes(200)
+convolutions = [nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)]
+more = [nn.Conv2d(32, 32, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32 * 25, 3)]
+shape_net = nn.Sequential(*convolutions, *more).to(device)
+train(shape_net, shape_input, shape_target, nb_epochs=pick(10, 7), lr=2e-3)
+shape_error = compute_error(shape_net, images, classes)
+print(f"test error {shape_error:.1%}; the shape covers {inside.float().mean():.1%} of the pixels")
+show_images(images[:12, 0], ", ".join(SHAPES[number] for number in classes[:12].tolist()), per_row=12, height=0.8)
+
+# %% [markdown]
+# **Occlusion** needs no gradient: put a gray square of 9 x 9 on each place, and note how far the score of the class
+# falls. **Saliency** is the gradient of the score with respect to the pixels: cheap and noisy. **SmoothGrad**
+# averages it over noisy copies of the image.
+
+
+# %%
+def compute_saliency(image: Tensor, number: int) -> Tensor:
+    """The gradient of the score of class `number` for images N x 1 x H x W."""
+    image = image.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(shape_net(image)[:, number].sum(), image)
+    return gradient
+
+
+@torch.no_grad()
+def compute_occlusion(image: Tensor, number: int, width: int = 9) -> Tensor:
+    """How far the score falls (1 x 1 x H x W) when a square around the pixel is hidden; image is 1 x 1 x H x W."""
+    size = image.size(2)
+    pixel = torch.arange(size, device=image.device)
+    hidden = (pixel.view(-1, 1) - pixel.view(1, -1)).abs() <= width // 2  # center x pixel, in one dimension
+    mask = (hidden[:, None, :, None] & hidden[None, :, None, :]).view(-1, 1, size, size)
+    scores = torch.cat([shape_net(image.masked_fill(part, 0.0))[:, number] for part in mask.split(200)])
+    return (shape_net(image)[0, number] - scores).view(1, 1, size, size)
+
+
+def compute_smooth_saliency(image: Tensor, number: int, nb_copies: int = 50, std: float = 0.5) -> Tensor:
+    noisy = image + std * torch.randn(nb_copies, *image.shape[1:], device=image.device)
+    return compute_saliency(noisy, number).mean(dim=0, keepdim=True)
+
+
+# %% [markdown]
+# **Deconvolution** and **guided back-propagation** change one thing on the way back, what a ReLU lets through. The
+# gradient passes where the *activation* was positive; deconvolution passes what is positive in the *gradient*; guided
+# back-propagation demands both. A backward hook on each ReLU does it: look at its return value, which replaces the
+# gradient.
+
+
+# %%
+def compute_with_rule(rule, image: Tensor, number: int) -> Tensor:
+    """The saliency with `rule(gradient with respect to the input, to the output)` in place of the ReLUs' gradient."""
+    relus = [module for module in shape_net if isinstance(module, nn.ReLU)]
+    hooks = [relu.register_full_backward_hook(lambda _, before, after: (rule(before[0], after[0]),)) for relu in relus]
+    result = compute_saliency(image, number)
+    for hook in hooks:
+        hook.remove()
+    return result
+
+
+methods = {
+    "occlusion": compute_occlusion,
+    "saliency": compute_saliency,
+    "SmoothGrad": compute_smooth_saliency,
+    "deconvolution": lambda image, number: compute_with_rule(lambda before, after: F.relu(after), image, number),
+    "guided": lambda image, number: compute_with_rule(lambda before, after: F.relu(before), image, number),
+}
+
+# %% [markdown]
+# **Compared.** Look at the columns: image, occlusion, saliency, SmoothGrad, deconvolution, guided. The number is the
+# share of each map's energy that falls on the shape or right beside it (3 pixels), against the share of the image
+# which that is. Deconvolution points the least: it ignores which units were active for this image.
+
+# %%
+nb_explained = pick(20, 3)
+near = F.max_pool2d(inside[:nb_explained, None].float(), kernel_size=7, stride=1, padding=3)
+maps = {name: [] for name in methods}
+for k in range(nb_explained):
+    for name, compute in methods.items():
+        maps[name].append(compute(images[k : k + 1], classes[k].item()).abs())
+energy_share = {}
+for name in methods:
+    energy = torch.cat(maps[name]).square()
+    energy_share[name] = ((energy * near).sum(dim=(1, 2, 3)) / energy.sum(dim=(1, 2, 3))).mean().item()
+    print(f"{name:13s} {energy_share[name]:.0%} of the energy near the shape")
+area_share = near.mean().item()
+print(f"{'by chance':13s} {area_share:.0%}")
+for k in range(3):
+    title = "image, " + ", ".join(methods) if k == 0 else ""
+    row = torch.cat([images[k], *(maps[name][k][0] for name in methods)])
+    show_images(row, title, per_row=6, height=1.2)
+
+# %% [markdown]
+# ## 5. Inputs made to order
+#
+# Start from a gray image and climb the gradient of one class's score in the digit network. Look at the two rows.
+# Without a penalty the network is certain, and you see noise. With a blur after each step, which takes away what only
+# the network can see, something like a digit comes out.
+
+
+# %%
+def make_inputs(blur: bool, nb_steps: int = pick(200, 60)) -> Tensor:
+    """One image for each of the ten classes (10 x 1 x 28 x 28)."""
+    kernel = torch.tensor([[1.0, 2.0, 1.0], [2.0, 12.0, 2.0], [1.0, 2.0, 1.0]], device=device).view(1, 1, 3, 3) / 24
+    wanted = torch.arange(10, device=device)
+    x = torch.zeros(10, 1, 28, 28, device=device)
+    for _ in range(nb_steps):
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(digit_net(x), wanted, reduction="sum"), x)
+        x = x - 0.5 * gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
+        if blur:
+            x = F.conv2d(x, kernel, padding=1)
+    return x.detach()
+
+
+made, confidence = {}, {}
+for name, blur in (("free", False), ("blurred", True)):
+    made[name] = make_inputs(blur)
+    with torch.no_grad():
+        confidence[name] = digit_net(made[name]).softmax(dim=1).diagonal()
+    print(f"{name:7s}: probability of the wanted class {confidence[name].min():.3f} to {confidence[name].max():.3f}")
+    show_images(made[name][:, 0], name, per_row=10, height=0.9)
+
+# %% [markdown]
+# ## 6. Adversarial examples
+#
+# A step of the same size $\epsilon$ for each pixel, in the direction that raises the loss: the sign of the gradient.
+# Look at the table: random signs of the same size do little. It is the direction that hurts, not the size.
+
+# %%
+x, y = test_input[:200], test_target[:200]
+attacked = x.detach().requires_grad_()
+(gradient,) = torch.autograd.grad(F.cross_entropy(digit_net(attacked), y), attacked)
+attack_errors = {}
+print("epsilon  |change| / |image|  random signs  gradient's signs (error)")
+for epsilon in (0.0, 0.1, 0.2, 0.4):
+    random_signs, worst_signs = epsilon * torch.randn_like(x).sign(), epsilon * gradient.sign()
+    attack_errors[epsilon] = (
+        compute_error(digit_net, x + random_signs, y),
+        compute_error(digit_net, x + worst_signs, y),
+    )
+    print("{:7.1f} {:19.2f} {:13.1%} {:17.1%}".format(epsilon, worst_signs.norm() / x.norm(), *attack_errors[epsilon]))
+
+# %% [markdown]
+# **The smallest change.** For single digits, go on in small steps until the answer changes. Look at the second row:
+# you still read the first row's digits. The third row, the change itself on its own gray scale, does not look like
+# the digit that the network now reads.
+
+# %%
 with torch.no_grad():
-    hidden = net[:9](test_input[:nb].to(device)).cpu()
-perplexity = prologue.pick(50, 20)
-maps = {}
-figure, axes = plt.subplots(1, 2, figsize=(9, 4))
-for axis, (name, values) in zip(axes, (("pixels", test_input[:nb].flatten(1)), ("hidden layer", hidden)), strict=True):
-    maps[name] = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(values.numpy())
-    axis.scatter(*maps[name].T, c=test_target[:nb], cmap="tab10", s=8)
-    axis.set_title(name)
+    right = (digit_net(test_input).argmax(dim=1) == test_target).nonzero().flatten()[:10]
+original = test_input[right]
+fooling = original.clone()
+for _ in range(200):
+    fooling = fooling.detach().requires_grad_()
+    scores = digit_net(fooling)
+    still_right = scores.argmax(dim=1) == test_target[right]
+    if not still_right.any():
+        break
+    (gradient,) = torch.autograd.grad(F.cross_entropy(scores, test_target[right], reduction="sum"), fooling)
+    step = 0.2 * gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
+    fooling = fooling + step * still_right.view(-1, 1, 1, 1)
+fooling = fooling.detach()
+with torch.no_grad():
+    fooled_answers = digit_net(fooling).argmax(dim=1)
+relative_change = (fooling - original).flatten(1).norm(dim=1) / original.flatten(1).norm(dim=1)
+print("digit          ", test_target[right].tolist())
+print("read as        ", fooled_answers.tolist())
+print("relative change", [f"{value:.2f}" for value in relative_change.tolist()])
+show_images(torch.cat([original, fooling, fooling - original])[:, 0], per_row=10, height=0.9)
 
 # %% [markdown]
-# ## Which pixels matter?
+# ## 7. Dilated convolutions
 #
-# **Occlusion**: hide a patch and see how much the score of the class falls. **Saliency**: the gradient of the score
-# with respect to the pixels. **SmoothGrad**: the same, averaged over noisy copies.
+# To see far, a network must be deep, have large filters, or pool, which loses the position. A dilated filter leaves
+# holes between its pixels instead. Look at the receptive field, measured as the pixels where the gradient of one
+# output is not zero: four layers of 3 x 3 filters see 9 x 9 pixels; with dilations 1, 2, 4, 8 they see **31 x 31,
+# with the same number of parameters**.
 
 
 # %%
-def occlude(image, kind, size=7):
-    base = net(image)[0, kind]
-    fall = torch.zeros(28, 28)
-    for row in range(0, 28 - size + 1, 3):
-        for column in range(0, 28 - size + 1, 3):
-            hidden_image = image.clone()
-            hidden_image[:, :, row : row + size, column : column + size] = image.min()
-            change = (base - net(hidden_image)[0, kind]).item()
-            patch = fall[row : row + size, column : column + size]
-            patch.copy_(torch.maximum(patch, torch.tensor(change)))
-    return fall
+def measure_receptive_field(dilations: tuple[int, ...]) -> Tensor:
+    """Where one output of these 3 x 3 convolutions depends on the input (41 x 41, Boolean)."""
+    layers = [nn.Conv2d(1, 1, 3, padding=dilation, dilation=dilation) for dilation in dilations]
+    for layer in layers:
+        nn.init.ones_(layer.weight)
+    x = torch.zeros(1, 1, 41, 41, requires_grad=True)
+    nn.Sequential(*layers)(x)[0, 0, 20, 20].backward()
+    return x.grad[0, 0] != 0
 
 
-def find_saliency(model, image, kind):
-    image = image.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(model(image)[:, kind].sum(), image)
-    return gradient
-
-
-def smooth(model, image, kind, nb_copies=50, sigma=0.3):
-    noisy = image + sigma * torch.randn(nb_copies, *image.shape[1:], device=image.device)
-    return find_saliency(model, noisy, kind).mean(0, keepdim=True)
-
-
-occlusion = occlude(digit, digit_class)
-saliency = find_saliency(net, digit, digit_class)
-smoothed = smooth(net, digit, digit_class)
-
-# %% [markdown]
-# **Deconvolution** and **guided back-propagation** change one thing on the way back: what a ReLU lets through. The
-# first lets positive gradients through, the second those that are positive *and* met a positive activation. Hooks do
-# it without a change of the network.
-
-
-# %%
-def back_with(rule, image, kind):
-    handles = []
-    for module in net:
-        if isinstance(module, nn.ReLU):
-            handles.append(module.register_full_backward_hook(rule))
-    gradient = find_saliency(net, image, kind)
-    for handle in handles:
-        handle.remove()
-    return gradient
-
-
-deconvolved = back_with(lambda module, given, arriving: (F.relu(arriving[0]),), digit, digit_class)
-guided = back_with(lambda module, given, arriving: (F.relu(given[0]),), digit, digit_class)
-
-pictures = {
-    "digit": digit,
-    "occlusion": occlusion[None, None],
-    "saliency": saliency.abs(),
-    "SmoothGrad": smoothed.abs(),
-    "deconvolution": deconvolved,
-    "guided": guided,
-}
-figure, axes = plt.subplots(1, 6, figsize=(12, 2.3))
-for axis, (name, picture) in zip(axes, pictures.items(), strict=True):
-    axis.imshow(picture[0, 0].cpu(), cmap="gray")
-    axis.set_title(name)
-    axis.axis("off")
-
-# %% [markdown]
-# ## An input to please
-#
-# Start from a grey image and go up the gradient of one class's score, with a penalty on the pixels. The network is
-# sure; are you?
-
-# %%
-wished = []
-for kind in range(10):
-    image = torch.zeros(1, 1, 28, 28, device=device).requires_grad_()
-    for _ in range(60):
-        score = net(image)[0, kind] - 0.01 * image.pow(2).sum()
-        (gradient,) = torch.autograd.grad(score, image)
-        image = (image + 0.5 * gradient).detach().requires_grad_()
-    wished.append(image.detach())
-wished = torch.cat(wished)
-confidence = net(wished).softmax(1).diagonal()
-figure, axes = plt.subplots(1, 10, figsize=(12, 1.5))
-for axis, image in zip(axes, wished[:, 0].cpu(), strict=True):
-    axis.imshow(image, cmap="gray")
-    axis.axis("off")
-
-# %% [markdown]
-# ## Adversarial examples
-#
-# A small step of every pixel in the direction that raises the loss. The image looks the same, the class is another.
-# Random steps of the same size do little.
-
-# %%
-x, t = test_input[:100].to(device), test_target[:100].to(device)
-image = x.clone().requires_grad_()
-(gradient,) = torch.autograd.grad(F.cross_entropy(net(image), t), image)
-step = 0.5
-adversarial = x + step * gradient.sign()
-jittered = x + step * torch.randn_like(x).sign()
-error_of = {
-    name: (net(z).argmax(1) != t).float().mean().item()
-    for name, z in (("as they are", x), ("random steps", jittered), ("adversarial steps", adversarial))
-}
-print({name: f"{error:.0%}" for name, error in error_of.items()})
-figure, axes = plt.subplots(1, 3, figsize=(6, 2))
-for axis, z, name in zip(axes, (x, jittered, adversarial), error_of, strict=True):
-    axis.imshow(z[0, 0].cpu(), cmap="gray")
-    axis.set_title(name)
-    axis.axis("off")
-
-# %% [markdown]
-# ## Dilated convolutions
-#
-# Layers of dilation 1, 2, 4, 8 see 31 pixels with four filters of three: a unit's receptive field is where its
-# gradient is not zero.
-
-
-# %%
-def measure_field(dilations):
-    x = torch.zeros(1, 1, 101, requires_grad=True)
-    y = x
-    for dilation in dilations:
-        y = F.conv1d(y, torch.ones(1, 1, 3), dilation=dilation, padding=dilation)
-    (gradient,) = torch.autograd.grad(y[0, 0, 50], x)
-    return int((gradient != 0).sum())
-
-
-fields = {dilations: measure_field(dilations) for dilations in ((1, 1, 1, 1), (1, 2, 4, 8))}
-fields
+fields = {dilations: measure_receptive_field(dilations) for dilations in ((1, 1, 1, 1), (1, 2, 4, 8), (2, 2, 2, 2))}
+field_width, field_pixels = {}, {}
+for dilations, field in fields.items():
+    columns = field.any(dim=0).nonzero().flatten()
+    field_width[dilations] = int(columns.max() - columns.min()) + 1
+    field_pixels[dilations] = int(field.sum())
+    print(f"dilations {dilations}: {field_width[dilations]} pixels wide, {field_pixels[dilations]} pixels seen")
+show_images(torch.stack(list(fields.values())).float(), per_row=3, height=1.6)
 
 # %% [markdown]
 # ## Try
 #
-# - Occlude with patches of 3 pixels, and of 14. What do they tell?
-# - How small can `step` be for half of the digits to change their class?
-# - Train the network on adversarial examples too. What happens to both errors?
+# 1. Hide squares of 3 x 3 and of 19 x 19 in the occlusion. What changes, and which one would you trust?
+# 2. Give `shape_net` random weights again. Which of the five maps still show the shape? What do they explain then?
+# 3. Train `digit_net` on digits changed by the gradient's signs, made anew for each batch. What happens to both
+#    columns of the table of section 6?

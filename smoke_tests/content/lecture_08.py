@@ -1,13 +1,26 @@
-# Lecture 8: what is looked into is a network that works, and each way of looking shows something.
-assert small_losses[-1] < 0.3 * small_losses[0]
-assert test_error < 0.45
-assert activations.shape == (16, 24, 24)
-assert maps["pixels"].shape == maps["hidden layer"].shape == (nb, 2)
-assert occlusion.max() > 0.1
-assert saliency.shape == smoothed.shape == deconvolved.shape == guided.shape == digit.shape
-assert not torch.allclose(guided, saliency) and not torch.allclose(deconvolved, saliency)
-assert torch.equal(find_saliency(net, digit, digit_class), saliency), "the hooks are gone"
-assert confidence.mean() > 0.8, confidence
-assert error_of["adversarial steps"] > error_of["as they are"] + 0.3, error_of
-assert error_of["adversarial steps"] > error_of["random steps"] + 0.2, error_of
-assert fields == {(1, 1, 1, 1): 9, (1, 2, 4, 8): 31}
+"""What lecture 8 must show; run as the last cell of its notebook, in its kernel."""
+
+# Units and layers.
+assert plane_errors[-1] < prologue.pick(0.05, 0.15), plane_errors
+assert digit_error < prologue.pick(0.25, 0.6), digit_error
+assert kept[2].shape == (1, 32, 8, 8) and kept[5].shape == (1, 64, 2, 2) and kept[8].shape == (1, 200)
+assert 0.1 < sparsity[8] < 0.95, sparsity
+assert map_errors["hidden layer"] < map_errors["pixels"] + prologue.pick(0.0, 0.2), map_errors
+
+# Explanations: the shape is where they point to, more than by chance, and no hook is left.
+assert shape_error < prologue.pick(0.1, 0.6), shape_error
+assert all(share > 1.3 * area_share for share in energy_share.values()), (energy_share, area_share)
+assert energy_share["occlusion"] > 2.5 * area_share and energy_share["SmoothGrad"] > 2.5 * area_share, energy_share
+assert maps["guided"][0].shape == images[:1].shape
+assert torch.equal(compute_saliency(images[:1], classes[0].item()).abs(), maps["saliency"][0])
+assert not any(module._backward_hooks or module._forward_hooks for module in [*shape_net, *digit_net])
+
+# Inputs made to order, and adversarial ones.
+assert confidence["free"].min() > 0.9 and confidence["blurred"].mean() > 0.5, confidence
+assert attack_errors[0.4][1] > attack_errors[0.4][0] + 0.2, attack_errors
+assert attack_errors[0.4][1] > attack_errors[0.0][1] + 0.3, attack_errors
+assert (fooled_answers != test_target[right]).all() and relative_change.max() < 0.6, relative_change
+
+# Receptive fields: 1 + 2 x the sum of the dilations; with a constant dilation of 2 only every other pixel is seen.
+assert field_width == {(1, 1, 1, 1): 9, (1, 2, 4, 8): 31, (2, 2, 2, 2): 17}, field_width
+assert field_pixels == {(1, 1, 1, 1): 81, (1, 2, 4, 8): 31**2, (2, 2, 2, 2): 81}, field_pixels
