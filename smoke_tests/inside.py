@@ -21,5 +21,3 @@ def run_suite(image: str, content: Path, *options: str) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     return done.stdout
-
-
