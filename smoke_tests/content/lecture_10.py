@@ -1,11 +1,7 @@
-# Lecture 10: what is made comes nearer to what is real, and a killed training goes on as if it had not been.
-assert after < 0.1 < before, (before, after)
-assert abs(js[0] - js[10]) < 1e-5 and em[0] > em[10] > em[20] == 0, (
-    "apart is apart for one, farther is more for the other"
-)
-assert all(parameter.abs().max() <= 0.1 + 1e-6 for parameter in clipped_critic.parameters())
-assert max(wgan_distances) < 1.5 * before, (wgan_distances, before)
-assert made_digits.shape == (16, 1, 32, 32) and made_digits.abs().max() <= 1
-assert obeyed > 0.8, obeyed
-assert len(resumed) == nb_epochs and resumed == uninterrupted and resumed[-1] < resumed[0]
-assert devices == {"cpu"}
+# Lecture 10: a killed training goes on as if it had not been, and what was trained comes nearer to what is real.
+assert len(losses) == nb_epochs and losses[-1] < losses[0]
+assert all(abs(a - b) < 1e-3 * max(abs(a), 1) for a, b in zip(losses, restarted_losses, strict=True))
+assert error_after < error_before, (error_before, error_after)
+assert 0 <= test_error < 0.6
+assert len(dcgan_losses) > 0 and earth_mover.max() > 0
+assert {tensor.device.type for tensor in checkpoint["model"].values()} == {"cpu"}
