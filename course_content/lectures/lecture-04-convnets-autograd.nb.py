@@ -169,13 +169,13 @@ print("sin, then += 1: the gradient is cos:", torch.allclose(x.grad, x.detach().
 # a CPU and 80.7 times on a GPU; look at yours.
 
 # %%
-matrix, vectors = torch.randn(2500, 1000), torch.randn(prologue.pick(1500, 150), 1000)
+matrix, vectors = torch.randn(2500, 1000), torch.randn(prologue.pick(1500, 50), 1000)
 
 
 def measure(act, device):
-    """Seconds of the fastest of three calls, after one to warm up; a GPU works on by itself and has to be waited for."""
+    """Seconds of the fastest of ten calls, after one to warm up; a GPU works on by itself and has to be waited for."""
     seconds = []
-    for _ in range(4):
+    for _ in range(11):
         start = time.perf_counter()
         act()
         if device.type == "cuda":
@@ -357,7 +357,7 @@ def train(low, nb_epochs):
     return errors
 
 
-nb_epochs = prologue.pick(25, 8)
+nb_epochs = prologue.pick(25, 5)
 errors_01, errors_signed = train(0.0, nb_epochs), train(-1.0, nb_epochs)
 print(f"test error with rows of 0 and 1: {errors_01[-1]:.1%}, of -1 and 1: {errors_signed[-1]:.1%}")
 
