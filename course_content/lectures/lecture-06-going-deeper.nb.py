@@ -241,7 +241,7 @@ for with_batch_norm, errors in disc_errors.items():
         torch.manual_seed(1)
         model = make_deep_mlp(with_batch_norm, std)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for _ in range(pick(50, 6)):
+        for _ in range(pick(50, 12)):
             for batch in torch.randperm(train_input.size(0)).to(device).split(100):
                 optimizer.zero_grad()
                 F.cross_entropy(model(train_input[batch]), train_target[batch]).backward()

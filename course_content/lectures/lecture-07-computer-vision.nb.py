@@ -66,7 +66,7 @@ def draw_scenes(nb: int, size: int, nb_objects: int, grid: int) -> tuple[Tensor,
 
 
 def show_image(ax, image: Tensor, title: str = "") -> None:
-    ax.imshow((0.5 + 0.5 * image.cpu()).clamp(0, 1).permute(1, 2, 0))
+    ax.imshow((0.5 + 0.5 * image.cpu()).clamp(0, 1).permute(1, 2, 0).numpy())
     ax.set_title(title, fontsize=8)
     ax.axis("off")
 
@@ -185,7 +185,7 @@ present = scene_classes[0].tolist()
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.3), layout="constrained")
 show_image(axes[0], scene[0])
 for ax, number in zip(axes[1:], present, strict=True):
-    ax.imshow(score_map[0].softmax(dim=0)[number].cpu(), vmin=0, vmax=1)
+    ax.imshow(score_map[0].softmax(dim=0)[number].cpu().numpy(), vmin=0, vmax=1)
     ax.set_title(f'probability of "{NAMES[number]}"', fontsize=8)
 plt.show()
 
@@ -415,7 +415,7 @@ figure, axes = plt.subplots(2, 6, figsize=(8, 2.8), layout="constrained")
 for k in range(4):
     show_image(axes[k // 2, 3 * (k % 2)], new_images[k])
     for offset, picture in ((1, new_labels[k]), (2, answers[k])):
-        axes[k // 2, 3 * (k % 2) + offset].imshow(picture, vmin=0, vmax=20, cmap="tab20")
+        axes[k // 2, 3 * (k % 2) + offset].imshow(picture.numpy(), vmin=0, vmax=20, cmap="tab20")
         axes[k // 2, 3 * (k % 2) + offset].axis("off")
 plt.show()
 

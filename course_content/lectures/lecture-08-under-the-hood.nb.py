@@ -44,7 +44,7 @@ def show_images(images: Tensor, title: str = "", per_row: int = 16, height: floa
     images = F.pad((images - low) / (high - low).clamp(min=1e-9), (1, 1, 1, 1), value=1.0).detach().cpu()
     rows = [torch.cat(list(row), dim=1) for row in images.split(per_row)]
     plt.figure(figsize=(height * per_row, height * len(rows) + 0.25))
-    plt.imshow(torch.cat(rows), cmap="gray")
+    plt.imshow(torch.cat(rows).numpy(), cmap="gray")
     plt.title(title, fontsize=9)
     plt.axis("off")
     plt.show()
@@ -177,7 +177,7 @@ images, classes, inside = draw_shapes(200)
 convolutions = [nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)]
 more = [nn.Conv2d(32, 32, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32 * 25, 3)]
 shape_net = nn.Sequential(*convolutions, *more).to(device)
-train(shape_net, shape_input, shape_target, nb_epochs=pick(10, 7), lr=2e-3)
+train(shape_net, shape_input, shape_target, nb_epochs=pick(10, 7), lr=3e-3)
 shape_error = compute_error(shape_net, images, classes)
 print(f"test error {shape_error:.1%}; the shape covers {inside.float().mean():.1%} of the pixels")
 show_images(images[:12, 0], ", ".join(SHAPES[number] for number in classes[:12].tolist()), per_row=12, height=0.8)
