@@ -87,8 +87,9 @@ def main() -> None:
     for name, create in (("shallow", create_shallow_model), ("deep", create_deep_model)):
         errors[name] = {}
         for std in stds:
-            model = create().to(options.device)
-            initialize(model, std)
+            model = create()
+            initialize(model, std)  # on the CPU: the same numbers for one seed, wherever the rest is computed
+            model.to(options.device)
             train_model(model, train_input, train_target, nb_epochs)
             train_error = compute_nb_errors(model, train_input, train_target) / NB_SAMPLES
             test_error = compute_nb_errors(model, test_input, test_target) / NB_SAMPLES
