@@ -92,7 +92,7 @@ torch.manual_seed(0)
 optimizer_g = torch.optim.Adam(model_g.parameters(), lr=1e-3)
 optimizer_d = torch.optim.Adam(model_d.parameters(), lr=1e-3)
 z_eval = torch.randn(500, z_dim)
-toy_distances, toy_figures = [], {0: 0, prologue.pick(5, 1): 1, prologue.pick(30, 2): 2}
+toy_distances, toy_figures = [], {0: 0, prologue.pick(5, 1): 1, prologue.pick(25, 2): 2}
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.2))
 for epoch in range(max(toy_figures) + 1):
     with torch.no_grad():
@@ -209,7 +209,7 @@ def draw_noise(nb: int, dim: int = 64) -> Tensor:
 torch.manual_seed(0)
 optimizer_g, optimizer_d = make_optimizer(generator), make_optimizer(discriminator)
 z_shown, rows, dcgan_losses = draw_noise(12), {}, []
-nb_epochs = prologue.pick(16, 1)
+nb_epochs = prologue.pick(12, 1)
 for epoch in range(nb_epochs + 1):
     if epoch in (0, nb_epochs // 4, nb_epochs):
         with torch.no_grad():
@@ -340,7 +340,7 @@ def train_wgan(method: str, nb_steps: int) -> tuple[nn.Module, list[float]]:
 figure, axes = plt.subplots(1, 4, figsize=(13, 2.8))
 wgan_curves, wgan_distances = {}, {}
 for column, method in enumerate(("clipping", "penalty")):
-    wgan, curve = train_wgan(method, prologue.pick(1500, 50))
+    wgan, curve = train_wgan(method, prologue.pick(1500, 30))
     with torch.no_grad():
         fake_points = wgan(z_eval)
     wgan_curves[method], wgan_distances[method] = curve, measure_distance(real_points[:500], fake_points)
@@ -366,7 +366,7 @@ def make_class_maps(target: Tensor) -> Tensor:
 torch.manual_seed(0)
 generator, discriminator = make_image_generator(64 + 10).to(device), make_image_discriminator(1 + 10).to(device)
 optimizer_g, optimizer_d = make_optimizer(generator), make_optimizer(discriminator)
-for _ in range(prologue.pick(16, 1)):
+for _ in range(prologue.pick(12, 1)):
     order = torch.randperm(nb_train).to(device)
     for real, target in zip(train_input[order].split(64), train_target[order].split(64), strict=True):
         maps = make_class_maps(target)
@@ -394,12 +394,16 @@ def draw_outline(x: Tensor) -> Tensor:
 torch.manual_seed(0)
 translator = nn.Sequential(
     nn.Conv2d(1, 16, kernel_size=5, padding=2),
+    nn.BatchNorm2d(16),
     nn.ReLU(),
     nn.Conv2d(16, 32, kernel_size=4, stride=2, padding=1),
+    nn.BatchNorm2d(32),
     nn.ReLU(),
     nn.Conv2d(32, 32, kernel_size=5, padding=2),
+    nn.BatchNorm2d(32),
     nn.ReLU(),
     nn.ConvTranspose2d(32, 16, kernel_size=4, stride=2, padding=1),
+    nn.BatchNorm2d(16),
     nn.ReLU(),
     nn.Conv2d(16, 1, kernel_size=5, padding=2),
     nn.Tanh(),

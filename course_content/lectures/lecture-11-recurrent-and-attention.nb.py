@@ -1,320 +1,505 @@
 # %% [markdown]
-# # Lecture 11: sequences, words, attention
+# # Lecture 11: recurrent networks, words, attention
 #
-# Networks with a memory, what gates are for, words as vectors, and attention, which looks at a whole sequence at once. Runs in some
-# three minutes.
+# Recurrent cells on a task that needs memory, gradient clipping, sequences of different lengths in one batch, word
+# vectors from raw text, and what attention does that convolutions cannot.
+# It takes about 4 minutes on a laptop's CPU; a GPU helps little, the networks are small.
 
 # %%
-# %matplotlib inline
+import random
+from collections import Counter
+
 import dlc_practical_prologue as prologue
+import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
-from matplotlib import pyplot as plt
-from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_sequence
 
-torch.manual_seed(0)
 device = prologue.device
+print(device)
 
 # %% [markdown]
-# ## A task that needs memory
-#
-# Ten symbols; is a sequence two identical halves? Half of them are. Halves have 1 to 10 symbols; a symbol is a one-hot row.
-
-
-# %%
-def draw_sequence(half=None):
-    half = int(torch.randint(1, 11, ())) if half is None else half
-    first, kind = torch.randint(0, 10, (half,)), int(torch.randint(0, 2, ()))
-    second = first.clone()
-    if not kind:
-        while torch.equal(first, second):
-            second = torch.randint(0, 10, (half,))
-    return F.one_hot(torch.cat((first, second)), 10).float(), kind
-
-
-examples = [draw_sequence(half=3) for _ in range(4)]
-[(sequence.argmax(1).tolist(), kind) for sequence, kind in examples]
-
-# %% [markdown]
-# ## Four cells with 50 units
-#
-# Elman's: $h_t = \mathrm{relu}(W x_t + V h_{t-1} + b)$. With a gate $z_t$ that mixes the new value with the old one,
-# $h_t = z_t h_{t-1} + (1 - z_t) \bar h_t$, a memory can last. LSTM and GRU have more gates, and come with torch.
-
+# ## A toy that needs memory
+# Is the sequence made of two identical halves? There are 10 symbols, a half has 1 to 10 of them, and each symbol is
+# given as a one-hot vector. Where the halves differ they may differ in a single place only or in all. Look at the
+# examples: the answer is at the left.
 
 # %%
-class Elman(nn.Module):
-    def __init__(self, gated):
-        super().__init__()
-        self.gated = gated
-        self.new, self.gate = nn.Linear(60, 50), nn.Linear(60, 50)
-
-    def forward(self, x):
-        h = x.new_zeros(x.size(1), 50)
-        for symbol in x:
-            joined = torch.cat((symbol, h), 1)
-            new = F.relu(self.new(joined))
-            z = self.gate(joined).sigmoid() if self.gated else 0.0
-            h = z * h + (1 - z) * new
-        return h
+nb_symbols, max_half = 10, 10
 
 
-class Recurrent(nn.Module):
-    def __init__(self, kind):
-        super().__init__()
-        self.cell = {"LSTM": nn.LSTM, "GRU": nn.GRU}[kind](10, 50)
-
-    def forward(self, x):
-        return self.cell(x)[0][-1]
-
-
-def make_model(kind):
-    cell = Recurrent(kind) if kind in ("LSTM", "GRU") else Elman(gated=kind == "gated")
-    return nn.Sequential(cell, nn.ReLU(), nn.Linear(50, 2)).to(device)
-
-
-# %% [markdown]
-# Sequences of one length make a mini-batch. Gradients through many steps can become huge: they are cut to a norm of 1.25.
-
-
-# %%
-def draw_batch(nb=64, half=None):
-    half = int(torch.randint(1, 11, ())) if half is None else half
-    sequences, kinds = zip(*(draw_sequence(half) for _ in range(nb)), strict=True)
-    return torch.stack(sequences, 1).to(device), torch.tensor(kinds, device=device)
-
-
-def train_on_sequences(kind, nb_batches):
-    torch.manual_seed(0)
-    model = make_model(kind)
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    errors, norms = [], []
-    for _ in range(nb_batches):
-        x, t = draw_batch()
-        output = model(x)
-        loss = F.cross_entropy(output, t)
-        optimizer.zero_grad()
-        loss.backward()
-        norms.append(nn.utils.clip_grad_norm_(model.parameters(), 1.25).item())
-        optimizer.step()
-        errors.append((output.argmax(1) != t).float().mean().item())
-    return model, errors, norms
-
-
-models, histories, gradient_norms = {}, {}, {}
-for kind in ("Elman", "gated", "LSTM", "GRU"):
-    models[kind], histories[kind], gradient_norms[kind] = train_on_sequences(kind, prologue.pick(1500, 60))
-
-# %%
-window = prologue.pick(100, 20)
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3))
-by_length = {}
-with torch.no_grad():
-    for kind, errors in histories.items():
-        means = torch.tensor(errors).unfold(0, window, window // 4).mean(1)
-        left.plot(torch.arange(len(means)) * (window // 4) * 64, means, label=kind)
-        by_length[kind] = []
-        for half in range(1, 11):
-            x, t = draw_batch(prologue.pick(500, 50), half)
-            by_length[kind].append((models[kind](x).argmax(1) != t).float().mean().item())
-        right.plot(range(2, 22, 2), by_length[kind], label=kind)
-left.set(xlabel="sequences seen", ylabel="error")
-right.set(xlabel="length", ylabel="error")
-left.legend()
-# %% [markdown]
-# ## Sequences of different lengths at once
-#
-# Padded with zeros, short sequences would go on computing. A packed sequence ends each where it ends: the last state is the one of the
-# sequence alone.
-
-# %%
-sequences = [draw_sequence(half)[0] for half in (5, 3, 1)]
-lengths = [len(sequence) for sequence in sequences]
-gru = nn.GRU(10, 50)
-padded = nn.utils.rnn.pad_sequence(sequences)
-packed = pack_padded_sequence(padded, lengths)
-with torch.no_grad():
-    outputs, last = gru(packed)
-    alone = torch.cat([gru(sequence[:, None])[1] for sequence in sequences], 1)
-unpacked, unpacked_lengths = pad_packed_sequence(outputs)
-packed_agrees = torch.allclose(last, alone, atol=1e-6)
-packed.batch_sizes.tolist(), packed_agrees
-
-# %% [markdown]
-# ## Words as vectors
-#
-# A small made-up language: people and animals do things that such do. Words met fewer than 100 times become `*`. A word is
-# predicted from the two before and the two after it (CBOW), not among all words but against a few drawn at random: binary
-# cross-entropy on scores (negative sampling).
-
-# %%
-PEOPLE, ANIMALS = ["anna", "ben", "clara", "david"], ["cat", "dog", "horse", "mouse"]
-HUMAN, BESTIAL = ["reads", "writes", "argues", "votes"], ["runs", "eats", "sleeps", "hides"]
-PLACES = ["home", "outside", "today", "again"]
-
-
-def draw_word(words):
-    return words[int(torch.randint(0, len(words), ()))]
+def make_sequences(nb: int) -> tuple[Tensor, Tensor, Tensor]:
+    """One-hot symbols (nb x 20 x 10, padded with anything), lengths (nb), and 1 where the halves are identical."""
+    half = torch.randint(1, max_half + 1, (nb,))
+    target = torch.randint(2, (nb,))
+    first, other = torch.randint(nb_symbols, (2, nb, max_half))
+    place = (torch.rand(nb, 1) * half[:, None]).long()  # here they differ, if they must
+    other = other.scatter(1, place, (first.gather(1, place) + torch.randint(1, nb_symbols, (nb, 1))) % nb_symbols)
+    second = torch.where(target[:, None] == 1, first, other)
+    t = torch.arange(2 * max_half)
+    source = torch.where(t < half[:, None], t, (max_half + t - half[:, None]).clamp(max=2 * max_half - 1))
+    symbols = torch.cat([first, second], 1).gather(1, source)
+    return F.one_hot(symbols, nb_symbols).float(), 2 * half, target
 
 
 torch.manual_seed(0)
-text = []
-for number in range(prologue.pick(6000, 2500)):
-    who, what = (PEOPLE, HUMAN) if torch.rand(()) < 0.5 else (ANIMALS, BESTIAL)
-    rare = [f"word{number}"] if number % 200 == 0 else []
-    text += ["the", draw_word(who), *rare, draw_word(what), draw_word(PLACES), "."]
-counts = {}
-for word in text:
-    counts[word] = counts.get(word, 0) + 1
-vocabulary = ["*", *(word for word, count in counts.items() if count >= 100)]
-index = {word: number for number, word in enumerate(vocabulary)}
-coded = torch.tensor([index.get(word, 0) for word in text])
-len(counts), vocabulary
+x, lengths, target = make_sequences(6)
+for sequence, length, answer in zip(x.argmax(2).tolist(), lengths.tolist(), target.tolist(), strict=True):
+    print(answer, sequence[: length // 2], sequence[length // 2 : length])
+
+# %% [markdown]
+# ## Recurrent cells
+# Elman's network (1990) makes a new state from the old one and the input. The gated one computes, for each component
+# of the state, how much of the old value is kept: what is kept does not fade. Both are written out here, with ReLU.
+#
+# All sequences of a batch advance together; a sequence that has ended keeps its state.
 
 # %%
-windows = coded.unfold(0, 5, 1)
-contexts, centres = windows[:, [0, 1, 3, 4]], windows[:, 2]
-context_vectors, word_vectors = nn.Embedding(len(vocabulary), 10), nn.Embedding(len(vocabulary), 10)
-optimizer = torch.optim.Adam([*context_vectors.parameters(), *word_vectors.parameters()], lr=1e-2)
-nb_negatives = 5
+
+
+class Elman(nn.Module):
+    """N x T x nb_symbols and lengths to N x 2. The state: h = ReLU(W x + V h)."""
+
+    def __init__(self, nb_hidden: int = 50):
+        super().__init__()
+        self.from_input = nn.Linear(nb_symbols, nb_hidden)
+        self.from_state = nn.Linear(nb_hidden, nb_hidden, bias=False)
+        self.output = nn.Linear(nb_hidden, 2)
+
+    def update(self, x: Tensor, h: Tensor) -> Tensor:
+        return F.relu(self.from_input(x) + self.from_state(h))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        h = x.new_zeros(x.size(0), self.from_state.in_features)
+        running = torch.arange(x.size(1)) < lengths[:, None]
+        running = running.to(x.device)
+        for t in range(int(lengths.max())):
+            h = torch.where(running[:, t, None], self.update(x[:, t], h), h)
+        return self.output(h)
+
+
+class Gated(Elman):
+    """The same with a gate: h = z * h + (1 - z) * ReLU(W x + V h)."""
+
+    def __init__(self, nb_hidden: int = 50):
+        super().__init__(nb_hidden)
+        self.gate_from_input = nn.Linear(nb_symbols, nb_hidden)
+        self.gate_from_state = nn.Linear(nb_hidden, nb_hidden, bias=False)
+
+    def update(self, x: Tensor, h: Tensor) -> Tensor:
+        z = torch.sigmoid(self.gate_from_input(x) + self.gate_from_state(h))
+        return z * h + (1 - z) * super().update(x, h)
+
+
+# %% [markdown]
+# torch brings LSTM and GRU. They take sequences of different lengths *packed*, see below. Look at the numbers of
+# parameters: the LSTM has three gates and two states.
+
+# %%
+
+
+class TorchRecurrent(nn.Module):
+    """The last state of torch's LSTM or GRU, then a linear layer."""
+
+    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], nb_hidden: int = 50):
+        super().__init__()
+        self.recurrent = kind(nb_symbols, nb_hidden, batch_first=True)
+        self.output = nn.Linear(nb_hidden, 2)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        _, h = self.recurrent(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        return self.output((h[0] if isinstance(h, tuple) else h)[0])
+
+
+makers = {
+    "Elman": Elman,
+    "gated": Gated,
+    "LSTM": lambda: TorchRecurrent(nn.LSTM),
+    "GRU": lambda: TorchRecurrent(nn.GRU),
+}
+for name, make in makers.items():
+    print(f"{name}: {sum(p.numel() for p in make().parameters())} parameters")
+
+# %% [markdown]
+# Train each with Adam on sequences that are never seen twice. Look at the left figure for who learns first, and at
+# the right one for who remembers longest. A network that guesses is at 50 %.
+
+# %%
+torch.manual_seed(1)
+test_x, test_lengths, test_target = make_sequences(prologue.pick(4000, 200))
+test_x, test_target = test_x.to(device), test_target.to(device)
+
+
+def find_wrong(model: nn.Module) -> Tensor:
+    """For each test sequence, is the answer wrong?"""
+    with torch.no_grad():
+        return model(test_x, test_lengths).argmax(1) != test_target
+
+
+def train_recurrent(model: nn.Module, nb_steps: int, batch_size: int = 100) -> tuple[list[int], list[float]]:
+    """Gives how many sequences had been seen, and the test error then."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    seen, errors = [0], [find_wrong(model).float().mean().item()]
+    for step in range(1, nb_steps + 1):
+        x, lengths, target = make_sequences(batch_size)
+        loss = F.cross_entropy(model(x.to(device), lengths), target.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        clip_grad_norm_(model.parameters(), 1.25)
+        optimizer.step()
+        if step % (nb_steps // 20) == 0:
+            seen.append(step * batch_size)
+            errors.append(find_wrong(model).float().mean().item())
+    return seen, errors
+
+
+recurrent_models, recurrent_errors, errors_by_length = {}, {}, {}
+figure, axes = plt.subplots(1, 2, figsize=(10, 3))
+for name, make in makers.items():
+    torch.manual_seed(0)
+    model = make().to(device)
+    seen, errors = train_recurrent(model, prologue.pick(2500, 20))
+    wrong = find_wrong(model).cpu().float()
+    by_length = [wrong[test_lengths == length].mean().item() for length in range(2, 2 * max_half + 1, 2)]
+    recurrent_models[name], recurrent_errors[name], errors_by_length[name] = model, errors, by_length
+    axes[0].plot(seen, errors, label=name)
+    axes[1].plot(range(2, 2 * max_half + 1, 2), by_length)
+    print(f"{name}: error {errors[-1]:.1%} after {seen[-1]} sequences")
+axes[0].set(xlabel="sequences seen", ylabel="error", ylim=(0, 0.6))
+axes[1].set(xlabel="length", ylim=(0, 0.6))
+axes[0].legend()
+plt.show()
+
+# %% [markdown]
+# ## Exploding gradients, and `clip_grad_norm_`
+# Through T steps the gradient is multiplied T times by the recurrent matrix. If that is a little too large, the norm
+# grows exponentially. Look at the norms: the step of one bad batch would destroy the network. `clip_grad_norm_` scales
+# the gradient down to the given norm, here 1.25, and keeps its direction.
+
+# %%
+torch.manual_seed(0)
+model = Elman().to(device)
+with torch.no_grad():
+    model.from_state.weight.mul_(4)
+norms = []
+for length in (2, 4, 8, 12, 16, 20):
+    model.zero_grad()
+    loss = F.cross_entropy(model(test_x[:100], torch.full((100,), length)), test_target[:100])
+    loss.backward()
+    norms.append(torch.cat([p.grad.flatten() for p in model.parameters()]).norm().item())
+    print(f"length {length:2d}: norm of the gradient {norms[-1]:9.2f}")
+gradient = torch.cat([p.grad.flatten() for p in model.parameters()])
+norm_before = clip_grad_norm_(model.parameters(), 1.25).item()
+clipped = torch.cat([p.grad.flatten() for p in model.parameters()])
+print(f"norm {norm_before:.2f} before, {clipped.norm().item():.4f} after clipping")
+cosine = F.cosine_similarity(gradient, clipped, dim=0).item()
+print(f"cosine of the angle between the two: {cosine:.6f}")
+
+# %% [markdown]
+# ## Sequences of different lengths: `PackedSequence`
+# The rows of a packed batch are all first elements, then all second elements, and so on; `batch_sizes` says how many
+# sequences are still running. No time goes into padding. Look at the order of the values: the longest comes first.
+
+# %%
+sequences = [torch.tensor([11.0, 12, 13, 14]), torch.tensor([21.0, 22]), torch.tensor([31.0])]
+packed = pack_sequence(sequences)
+print("data       ", packed.data.tolist())
+print("batch_sizes", packed.batch_sizes.tolist())
+print("padded instead:", pad_sequence(sequences, batch_first=True).tolist())
+
+# %% [markdown]
+# Does the packed batch give what each sequence gives alone? Look at the largest difference, about 1e-7: rounding.
+# A padded batch whose last state is read without caring for the lengths is another thing: see the second number.
+
+# %%
+lstm = recurrent_models["LSTM"].recurrent
+x, lengths = test_x[:50], test_lengths[:50]
+with torch.no_grad():
+    _, (h_packed, _) = lstm(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+    h_alone = torch.cat([lstm(x[k : k + 1, :length])[1][0] for k, length in enumerate(lengths.tolist())], 1)
+    _, (h_padded, _) = lstm(x)
+packed_difference = (h_packed - h_alone).abs().max().item()
+padded_difference = (h_padded - h_alone).abs().max().item()
+print(f"packed against alone: {packed_difference:.1e}, padded against alone: {padded_difference:.2f}")
+
+# %% [markdown]
+# ## Words
+# A small grammar writes our text: rules with alternatives, where a symbol in capitals is replaced by a rule. Look at
+# the sentences. Nothing tells the network that *cat* and *dog* are animals: it can only see their neighbours.
+
+# %%
+grammar = {
+    "S": ["ANIMALS", "PEOPLE", "PLACES", "NUMBERS"],
+    "ANIMALS": ["the SIZE ANIMAL eats the FOOD .", "a ANIMAL sleeps near the ANIMAL .", "my ANIMAL likes FOOD ."],
+    "PEOPLE": ["NAME drives the VEHICLE to CITY .", "NAME and NAME live in CITY .", "NAME cooks FOOD for NAME ."],
+    "PLACES": ["the VEHICLE from CITY is late .", "CITY is a SIZE place .", "from CITY to CITY take the VEHICLE ."],
+    "NUMBERS": ["NUMBER and NUMBER make NUMBER .", "the ANIMAL has NUMBER legs .", "CITY is NUMBER hours away ."],
+    "ANIMAL": ["cat", "dog", "horse", "cow", "fox", "pig"],
+    "FOOD": ["bread", "cheese", "soup", "rice", "fish", "salad"],
+    "VEHICLE": ["car", "bus", "train", "tram", "boat", "truck"],
+    "CITY": ["lausanne", "geneva", "bern", "basel", "zurich", "lugano"],
+    "NUMBER": ["two", "three", "four", "five", "six", "seven"],
+    "SIZE": ["small", "big", "huge", "tiny"],
+    "NAME": ["anna", "boris", "clara", "david", "emma", "frank", *(f"visitor{k}" for k in range(40))],
+}
+
+
+def write(symbol: str) -> list[str]:
+    """The words of one sentence, or of a part of it."""
+    if symbol not in grammar:
+        return [symbol]
+    alternatives = grammar[symbol]
+    nb_frequent = 6 if symbol == "NAME" and random.random() < 0.9 else len(alternatives)
+    return [word for part in random.choice(alternatives[:nb_frequent]).split() for word in write(part)]
+
+
+random.seed(0)
+text = [word for _ in range(prologue.pick(10000, 400)) for word in write("S")]
+print(len(text), "words:", " ".join(text[:60]))
+
+# %% [markdown]
+# A word seen a few times only cannot be learned: rare words become `*`. Here are the sizes before and after.
+
+# %%
+threshold = prologue.pick(100, 5)
+counts = Counter(text)
+vocabulary = ["*", *(word for word, count in counts.most_common() if count >= threshold)]
+number_of = {word: number for number, word in enumerate(vocabulary)}
+words = torch.tensor([number_of.get(word, 0) for word in text], device=device)
+print(
+    f"{len(counts)} different words, {len(vocabulary)} with rare ones as '*', which are {(words == 0).float().mean():.1%}"
+)
+
+# %% [markdown]
+# ## CBOW with negative sampling
+# *Continuous bag of words*: the sum of the vectors of two words before and two after should tell the word between.
+# A softmax over the whole vocabulary is slow when that is large, so the question is made smaller: which of these is the
+# true word, and which are 5 drawn at random? That is a yes or no for each: `binary_cross_entropy_with_logits`.
+#
+# Each word has two vectors, one as context and one as answer. Look at the loss go down.
+
+# %%
+
+
+class CBOW(nn.Module):
+    """Contexts (N x 4) and candidates (N x K) of word numbers to logits (N x K): does the candidate fit?"""
+
+    def __init__(self, nb_words: int, dim: int = 20):
+        super().__init__()
+        self.context = nn.Embedding(nb_words, dim)
+        self.answer = nn.Embedding(nb_words, dim)
+        nn.init.zeros_(self.answer.weight)
+
+    def forward(self, context: Tensor, candidates: Tensor) -> Tensor:
+        return torch.einsum("nd,nkd->nk", self.context(context).sum(1), self.answer(candidates))
+
+
+windows = words.unfold(0, 5, 1)
+contexts, centers = windows[:, [0, 1, 3, 4]], windows[:, 2]
+torch.manual_seed(0)
+cbow = CBOW(len(vocabulary)).to(device)
+optimizer = torch.optim.Adam(cbow.parameters(), lr=1e-2)
 cbow_losses = []
-for _ in range(prologue.pick(8, 16)):
-    for chosen in torch.randperm(len(centres)).split(100):
-        candidates = torch.cat(
-            (centres[chosen, None], torch.randint(0, len(vocabulary), (len(chosen), nb_negatives))), 1
-        )
-        scores = (word_vectors(candidates) @ context_vectors(contexts[chosen]).mean(1)[:, :, None])[:, :, 0]
-        wanted = torch.zeros_like(scores)
-        wanted[:, 0] = 1
-        loss = F.binary_cross_entropy_with_logits(scores, wanted)
+for _ in range(prologue.pick(6, 4)):
+    acc_loss = 0.0
+    for batch in torch.randperm(contexts.size(0)).to(device).split(200):
+        negatives = torch.randint(len(vocabulary), (batch.size(0), 5)).to(device)
+        logits = cbow(contexts[batch], torch.cat([centers[batch, None], negatives], 1))
+        truth = torch.zeros_like(logits)
+        truth[:, 0] = 1
+        loss = F.binary_cross_entropy_with_logits(logits, truth)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        cbow_losses.append(loss.item())
-directions = F.normalize(word_vectors.weight.detach(), dim=1)
+        acc_loss += loss.item() * batch.size(0)
+    cbow_losses.append(acc_loss / contexts.size(0))
+print("loss of each epoch:", [round(loss, 3) for loss in cbow_losses])
+
+# %% [markdown]
+# Words that are used alike should have vectors of like direction. Look at the three nearest words of each: do animals
+# stand with animals?
+
+# %%
+vectors = F.normalize(cbow.answer.weight.detach(), dim=1)
 
 
-def find_nearest(word, nb=3):
-    closest = (directions @ directions[index[word]]).topk(nb + 1).indices.tolist()
-    return [vocabulary[number] for number in closest if vocabulary[number] != word][:nb]
+def find_nearest(word: str, nb: int = 3) -> list[str]:
+    """The words whose vectors have the largest cosine with that of `word`, without itself."""
+    similarity = vectors @ vectors[number_of[word]]
+    similarity[number_of[word]] = -1
+    return [vocabulary[k] for k in similarity.topk(nb).indices.tolist()]
 
 
-nearest = {word: find_nearest(word) for word in ("anna", "dog", "votes", "sleeps")}
-nearest
+nearest = {word: find_nearest(word) for word in ("cat", "soup", "train", "bern", "four", "huge", "anna")}
+for word, others in nearest.items():
+    print(f"{word:7s} {others}")
 
 # %% [markdown]
 # ## Attention
+# Each output is an average of all *values*, with weights that say how well its *query* agrees with each *key*:
+# `softmax(Q K' / sqrt(d)) V`. torch has it as one function; look at the difference to the formula.
 #
-# A sequence of 100 values holds two triangles and two rectangles, of widths 5 to 11 and heights up to 25. The output must show the
-# same shapes, each with the mean height of its kind. A shape and its twin can be far apart: no convolution of a few values sees both.
-
+# Attention does not know where things are: look at the second number, permuted input gives permuted output. So if
+# places matter, they must be in the input: the *positional encoding*.
 
 # %%
-def draw_shapes_sequence():
-    x, y = torch.zeros(100), torch.zeros(100)
-    heights, starts = torch.empty(4).uniform_(1, 25), torch.arange(4) * 25 + torch.randint(0, 13, (4,))
-    triangles = torch.randperm(4) < 2
-    for triangle, height, start in zip(triangles, heights, starts, strict=True):
-        width = int(torch.randint(5, 12, ()))
-        profile = torch.ones(width)
-        if triangle:
-            profile = 1 - (torch.linspace(-1, 1, width + 2)[1:-1]).abs()
-        place = slice(int(start), int(start) + width)
-        x[place] = height * profile
-        y[place] = heights[triangles == triangle].mean() * profile
-    return x, y
 
 
-def draw_sequences(nb):
-    inputs, outputs = zip(*(draw_shapes_sequence() for _ in range(nb)), strict=True)
-    return torch.stack(inputs)[:, None] / 10, torch.stack(outputs)[:, None] / 10
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Queries N x T x D, keys N x S x D, values N x S x E: averages N x T x E."""
+    return (q @ k.transpose(1, 2) / q.size(2) ** 0.5).softmax(2) @ v
 
+
+torch.manual_seed(0)
+q, k, v = torch.randn(3, 1, 7, 16)
+attention_difference = (attend(q, k, v) - F.scaled_dot_product_attention(q, k, v)).abs().max().item()
+order = torch.randperm(7)
+permuted_difference = (attend(q[:, order], k[:, order], v[:, order]) - attend(q, k, v)[:, order]).abs().max().item()
+print(f"against torch: {attention_difference:.1e}; permuted: {permuted_difference:.1e}")
 
 # %% [markdown]
-# An attention layer: each position asks with a query, every position has a key and a value, and what comes out is the mean of the
-# values, weighted by how well keys match the query. It knows nothing of places unless they are told to it, by a positional encoding.
-
+# ## A toy for attention
+# A signal of length 100 with two triangles and two rectangles, 5 to 11 wide and 1 to 25 high. The network must give the
+# same signal with heights averaged: of the two triangles and of the two rectangles ("shape"), or of the two at the left
+# and the two at the right ("side"). So it must carry a number from one shape to the other, far away.
 
 # %%
-class Attention(nn.Module):
-    def __init__(self, nb_channels, nb_keys):
-        super().__init__()
-        self.query, self.key = (nn.Conv1d(nb_channels, nb_keys, 1, bias=False) for _ in range(2))
-        self.value = nn.Conv1d(nb_channels, nb_channels, 1, bias=False)
-
-    def forward(self, x):
-        weights = (self.query(x).transpose(1, 2) @ self.key(x)).softmax(2)
-        return self.value(x) @ weights.transpose(1, 2)
+signal_length = 100
 
 
-def make_shape_model(attention, nb_inputs=1):
-    middle = Attention(32, 32) if attention else nn.Conv1d(32, 32, 5, padding=2)
-    return nn.Sequential(
-        nn.Conv1d(nb_inputs, 32, 5, padding=2),
-        nn.ReLU(),
-        nn.Conv1d(32, 32, 5, padding=2),
-        nn.ReLU(),
-        middle,
-        nn.ReLU(),
-        nn.Conv1d(32, 32, 5, padding=2),
-        nn.ReLU(),
-        nn.Conv1d(32, 1, 5, padding=2),
-    ).to(device)
+def make_signals(nb: int, by: str) -> tuple[Tensor, Tensor]:
+    """Signals and what is wanted of them, both nb x 1 x 100; `by` is "shape" or "side"."""
+    is_rectangle = torch.rand(nb, 4).argsort(1) >= 2
+    width = torch.randint(5, 12, (nb, 4))
+    height = torch.randint(1, 26, (nb, 4)).float()
+    free = signal_length - width.sum(1, keepdim=True)
+    start = (torch.rand(nb, 4) * (free + 1)).long().sort(1).values + width.cumsum(1) - width
+    group = is_rectangle if by == "shape" else torch.tensor([False, False, True, True]).expand(nb, 4)
+    mean_height = (group[:, :, None] == group[:, None, :]).float() @ height[:, :, None] / 2
+    place = (torch.arange(signal_length) + 0.5 - start[:, :, None]) / width[:, :, None]  # from 0 to 1 inside
+    profile = torch.where(is_rectangle[:, :, None], 1.0, 1 - (2 * place - 1).abs()) * ((place > 0) & (place < 1))
+    return (profile * height[:, :, None]).sum(1, keepdim=True), (profile * mean_height).sum(1, keepdim=True)
 
 
-def encode_positions(x):
-    """Add to each sequence the bits of the number of each position."""
-    numbers = torch.arange(100, device=x.device)
-    bits = torch.stack([(numbers >> bit) & 1 for bit in range(7)]).float()
-    return torch.cat((x, bits.expand(len(x), -1, -1)), 1)
-
-
-train_x, train_y = (tensor.to(device) for tensor in draw_sequences(prologue.pick(2500, 300)))
-test_x, test_y = (tensor.to(device) for tensor in draw_sequences(prologue.pick(500, 100)))
-
-
-def train_shape_model(attention, positions):
-    torch.manual_seed(0)
-    model = make_shape_model(attention, 8 if positions else 1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    prepare = encode_positions if positions else (lambda x: x)
-    for _ in range(prologue.pick(25, 10)):
-        for x, y in zip(train_x.split(100), train_y.split(100), strict=True):
-            loss = F.mse_loss(model(prepare(x)), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    with torch.no_grad():
-        output = model(prepare(test_x))
-    return F.mse_loss(output, test_y).item(), output[0, 0].cpu(), model
-
-
-results = {
-    "convolutions": train_shape_model(False, False),
-    "attention": train_shape_model(True, False),
-    "attention and positions": train_shape_model(True, True),
-}
-figure, axes = plt.subplots(1, 3, figsize=(12, 2.3), sharey=True)
-for axis, (name, (error, output, _)) in zip(axes, results.items(), strict=True):
-    axis.plot(test_x[0, 0].cpu(), ":", label="input")
-    axis.plot(test_y[0, 0].cpu(), label="wanted")
-    axis.plot(output, label="output")
-    axis.set_title(f"{name}: {error:.3f}")
+torch.manual_seed(0)
+figure, axes = plt.subplots(1, 2, figsize=(10, 2))
+for axis, by in zip(axes, ("shape", "side"), strict=True):
+    signal, wanted = make_signals(1, by)
+    axis.plot(signal[0, 0].numpy(), color="lightgray", linewidth=4, label="given")
+    axis.plot(wanted[0, 0].numpy(), label="wanted")
+    axis.set(title=f"by {by}", ylim=(0, 26))
 axes[0].legend()
+plt.show()
+
 # %% [markdown]
-# Without positions, an attention layer does not know the order: permute its input, and its output is permuted.
+# Five convolutions of width 5: an output sees 10 steps to each side, no more. With attention in the place of the middle
+# one it sees everything. The positional encoding is six more inputs, sines and cosines of the place.
 
 # %%
-layer, some = Attention(4, 8), torch.randn(1, 4, 6)
-order = torch.randperm(6)
+places = torch.arange(signal_length) / signal_length * torch.pi
+encoding = torch.stack([f(k * places) for k in (1, 2, 4) for f in (torch.sin, torch.cos)]).to(device)
+
+
+class Attention(nn.Module):
+    """Self-attention on N x C x T; queries, keys and values are linear in the input of the same place."""
+
+    def __init__(self, nb_channels: int):
+        super().__init__()
+        self.to_qkv = nn.Conv1d(nb_channels, 3 * nb_channels, kernel_size=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.to_qkv(x).transpose(1, 2).chunk(3, 2)
+        return attend(q, k, v).transpose(1, 2)
+
+
+class SignalNet(nn.Module):
+    """Signals N x 1 x 100 to signals."""
+
+    def __init__(self, attention: bool, positions: bool, c: int = 32):
+        super().__init__()
+        self.positions = positions
+        self.layers = nn.Sequential(
+            nn.Conv1d(1 + len(encoding) * positions, c, kernel_size=5, padding=2),
+            nn.ReLU(),
+            nn.Conv1d(c, c, kernel_size=5, padding=2),
+            nn.ReLU(),
+            Attention(c) if attention else nn.Conv1d(c, c, kernel_size=5, padding=2),
+            nn.Identity() if attention else nn.ReLU(),
+            nn.Conv1d(c, c, kernel_size=5, padding=2),
+            nn.ReLU(),
+            nn.Conv1d(c, 1, kernel_size=5, padding=2),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x / 10
+        if self.positions:
+            x = torch.cat([x, encoding.expand(x.size(0), -1, -1)], 1)
+        return 10 * self.layers(x)
+
+
+# %% [markdown]
+# Batches of 100, Adam with `lr` 1e-3. The number is the mean squared error on new signals; returning the signal
+# unchanged is the first line. Which task needs attention, and which the places as well?
+
+
+# %%
+def compute_signal_error(model: nn.Module | None, by: str) -> float:
+    torch.manual_seed(1)
+    signal, wanted = (part.to(device) for part in make_signals(1000, by))
+    with torch.no_grad():
+        return F.mse_loss(signal if model is None else model(signal), wanted).item()
+
+
+def train_signal_net(by: str, attention: bool, positions: bool, nb_steps: int) -> SignalNet:
+    torch.manual_seed(0)
+    model = SignalNet(attention, positions).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(nb_steps):
+        signal, wanted = (part.to(device) for part in make_signals(100, by))
+        loss = F.mse_loss(model(signal), wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model
+
+
+signal_nets, signal_errors = {}, {}
+nb_steps = prologue.pick(2000, 10)
+for by in ("shape", "side"):
+    print(f"by {by}: unchanged {compute_signal_error(None, by):.2f}")
+    for attention, positions in ((False, False), (True, False), (True, True)):
+        name = by + " attention" * attention + " positions" * positions
+        signal_nets[name] = train_signal_net(by, attention, positions, nb_steps)
+        signal_errors[name] = compute_signal_error(signal_nets[name], by)
+        print(f"  {name:27s} {signal_errors[name]:.2f}")
+
+# %% [markdown]
+# Where does the network look? A row of the right figure holds the weights of one output place. The places inside a
+# shape look at the shape that is averaged with it.
+
+# %%
+torch.manual_seed(3)
+signal, wanted = make_signals(1, "shape")
+net = signal_nets["shape attention"]
 with torch.no_grad():
-    equivariant = torch.allclose(layer(some[:, :, order]), layer(some)[:, :, order], atol=1e-6)
-equivariant
+    output = net(signal.to(device)).cpu()
+    hidden = net.layers[:4](signal.to(device) / 10)
+    q, k, _ = net.layers[4].to_qkv(hidden).transpose(1, 2).chunk(3, 2)
+    weights = (q @ k.transpose(1, 2) / q.size(2) ** 0.5).softmax(2)[0].cpu()
+figure, axes = plt.subplots(1, 2, figsize=(11, 3.2))
+axes[0].plot(signal[0, 0].numpy(), color="lightgray", linewidth=4, label="given")
+axes[0].plot(wanted[0, 0].numpy(), label="wanted")
+axes[0].plot(output[0, 0].numpy(), "--", label="network")
+axes[0].legend()
+axes[1].imshow(weights.numpy(), cmap="gray_r")
+axes[1].set(xlabel="looks at", ylabel="output place")
+plt.show()
 
 # %% [markdown]
 # ## Try
-#
-# - How long may the halves become before the GRU fails? Train on halves of up to 20 symbols.
-# - Add a third kind of beings to the language. Where do their vectors go?
-# - Average by side (the two left shapes, the two right ones) instead of by shape. Which model can learn it?
+# - Train on halves of 1 to 10 symbols and test on halves of 15. Which of the four cells still works, and why?
+# - Change the window of CBOW to one word on each side, then to four. Which words are nearest now?
+# - Give the attention toy a third task, "the first and the last shape are averaged, so are the two between". Does the
+#   network with positions learn it?

@@ -1,13 +1,41 @@
-# Lecture 9: a transposed convolution by hand, codes that rebuild, noise taken out, and a flow that can be walked back.
+"""Lecture 9, run as the last cell of its notebook."""
+
 assert spread.tolist() == [2, 7, 4, -4, -2, 1]
-assert torch.equal(matrix.t() @ torch.tensor([2.0, 3.0, 0.0, -1.0]), spread)
-assert sizes[:6] == [28, 24, 20, 9, 4, 1], sizes
-assert set(models) == {8, 16, 32}
-assert all(code_losses[-1] < code_losses[0] for code_losses in losses.values())
-assert in_codes.shape[0] == 12 and sampled_images.shape == (12, 1, 28, 28)
-assert set(damaged) == set(denoised) and len(damaged) == 3
+assert (matrix.t() @ torch.tensor([2.0, 3.0, 0.0, -1.0])).tolist() == spread.tolist()
+assert strided.tolist() == [2, 4, 1, 6, -3, 0, -1, -2, 1]
+
+assert sizes == [28, 24, 20, 9, 4, 1, 4, 9, 20, 24, 28]
+assert {name: model.encode(test_input[:2]).shape for name, model in models.items()} == {
+    nb_codes: (2, nb_codes) for nb_codes in (8, 16, 32)
+}
+assert errors[8][0] > errors[16][0] > errors[32][0]  # PCA
+# One epoch of 12 batches does not learn, but must not diverge: always the mean gives 784, random weights about as much.
+assert all(error < 800 for _, error in errors.values())
+assert all(values[-1] <= values[0] for values in losses.values())
+assert in_pixels.shape == in_codes.shape == (12, 1, 28, 28)
+assert torch.allclose(in_pixels[0], test_input[0]) and torch.allclose(in_pixels[-1], test_input[1], atol=1e-5)
+assert torch.allclose(in_codes[:1], models[8](test_input[:1]), atol=1e-4)
+assert all(images.isfinite().all() for images in sampled.values())
+
+assert abs((damaged["Gaussian 0.5"] - test_unit).std().item() - 0.5) < 0.01
+off = (damaged["zeros 55 %"] == 0)[test_unit > 0].float().mean().item()
+assert abs(off - 0.55) < 0.02
+touched = (damaged["salt-pepper"] != test_unit)[(test_unit > 0) & (test_unit < 1)].float().mean().item()
+assert abs(touched - 0.10) < 0.03
+assert F.mse_loss(denoised["Gaussian 0.5"], test_unit).item() < 0.1 < F.mse_loss(damaged["Gaussian 0.5"], test_unit)
+
 assert abs(kl - kl_of_torch) < 1e-3
-assert vae_losses[-1] < vae_losses[0] and vae_samples.shape == (12, 1, 28, 28)
-assert torch.equal(jacobian, jacobian.tril()), "triangular, so its determinant is the product of its diagonal"
-assert abs(log_det - torch.linalg.slogdet(jacobian).logabsdet.item()) < 1e-4
-assert nll[-1] < nll[0] and inversion_error < 1e-3
+assert vae.encode(test_input[:2])[0].shape == (2, 32)
+assert vae_losses[-1] < vae_losses[0] and (kl_per_component > -1e-6).all()
+
+assert jacobian.shape == (6, 6) and jacobian.triu(1).abs().max() == 0
+assert torch.equal(jacobian[:3, :3], torch.eye(3))
+assert abs(log_det - torch.linalg.slogdet(jacobian).logabsdet.item()) < 1e-5
+assert len(flow.layers) == 4 and flow.layers[0].s[0].weight.shape == (2, 2)
+assert nll[-1] < nll[0] and nll[-1] < baseline_nll and inversion_error < 1e-3
+
+if not prologue.args.tiny:
+    assert all(error < pca_error for pca_error, error in errors.values())
+    assert entropy - 0.1 < nll[-1] < entropy + 0.25
+    for name in damages:
+        assert F.mse_loss(denoised[name], test_unit).item() < F.mse_loss(damaged[name], test_unit).item() / 2

@@ -1,17 +1,42 @@
-# Lecture 11: memory, packed sequences, vectors of words, and attention.
-assert all(torch.equal(s[: len(s) // 2], s[len(s) // 2 :]) == bool(kind) for s, kind in examples)
-assert {len(errors) for errors in by_length.values()} == {10}
-assert all(norm >= 0 for norms in gradient_norms.values() for norm in norms)
+"""Lecture 11, run as the last cell of its notebook."""
+
+torch.manual_seed(2)
+x, lengths, target = make_sequences(500)
+symbols, half = x.argmax(2), lengths // 2
+identical = torch.tensor([torch.equal(s[:h], s[h : 2 * h]) for s, h in zip(symbols, half.tolist(), strict=True)])
+assert torch.equal(identical.long(), target) and sorted(set(half.tolist())) == list(range(1, 11))
+assert x.shape == (500, 20, 10) and torch.equal(x.sum(2), torch.ones(500, 20))
+
+counts_of_parameters = {name: sum(p.numel() for p in model.parameters()) for name, model in recurrent_models.items()}
+assert counts_of_parameters == {"Elman": 3152, "gated": 6202, "LSTM": 12502, "GRU": 9402}
+assert all(0 <= error <= 1 for values in recurrent_errors.values() for error in values)
+assert all(len(by_length) == 10 for by_length in errors_by_length.values())
+
+assert norms == sorted(norms) and norms[-1] > 100 * norms[0]
+assert norm_before > 1.25 and abs(clipped.norm().item() - 1.25) < 1e-3 and cosine > 0.9999
+
+assert packed.data.tolist() == [11, 21, 31, 12, 22, 13, 14] and packed.batch_sizes.tolist() == [3, 2, 1, 1]
+assert packed_difference < 1e-5 and padded_difference > 0.01
+
+assert vocabulary[0] == "*" and "anna" in vocabulary and not any("visitor" in word for word in vocabulary)
+assert [vocabulary[k] for k in words[:60].tolist()] == [word if word in number_of else "*" for word in text[:60]]
+assert cbow_losses[-1] < cbow_losses[0] < 0.7
+right = [other in grammar["ANIMAL"] for other in nearest["cat"]] + [
+    other in grammar["CITY"] for other in nearest["bern"]
+]
+assert sum(right) >= 4
+
+assert attention_difference < 1e-5 and permuted_difference < 1e-5
+for by in ("shape", "side"):
+    signal, wanted = make_signals(200, by)
+    assert signal.shape == wanted.shape == (200, 1, 100) and signal.min() >= 0 and signal.max() <= 25
+    assert torch.equal(signal > 0, wanted > 0)
+assert torch.allclose(weights.sum(1), torch.ones(100), atol=1e-4)
+assert sorted(signal_errors) == sorted(
+    f"{by}{extra}" for by in ("shape", "side") for extra in ("", " attention", " attention positions")
+)
 if not prologue.args.tiny:
-    assert min(by_length["GRU"][:5]) < 0.1, by_length
-assert packed.batch_sizes.tolist() == [3, 3, 2, 2, 2, 2, 1, 1, 1, 1] and packed_agrees
-assert unpacked_lengths.tolist() == lengths and unpacked.shape == (10, 3, 50)
-assert "word0" not in index and len(vocabulary) == 23
-assert cbow_losses[-1] < 0.8 * cbow_losses[0]
-assert set(nearest["anna"]) == set(PEOPLE) - {"anna"} and set(nearest["dog"]) == set(ANIMALS) - {"dog"}, nearest
-assert train_x.shape[1:] == (1, 100)
-assert all(error < train_y.pow(2).mean().item() for error, _, _ in results.values())
-if not prologue.args.tiny:
-    assert results["attention"][0] < results["convolutions"][0]
-assert encode_positions(test_x).shape[1] == 8
-assert equivariant
+    assert all(values[-1] < 0.2 for values in recurrent_errors.values())
+    assert sum(right) == 6
+    assert signal_errors["shape attention"] < 0.6 * signal_errors["shape"]
+    assert signal_errors["side attention positions"] < signal_errors["side attention"] < signal_errors["side"]
