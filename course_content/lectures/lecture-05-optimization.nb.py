@@ -4,7 +4,7 @@
 # Which loss to minimize, and how to get there: cross-entropy, mini-batches, momentum and Adam, penalties,
 # initialization, what to look at while a network trains, and how to give autograd an operation of your own.
 #
-# About three minutes to run, an hour to read and play with.
+# About two minutes to run, an hour to read and play with.
 
 # %%
 import time
@@ -98,7 +98,7 @@ for batch_size, curve in losses_by_batch_size.items():
 plt.yscale("log")
 plt.xlabel("samples seen")
 plt.ylabel("training loss")
-plt.legend()
+plt.legend(fontsize=7)
 plt.show()
 
 # %% [markdown]
@@ -325,7 +325,7 @@ axes[1].plot(range(1, nb_epochs + 1), curves[0.1], "0.6")
 for lr, curve in continued.items():
     axes[1].plot(range(nb_epochs + 1, 2 * nb_epochs + 1), curve, label=f"0.1, then {lr}")
 for ax in axes:
-    ax.set(xlabel="epoch", ylabel="training loss")
+    ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
     ax.legend()
 
 # %% [markdown]
@@ -339,7 +339,9 @@ with torch.no_grad():
     test_losses = F.cross_entropy(model(test_input), test_target, reduction="none").cpu()
 
 plt.figure(figsize=(5, 2.8))
-plt.hist([train_losses.numpy(), test_losses.numpy()], bins=30, range=(0, 8), density=True, label=["train", "test"])
+plt.hist(
+    [train_losses.numpy(), test_losses.numpy()], bins=30, range=(0, 8), density=True, log=True, label=["train", "test"]
+)
 plt.axvline(torch.log(torch.tensor(10.0)), color="k", linewidth=1)
 plt.xlabel("loss of one sample")
 plt.legend()

@@ -4,7 +4,7 @@
 # What depth can do that width cannot, why deep networks did not train, and what made them train: rectifiers with a
 # matching initialization, dropout, batch normalization and residual connections. And the GPU, because they are large.
 #
-# About three minutes to run, an hour to read and play with.
+# About a minute to run, an hour to read and play with.
 
 # %%
 import time

@@ -5,7 +5,7 @@
 # activations as images, its layers in two dimensions, five ways to ask which pixels matter, inputs made to order,
 # adversarial examples, and the receptive field of dilated convolutions. All networks are trained here.
 #
-# About two minutes to run, an hour to read and play with.
+# About a minute to run, an hour to read and play with.
 
 # %%
 import dlc_practical_prologue as prologue

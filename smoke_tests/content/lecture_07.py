@@ -6,12 +6,11 @@ assert target.sum(dim=3)[target[..., 4] == 0].abs().max() == 0 and int((target[.
 assert sum(terms_of_perfect.values()) < 1e-6, terms_of_perfect
 assert abs(terms_of_half["class"] - 3 * 20 * 0.25) < 1e-4, terms_of_half  # 3 objects, 20 scores that are wrong by 1/2
 assert abs(terms_of_half["no object"] - 0.5 * 0.25 * (2 * 49 - 3)) < 1e-4, terms_of_half
-assert score_map.shape == (1, 20, 9, 9) and largest_difference < prologue.pick(1e-3, 1e-3)
+assert score_map.shape == (1, 20, 9, 9) and largest_difference < (1e-3 if device.type == "cpu" else 5e-2)  # TF32
 assert abs(batch.mean()) < 0.1 and abs(batch.std() - 1) < 0.1 and batch.shape == (100, 1, 28, 28)
-if (
-    prologue.get_data_source("mnist") == "real"
-):  # published 0.1302 and 0.3069; the whole training set has 0.1307, 0.3081
-    assert abs(digits_mean - 0.1302) < 2e-3 and abs(digits_std - 0.3069) < 3e-3, (digits_mean, digits_std)
+if prologue.get_data_source("mnist") == "real":
+    # published 0.1302 and 0.3069; the whole training set has 0.1307 and 0.3081
+    assert abs(digits_mean - 0.1302) < 3e-3 and abs(digits_std - 0.3069) < 4e-3, (digits_mean, digits_std)
 
 # Layers taken over: nothing moves while frozen.
 assert first_layer_moved["frozen"] == 0 and first_layer_moved["free"] > 1e-3, first_layer_moved
