@@ -16,7 +16,7 @@ assert norms == sorted(norms) and norms[-1] > 100 * norms[0]
 assert norm_before > 1.25 and abs(clipped.norm().item() - 1.25) < 1e-3 and cosine > 0.9999
 
 assert packed.data.tolist() == [11, 21, 31, 12, 22, 13, 14] and packed.batch_sizes.tolist() == [3, 2, 1, 1]
-assert packed_difference < 1e-5 and padded_difference > 0.01
+assert packed_difference < (1e-5 if device.type == "cpu" else 1e-2) and padded_difference > 0.01
 
 assert vocabulary[0] == "*" and "anna" in vocabulary and not any("visitor" in word for word in vocabulary)
 assert [vocabulary[k] for k in words[:60].tolist()] == [word if word in number_of else "*" for word in text[:60]]
