@@ -21,9 +21,9 @@ def fetch(names: Sequence[str], source: str, tools: Path, folder: Path, out: Pat
     `source` is data.source of the description; `tools` is the folder of the package course_tools. With "real",
     raises PracticumError when one cannot be had; with "real-or-stand-in" says so and leaves it out.
     """
+    folder.mkdir(parents=True, exist_ok=True)  # the build sees it, empty or not
     if source == "stand-in":
         return ()
-    folder.mkdir(parents=True, exist_ok=True)
     had = []
     for name in names:
         console.say(f"fetching the real {name}")

@@ -1,6 +1,6 @@
-"""Every practical, project and lecture in the appliance's own tree, and a practical in the machine itself.
+"""Every practical, project and lecture in the appliance's own tree: the image that its disk is written from.
 
-An emulated processor is too slow for all of them: they run in the image that the disk is written from.
+An emulated processor is too slow for them.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from course_tools import submission, submission_sources, submit_run
+from course_tools.datasets.catalogue import COURSE_FOLDER, HOME_FOLDER, SETS
 from course_tools.submission import TEST, Copy, UnusableSubmissionError
 from course_tools.submit_judge import Judged, judge_copy, judge_run
 from course_tools.submit_page import LONGEST_PAGE, format_page
@@ -126,8 +127,10 @@ def last_line(text: str) -> str:
 def find_data(place: Path) -> tuple[dict[str, str], str]:
     """The environment with the course's data, which lie where the student's home has them, and where that is."""
     environ = dict(os.environ)
-    own = submit_run.find_home() / ".local/share/course-data"
-    if "PYTORCH_DATA_DIR" not in environ and own.is_dir() and not (place / "data").is_dir():
+    own = submit_run.find_home() / HOME_FOLDER
+    # One folder is named, so it must not hide a set that only the machine's own has.
+    enough = all((own / name).is_dir() for name in SETS) or (own.is_dir() and not Path(COURSE_FOLDER).is_dir())
+    if "PYTORCH_DATA_DIR" not in environ and enough and not (place / "data").is_dir():
         environ["PYTORCH_DATA_DIR"] = os.fspath(own)
     return environ, environ.get("PYTORCH_DATA_DIR", "")
 
