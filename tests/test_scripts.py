@@ -110,6 +110,7 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
         (tools, "practicum", "exit 0"),
         (tools, "uv", "exit 0"),
         (students, "python", "exit 0"),
+        (students, "course-data", "exit 0"),
     ):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f'#!/bin/sh\necho "{name} $*"\n{code}\n')
@@ -124,6 +125,9 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
         "practicum venv build/course-venv 2027-spring",
         "uv pip install --quiet --python build/course-venv pytest pytest-timeout",
         "python -m pytest tests/course",
+        "practicum content build/content --solutions 2027-spring",
+        "course-data make --dir build/data",
+        "python -m pytest smoke_tests/content --content build/content",
         "python -m pytest smoke_tests/compute",
         "python -m pytest smoke_tests --semester=2027-spring",
     ]
