@@ -129,7 +129,7 @@ WRONG = {
         f"norms[:, sample] = {TAKEN}",
         f"norms[:, sample] = {TAKEN}\n"
         "        with torch.no_grad():\n"
-        "            [p.sub_(p.grad) for p in model.parameters() if sample]",
+        "            [p.sub_(0.01 * p.grad) for p in model.parameters() if sample]",
         "get_stats: later samples have other norms than the same ones before",
     ),
     "second convolution": (
