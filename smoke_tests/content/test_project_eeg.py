@@ -15,7 +15,7 @@ RANGES = {
 }
 
 
-def test_tiny(run_solution: Callable[..., dict[str, Any]], device: str) -> None:
+def test_tiny(run_solution: Callable[..., dict[str, Any]], device: str, small_size: None) -> None:
     results = run_solution(PROGRAM, "--device", device)
     assert results["nb_rounds"] == 1
     assert all(5 < mean < 55 for mean in results["mean"].values())

@@ -16,7 +16,7 @@ RANGES = {
 }
 
 
-def test_tiny(run_solution: Callable[..., dict[str, Any]], device: str) -> None:
+def test_tiny(run_solution: Callable[..., dict[str, Any]], device: str, small_size: None) -> None:
     results = run_solution(PROGRAM, "--device", device)
     assert set(results["mean"]) == {"plain", "sharing", "auxiliary", "both"}
     assert all(abs(count - 69_600) < 300 for count in results["nb_parameters"].values())
