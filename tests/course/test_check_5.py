@@ -120,3 +120,20 @@ def test_mistake_has_its_line(tmp_path: Path, mistake: str) -> None:
     old, new, line = WRONG[mistake]
     lines = list_lines(5, vary(read_solution(5), (old, new)), tmp_path)
     assert lines and lines[0].startswith(f"wrong {line}"), lines
+
+
+def test_layers_may_be_made_in_another_order_than_they_are_used(tmp_path: Path) -> None:
+    backwards = """
+class Shallow(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(128, 2)
+        self.first = nn.Linear(2, 128)
+
+    def forward(self, x):
+        return self.last(self.first(x).relu())
+
+
+def create_deep_model("""
+    text = vary(read_solution(5), (SHALLOW, "return Shallow()"), ("def create_deep_model(", backwards.lstrip()))
+    assert list_lines(5, text, tmp_path) == []

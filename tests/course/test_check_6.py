@@ -199,3 +199,25 @@ def test_mistake_has_its_line(tmp_path: Path, few_samples: tuple[str, str], mist
     old, new, line = WRONG[mistake]
     lines = list_lines(6, vary(read_solution(6), few_samples, (old, new)), tmp_path)
     assert lines and lines[0].startswith(f"wrong {line}"), lines
+
+
+@pytest.mark.parametrize(
+    ("imports", "call"),
+    [
+        ("", "prologue.load_data(cifar=True, normalize=True, flatten=False)"),
+        ("", "prologue.read_cifar()"),
+        ("from dlc_practical_prologue import load_data\n", "load_data(cifar=True)"),
+    ],
+)
+def test_samples_may_be_loaded_in_any_way(
+    tmp_path: Path, few_samples: tuple[str, str], imports: str, call: str
+) -> None:
+    """The check gives its own samples to all of them, and needs no data set."""
+    text = vary(read_solution(6), few_samples)
+    start = text.index("    import dlc_practical_prologue as prologue")
+    end = text.index("    return", start)
+    text = (
+        f"{text[:start]}    import dlc_practical_prologue as prologue\n\n    input, target, *_ = {call}\n{text[end:]}"
+    )
+    text = text.replace("import torch\n", f"import torch\n{imports}", 1)
+    assert list_lines(6, text, tmp_path) == []

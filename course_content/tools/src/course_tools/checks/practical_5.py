@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,7 @@ def judge_model(student: Student, label: str, sizes: tuple[int, ...]) -> Iterato
     model = student.call(label)
     if not isinstance(model, nn.Module):
         raise Finding(f"{label}: should return a torch.nn.Module")
-    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    layers = list_layers(model)
     found = [layer.in_features for layer in layers[:1]] + [layer.out_features for layer in layers]
     if found != [*sizes]:
         shown = " - ".join(map(str, found)) or "no linear layer"
@@ -95,6 +96,18 @@ def judge_model(student: Student, label: str, sizes: tuple[int, ...]) -> Iterato
         yield f"{label}: ends with a softmax, which the cross-entropy makes itself"
     else:
         yield f"{label}: is not linear layers with a ReLU after each but the last"
+
+
+def list_layers(model: nn.Module) -> list[nn.Linear]:
+    """The linear layers in the order of their use; as they are registered, where not each is used once."""
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    used: list[nn.Linear] = []
+    hooks = [layer.register_forward_hook(lambda layer, *_: used.append(layer)) for layer in layers]
+    with suppress(Exception):  # a model that fails is told about where its outputs are looked at
+        model(torch.randn(2, 2))
+    for hook in hooks:
+        hook.remove()
+    return used if sorted(map(id, used)) == sorted(map(id, layers)) else layers
 
 
 def chain(layers: list[nn.Linear], x: Tensor, *, between: bool = True) -> Tensor:

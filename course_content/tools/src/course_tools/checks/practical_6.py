@@ -175,9 +175,18 @@ def watched(student: Student, input: Tensor, target: Tensor, *, first_only: bool
     names = {"train_input": input, "train_target": target}
     student.namespace.update({name: tensor for name, tensor in names.items() if name not in student.namespace})
     shown = Shown(student.get("ResNet"), first_only=first_only)
+    loaders = [prologue.load_data, prologue.read_cifar]
+
+    def load(*_: Any, **__: Any) -> tuple[Tensor, ...]:
+        return input, target, input, target
+
+    imported = {name: load for name, value in student.namespace.items() if any(value is one for one in loaders)}
     hook = register_module_forward_pre_hook(shown)
     try:
-        with patch.object(prologue, "load_data", lambda *_, **__: (input, target, input, target)):
+        with (
+            patch.dict(student.namespace, imported),
+            patch.multiple(prologue, **{loader.__name__: load for loader in loaders}),
+        ):
             yield shown
     except FirstSample:
         pass
