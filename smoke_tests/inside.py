@@ -10,13 +10,16 @@ SUITE = Path(__file__).parent / "content"
 LIMIT = 3000  # seconds: some five minutes on two idle cores
 
 
-def run_suite(image: str, content: Path, *options: str) -> str:
-    """Returns what pytest printed; fails when a test failed. No network, and nothing of the image can be written."""
+def run_suite(image: str, content: Path) -> str:
+    """Returns what pytest printed; fails when a test failed. No network, and nothing of the image can be written.
+
+    No GPU is pretended: what that finds does not depend on the image.
+    """
     done = docker(
         "run", "--rm", "--network=none", "--read-only", "--tmpfs=/tmp:exec", "--shm-size=1g",
         "--env=HOME=/tmp", "--user=1000:100", "--entrypoint=/opt/venv/bin/python",
         f"--volume={SUITE}:/mnt/suite/content:ro", f"--volume={content}:/mnt/course:ro", "--workdir=/mnt/suite/content",
-        image, "-m", "pytest", "-c", "pytest.ini", "--content=/mnt/course", *options,
+        image, "-m", "pytest", "-c", "pytest.ini", "--content=/mnt/course", "-k", "not pretended",
         check=False, timeout=LIMIT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

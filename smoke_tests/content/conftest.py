@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +52,28 @@ def device(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def pretended_gpu() -> Path:
+    """The program that pretends a GPU, where there is none: it finds tensors left on the wrong device."""
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is here: nothing need be pretended")
+    if os.environ.get(FULL):
+        pytest.skip(f"{FULL} is set: a pretended GPU is too slow for full runs")
+    return Path(__file__).with_name("pretended_gpu.py")
+
+
 @pytest.fixture
 def run_solution(content: Path, tmp_path: Path) -> Run:
     """Run a solution by its path in the content with further arguments, and return the results it leaves.
 
-    It runs with --tiny, unless COURSE_FULL is set, and with what is deprecated as an error.
+    It runs with --tiny, unless COURSE_FULL is set, and with what is deprecated as an error; a launcher is a program
+    that runs it in its own way.
     """
 
-    def run(path: str, *arguments: str, timeout: float = LIMIT) -> dict[str, Any]:
+    def run(path: str, *arguments: str, launcher: Sequence[Path] = (), timeout: float = LIMIT) -> dict[str, Any]:
         results = tmp_path / "results.json"
         size = [] if os.environ.get(FULL) else ["--tiny"]
-        argv = [sys.executable, *STRICT, content / path, *size, f"--json={results}", *arguments]
+        argv = [sys.executable, *STRICT, *launcher, content / path, *size, f"--json={results}", *arguments]
         done = subprocess.run(
             argv,
             cwd=(content / path).parent,

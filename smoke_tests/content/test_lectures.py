@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,28 +26,48 @@ warnings.filterwarnings("error", message=".*deprecated.*")
 """
 
 
+RunLecture = Callable[..., None]
+
+
+@pytest.fixture
+def run_lecture(content: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunLecture:
+    """Execute the notebook of a lecture: a first cell, its own, and the checks of this folder."""
+
+    def run(number: int, first_cell: str = "") -> None:
+        (path,) = content.glob(f"lectures/lecture-{number:02}-*.ipynb")
+        if not os.environ.get(FULL):
+            monkeypatch.setenv("COURSE_TINY", "1")
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(first_cell + STRICTLY))
+        notebook.cells.append(nbformat.v4.new_code_cell((HERE / f"lecture_{number:02}.py").read_text()))
+        client = nbclient.NotebookClient(
+            notebook,
+            kernel_name="python3",
+            timeout=None if os.environ.get(FULL) else LIMIT,
+            resources={"metadata": {"path": str(path.parent)}},
+        )
+        client.execute()
+        warnings = [text for text in find_complaints(notebook) if "Warning" in text]
+        assert not warnings, warnings[0]
+
+    return run
+
+
+def find_complaints(notebook: Any) -> Iterator[str]:
+    """What the cells of an executed notebook wrote to stderr."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if output.output_type == "stream" and output.name == "stderr":
+                yield output.text
+
+
 @pytest.mark.parametrize("number", range(1, 12), ids="lecture-{:02}".format)
-def test_lecture(content: Path, number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (path,) = content.glob(f"lectures/lecture-{number:02}-*.ipynb")
-    if not os.environ.get(FULL):
-        monkeypatch.setenv("COURSE_TINY", "1")
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(STRICTLY))
-    notebook.cells.append(nbformat.v4.new_code_cell((HERE / f"lecture_{number:02}.py").read_text()))
-    client = nbclient.NotebookClient(
-        notebook,
-        kernel_name="python3",
-        timeout=None if os.environ.get(FULL) else LIMIT,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    client.execute()
-    errors = [
-        output
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-        if output.output_type == "stream" and output.name == "stderr" and "Warning" in output.text
-    ]
-    assert not errors, errors[0].text
+def test_lecture(run_lecture: RunLecture, number: int) -> None:
+    run_lecture(number)
+
+
+@pytest.mark.parametrize("number", range(1, 12), ids="lecture-{:02}".format)
+def test_with_pretended_gpu(run_lecture: RunLecture, pretended_gpu: Path, number: int) -> None:
+    run_lecture(number, f"import sys\nsys.path.append({str(HERE)!r})\nimport pretended_gpu\npretended_gpu.enable()\n")

