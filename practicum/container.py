@@ -70,6 +70,8 @@ def settings(semester: Semester, kind: Kind) -> tuple[str, ...]:
         "NB_GID": "100",
         "JUPYTER_PORT": str(PORT),
         "COURSE_NAME": semester.name,
+        # torch's threads sleep while they wait for each other: see "Slow training" in docs/troubleshoot.md.
+        "OMP_WAIT_POLICY": "PASSIVE",
         # No compiler comes along; these name what says so, and what to do.
         "CC": "/usr/local/lib/course/no-compiler",
         "CXX": "/usr/local/lib/course/no-compiler",

@@ -3,6 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 failed=()
+export OMP_WAIT_POLICY=PASSIVE # as in the products
 
 # A part must not outlive this script, even when that is killed.
 part() {

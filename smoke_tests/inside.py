@@ -17,7 +17,7 @@ def run_suite(image: str, content: Path) -> str:
     """
     done = docker(
         "run", "--rm", "--network=none", "--read-only", "--tmpfs=/tmp:exec", "--shm-size=1g",
-        "--env=HOME=/tmp", "--user=1000:100", "--entrypoint=/opt/venv/bin/python",
+        "--env=HOME=/tmp", "--env=OMP_WAIT_POLICY=PASSIVE", "--user=1000:100", "--entrypoint=/opt/venv/bin/python",
         f"--volume={SUITE}:/mnt/suite/content:ro", f"--volume={content}:/mnt/course:ro", "--workdir=/mnt/suite/content",
         image, "-m", "pytest", "-c", "pytest.ini", "--content=/mnt/course", "-k", "not pretended",
         check=False, timeout=LIMIT,

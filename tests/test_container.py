@@ -55,6 +55,7 @@ def test_image_runs_anywhere(checkout: Checkout, kind: Kind) -> None:
     assert not [name for name, value in environment.items() if "$" in value or "`" in value], "Apptainer evaluates them"
     assert environment["PATH"].startswith("/opt/venv/bin:")
     assert "LD_LIBRARY_PATH" not in environment, "the driver's folder must stay what the runtime says"
+    assert environment["OMP_WAIT_POLICY"] == "PASSIVE", "spinning threads hinder each other where others compute too"
 
 
 def test_only_cuda_asks_for_a_gpu_and_never_requires_one(checkout: Checkout) -> None:

@@ -76,6 +76,11 @@ def test_jupyter_survives_a_kernel_out_of_memory(guest: Host, machine: Machine) 
     assert (unit["OOMPolicy"], unit["Restart"], unit["User"]) == ("continue", "always", machine.user)
 
 
+def test_threads_of_torch_sleep_while_they_wait(guest: Host, machine: Machine) -> None:
+    assert machine.run("printenv OMP_WAIT_POLICY").output == "PASSIVE\n"
+    assert "OMP_WAIT_POLICY=PASSIVE" in guest.service("jupyter").systemd_properties["Environment"].split()
+
+
 def test_listens_on_ssh_and_jupyter_only(guest: Host) -> None:
     """Loopback aside. Port 68 on the card's own address is the answer of DHCP coming in."""
     lines = [

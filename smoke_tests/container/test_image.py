@@ -107,6 +107,11 @@ def test_settings_are_those_of_the_recipe(image: Image, semester: Semester) -> N
     assert image.config["Healthcheck"]["Test"] == ["CMD", "/usr/local/bin/course-health"]
 
 
+def test_threads_of_torch_sleep_while_they_wait(image: Image) -> None:
+    told = image.ask("sh", "-c", "OMP_DISPLAY_ENV=true python -c 'import torch' 2>&1")
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in told
+
+
 def test_labels_tell_the_truth(image: Image) -> None:
     labels = image.config["Labels"]
     told = json.loads(image.ask("cat", "/etc/course/torch.json"))

@@ -29,7 +29,8 @@ PATIENCE = 1.0  # seconds for helpers of Python (its resource tracker) to notice
 # What of the student's environment a grader's machine has as well, in its own way.
 KEPT = {
     "CUDA_VISIBLE_DEVICES", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "MKL_NUM_THREADS",
-    "NVIDIA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "PYTORCH_DATA_DIR", "SSL_CERT_FILE", "TZ", "COURSE_TINY",
+    "NVIDIA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "PYTORCH_DATA_DIR", "SSL_CERT_FILE", "TZ",
+    "COURSE_TINY",
 }  # fmt: skip
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
