@@ -18,7 +18,7 @@ def create_argv(python: str, folder: Path) -> list[str]:
 
 
 def install_argv(house: wheelhouse.Wheelhouse, folder: Path) -> list[str]:
-    """Bytecode is compiled once, as in the products: a program that must not write it would compile torch every time."""
+    """Bytecode is compiled once, as in the products: a program that must not write it would compile torch each time."""
     return [
         uv.find_uv_bin(), "pip", "install", "--offline", "--no-index", "--require-hashes", f"--python={folder}",
         "--compile-bytecode", f"--find-links={house.folder}", f"--requirement={house.requirements}",
