@@ -179,7 +179,8 @@ def test_unchanged_build_is_quick(site: Site, capsys: pytest.CaptureFixture[str]
     spent = count_child_seconds()
     again = site.command("ova", SEMESTER)
     spent = count_child_seconds() - spent
-    assert again.returncode == 0 and spent < 5, f"{again.returncode} after {spent:.1f} s: {again.stderr}"
+    # 0.8 s on an idle machine, 5.4 s on a crowded host; `make bench` measures, this finds work that is done again.
+    assert again.returncode == 0 and spent < 20, f"{again.returncode} after {spent:.1f} s: {again.stderr}"
     assert again.stderr.count(": cached\n") == len(appliance.recipe(load(site.root / "semesters" / SEMESTER)))
     assert site.dist_digests() == before
     with capsys.disabled():
