@@ -4,15 +4,13 @@ Text shows in a diff what changed, is checked by the linters, and cannot hold ou
 """
 
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-
-import jupytext
-import nbformat
 
 from practicum.errors import PracticumError
 
 SUFFIX = ".nb.py"
-RECIPE = f"jupytext {jupytext.__version__}"
+RECIPE = f"jupytext {version('jupytext')}"
 """What else than the text decides on a notebook."""
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -25,6 +23,10 @@ def built_name(path: PurePosixPath) -> PurePosixPath:
 
 def build(source: Path) -> bytes:
     """Returns the notebook of a `.nb.py` file: the same bytes for the same text; raises PracticumError."""
+    # Imported here: they build parsers at import, seconds that a build of unchanged content need not wait for.
+    import jupytext
+    import nbformat
+
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -188,7 +188,7 @@ BEGINNINGS = {
     "mul_row_fast with a hidden loop": ["mul_row_fast: line 52 is a loop: let operations on the whole tensor do it"],
     "mul_row_fast calls the slow one": [
         "mul_row_fast: line 43 is a loop: let operations on the whole tensor do it",
-        "mul_row_fast: only ",
+        "mul_row_fast: only 1 times as fast as mul_row with 200 x 400 elements, expected a hundred times",
     ],
 }
 
