@@ -1,41 +1,73 @@
 #!/usr/bin/env bash
-# The whole proof: unit tests and linters, the build, the tests of what was built. Every part runs; the exit code counts all.
+# The whole proof: unit tests and linters, the builds, the tests of what was built. Every part runs; the exit code counts all.
+# Parts that do not need each other run in lanes, side by side; `run-tests.sh LANE` runs one lane alone.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
-failed=()
+semester=(${SEMESTER:+"$SEMESTER"})
+students=build/course-venv/bin
 export OMP_WAIT_POLICY=PASSIVE # as in the products
+export OMP_NUM_THREADS=1       # the lanes share the cores
+
+lane_build() {
+    part "unit tests and linters" .venv/bin/python -m pytest tests --ignore=tests/course
+    part "build of the appliance" .venv/bin/practicum ova "${semester[@]}"
+    part "build of the container images" .venv/bin/practicum docker "${semester[@]}"
+    part "archive of an image" .venv/bin/practicum archive --product cpu "${semester[@]}"
+}
+# The students' commands and content are tried in the students' own Python: the locked one, with pytest added.
+lane_course() {
+    part "the students' Python" .venv/bin/practicum venv build/course-venv "${semester[@]}"
+    part "pytest in it" .venv/bin/uv pip install --quiet --python build/course-venv pytest pytest-timeout
+    part "the course's commands" $students/python -m pytest tests/course
+    part "the course's folder" .venv/bin/practicum content build/content --solutions "${semester[@]}"
+    part "data sets" $students/course-data make --dir build/data
+    export PYTORCH_DATA_DIR=$PWD/build/data
+    part "practicals, projects and lectures" $students/python -m pytest smoke_tests/content --content build/content
+    part "torch on this machine" $students/python -m pytest smoke_tests/compute
+}
+lane_appliance() {
+    part "tests of the appliance" .venv/bin/python -m pytest smoke_tests/appliance "${semester[@]/#/--semester=}"
+}
+lane_images() {
+    part "tests of the images" .venv/bin/python -m pytest smoke_tests/container "${semester[@]/#/--semester=}"
+}
 
 # A part must not outlive this script, even when that is killed.
 part() {
-    local title=$1
+    local title=$1 begun=$SECONDS
     shift
     echo "== $title"
-    setpriv --pdeathsig TERM "$@" || failed+=("$title")
+    setpriv --pdeathsig TERM "$@" || echo "$title" >>"$failures"
+    echo "== $title: $((SECONDS - begun)) s"
 }
 
-# The students' commands and content are tried in the students' own Python: the locked one, with pytest added.
-test_course() {
-    .venv/bin/practicum venv build/course-venv ${SEMESTER:+"$SEMESTER"} &&
-        .venv/bin/uv pip install --quiet --python build/course-venv pytest pytest-timeout &&
-        build/course-venv/bin/python -m pytest tests/course
+# Each line of a lane bears its name. A lane fails only when it was killed: what its parts did stands in the file.
+side_by_side() {
+    local lane lanes=() filters=() out
+    for lane; do
+        exec {out}> >(exec sed --unbuffered "s/^/$lane | /")
+        filters+=($!)
+        # What a script puts in the background would else ignore Ctrl-C.
+        setpriv --pdeathsig TERM env --default-signal=INT scripts/run-tests.sh "$lane" "$failures" >&"$out" 2>&1 &
+        lanes+=("$lane" $!)
+        exec {out}>&-
+    done
+    for ((i = 0; i < ${#lanes[@]}; i += 2)); do
+        wait "${lanes[i + 1]}" || echo "${lanes[i]}, whole" >>"$failures"
+    done
+    wait "${filters[@]}"
 }
-# Every practical, project and lecture in that Python, on the data that a product has.
-test_content() {
-    .venv/bin/practicum content build/content --solutions ${SEMESTER:+"$SEMESTER"} &&
-        build/course-venv/bin/course-data make --dir build/data &&
-        PYTORCH_DATA_DIR=$PWD/build/data build/course-venv/bin/python -m pytest smoke_tests/content --content build/content
-}
-export -f test_course test_content
 
-part "unit tests and linters" .venv/bin/python -m pytest tests --ignore=tests/course
-part "build of the appliance" .venv/bin/practicum ova ${SEMESTER:+"$SEMESTER"}
-part "build of the container images" .venv/bin/practicum docker ${SEMESTER:+"$SEMESTER"}
-part "archive of an image" .venv/bin/practicum archive --product cpu ${SEMESTER:+"$SEMESTER"}
-part "course content in the students' Python" bash -c test_course
-part "practicals, projects and lectures" bash -c test_content
-part "torch on this machine" build/course-venv/bin/python -m pytest smoke_tests/compute
-part "tests of the products" .venv/bin/python -m pytest smoke_tests ${SEMESTER:+"--semester=$SEMESTER"}
-
+failures=${2:-build/failed-parts}
+(($# > 1)) || { mkdir -p build && : >"$failures"; }
+if (($#)); then
+    "lane_$1"
+else
+    side_by_side build course
+    side_by_side appliance images
+fi
+(($# > 1)) && exit
+mapfile -t failed <"$failures"
 if ((${#failed[@]})); then
     printf '== FAILED: %s\n' "${failed[@]}" >&2
     exit 1

@@ -117,23 +117,50 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
         (folder / name).chmod(0o755)
     told = call(checkout, "run-tests.sh", SEMESTER="2027-spring")
     assert told.returncode == 1
-    assert [line for line in told.stdout.splitlines() if not line.startswith("==")] == [
-        "python -m pytest tests --ignore=tests/course",
-        "practicum ova 2027-spring",
-        "practicum docker 2027-spring",
-        "practicum archive --product cpu 2027-spring",
-        "practicum venv build/course-venv 2027-spring",
-        "uv pip install --quiet --python build/course-venv pytest pytest-timeout",
-        "python -m pytest tests/course",
-        "practicum content build/content --solutions 2027-spring",
-        "course-data make --dir build/data",
-        "python -m pytest smoke_tests/content --content build/content",
-        "python -m pytest smoke_tests/compute",
-        "python -m pytest smoke_tests --semester=2027-spring",
-    ]
+    lanes: dict[str, list[str]] = {}
+    for line in told.stdout.splitlines():
+        lane, _, said = line.partition(" | ")
+        if not said.startswith("=="):
+            lanes.setdefault(lane, []).append(said)
+    assert lanes == {
+        "build": [
+            "python -m pytest tests --ignore=tests/course",
+            "practicum ova 2027-spring",
+            "practicum docker 2027-spring",
+            "practicum archive --product cpu 2027-spring",
+        ],
+        "course": [
+            "practicum venv build/course-venv 2027-spring",
+            "uv pip install --quiet --python build/course-venv pytest pytest-timeout",
+            "python -m pytest tests/course",
+            "practicum content build/content --solutions 2027-spring",
+            "course-data make --dir build/data",
+            "python -m pytest smoke_tests/content --content build/content",
+            "python -m pytest smoke_tests/compute",
+        ],
+        "appliance": ["python -m pytest smoke_tests/appliance --semester=2027-spring"],
+        "images": ["python -m pytest smoke_tests/container --semester=2027-spring"],
+    }
     assert told.stderr == "== FAILED: unit tests and linters\n"
     (tools / "python").write_text("#!/bin/sh\nexit 0\n")
     assert call(checkout, "run-tests.sh").returncode == 0
+    (students / "python").write_text("#!/bin/sh\nkill -9 $PPID\n")
+    assert call(checkout, "run-tests.sh").stderr.endswith("== FAILED: course, whole\n"), "a lane that was killed"
+
+
+def test_a_killed_proof_takes_its_lanes_along(checkout: Path) -> None:
+    mark = uuid.uuid4().hex
+    for folder in (checkout / ".venv/bin", checkout / "build/course-venv/bin"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("python", "practicum"):
+            (folder / name).write_text("#!/bin/sh\nexec sleep 600\n")
+            (folder / name).chmod(0o755)
+    environment = {**os.environ, MARK: mark}
+    proof = subprocess.Popen([checkout / "scripts/run-tests.sh"], env=environment, stdout=subprocess.DEVNULL)
+    wait_until(lambda: sum("sleep" in process for process in marked_processes(mark)) == 2)
+    proof.kill()
+    proof.wait()
+    wait_until(lambda: not marked_processes(mark))
 
 
 def test_killed_make_takes_its_command_along(tmp_path: Path) -> None:

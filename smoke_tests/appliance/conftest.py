@@ -20,6 +20,7 @@ from smoke_tests.qemu import Machine, extract_disk
 if TYPE_CHECKING:
     from practicum.description import Semester
 
+HERE = Path(__file__).parent
 ORDER = (
     "test_virtualbox",
     "test_image",
@@ -36,10 +37,11 @@ READY_TIMEOUT = 600  # seconds from power-on to JupyterLab: one minute emulated 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the appliance's tests in ORDER, behind all others, and give each time enough for a boot."""
-    items.sort(key=lambda item: ORDER.index(name) if (name := item.path.stem) in ORDER else -1)
+    """Put the tests of the machine in ORDER, behind all others, and give each time enough for a boot."""
+    place = {HERE / f"{name}.py": number for number, name in enumerate(ORDER)}
+    items.sort(key=lambda item: place.get(item.path, -1))
     for item in items:
-        if item.path.stem in ORDER and item.get_closest_marker("timeout") is None:
+        if item.path in place and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(1500))
 
 

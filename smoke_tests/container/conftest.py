@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -13,12 +14,13 @@ from smoke_tests.container.docker import Container, docker, started
 if TYPE_CHECKING:
     from practicum.description import Semester
 
+HERE = Path(__file__).parent
 RunContainer = Callable[..., Container]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "container" in item.path.parts and item.get_closest_marker("timeout") is None:
+        if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600))
 
 
