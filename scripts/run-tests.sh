@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole proof: unit tests and linters, the builds, the tests of what was built. Every part runs; the exit code counts all.
-# Parts that do not need each other run in lanes, side by side; `run-tests.sh LANE` runs one lane alone.
+# Parts that do not need each other run in lanes, two side by side; `run-tests.sh LANE` runs one lane alone.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 semester=(${SEMESTER:+"$SEMESTER"})
@@ -9,13 +9,13 @@ export OMP_WAIT_POLICY=PASSIVE # as in the products
 export OMP_NUM_THREADS=1       # the lanes share the cores
 
 lane_build() {
-    part "unit tests and linters" .venv/bin/python -m pytest tests --ignore=tests/course
     part "build of the appliance" .venv/bin/practicum ova "${semester[@]}"
     part "build of the container images" .venv/bin/practicum docker "${semester[@]}"
     part "archive of an image" .venv/bin/practicum archive --product cpu "${semester[@]}"
 }
-# The students' commands and content are tried in the students' own Python: the locked one, with pytest added.
-lane_course() {
+# What needs no product. The students' commands and content are tried in their own Python: the locked one, with pytest added.
+lane_sources() {
+    part "unit tests and linters" .venv/bin/python -m pytest tests --ignore=tests/course
     part "the students' Python" .venv/bin/practicum venv build/course-venv "${semester[@]}"
     part "pytest in it" .venv/bin/uv pip install --quiet --python build/course-venv pytest pytest-timeout
     part "the course's commands" $students/python -m pytest tests/course
@@ -41,21 +41,21 @@ part() {
     echo "== $title: $((SECONDS - begun)) s"
 }
 
-# Each line of a lane bears its name. A lane fails only when it was killed: what its parts did stands in the file.
-side_by_side() {
-    local lane lanes=() filters=() out
-    for lane; do
-        exec {out}> >(exec sed --unbuffered "s/^/$lane | /")
-        filters+=($!)
-        # What a script puts in the background would else ignore Ctrl-C.
-        setpriv --pdeathsig TERM env --default-signal=INT scripts/run-tests.sh "$lane" "$failures" >&"$out" 2>&1 &
-        lanes+=("$lane" $!)
-        exec {out}>&-
-    done
-    for ((i = 0; i < ${#lanes[@]}; i += 2)); do
-        wait "${lanes[i + 1]}" || echo "${lanes[i]}, whole" >>"$failures"
-    done
-    wait "${filters[@]}"
+declare -A lanes filters
+# Each line of a lane bears its name.
+start() {
+    local lane=$1 out
+    exec {out}> >(exec sed --unbuffered "s/^/$lane | /")
+    filters[$lane]=$!
+    # What a script puts in the background would else ignore Ctrl-C.
+    setpriv --pdeathsig TERM env --default-signal=INT scripts/run-tests.sh "$lane" "$failures" >&"$out" 2>&1 &
+    lanes[$lane]=$!
+    exec {out}>&-
+}
+# A lane fails only when it was killed: what its parts did stands in the file.
+finish() {
+    wait "${lanes[$1]}" || echo "$1, whole" >>"$failures"
+    wait "${filters[$1]}"
 }
 
 failures=${2:-build/failed-parts}
@@ -63,8 +63,14 @@ failures=${2:-build/failed-parts}
 if (($#)); then
     "lane_$1"
 else
-    side_by_side build course
-    side_by_side appliance images
+    start build
+    start sources
+    finish build
+    start appliance
+    finish sources
+    start images
+    finish appliance
+    finish images
 fi
 (($# > 1)) && exit
 mapfile -t failed <"$failures"

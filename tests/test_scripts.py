@@ -124,12 +124,12 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
             lanes.setdefault(lane, []).append(said)
     assert lanes == {
         "build": [
-            "python -m pytest tests --ignore=tests/course",
             "practicum ova 2027-spring",
             "practicum docker 2027-spring",
             "practicum archive --product cpu 2027-spring",
         ],
-        "course": [
+        "sources": [
+            "python -m pytest tests --ignore=tests/course",
             "practicum venv build/course-venv 2027-spring",
             "uv pip install --quiet --python build/course-venv pytest pytest-timeout",
             "python -m pytest tests/course",
@@ -145,7 +145,7 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
     (tools / "python").write_text("#!/bin/sh\nexit 0\n")
     assert call(checkout, "run-tests.sh").returncode == 0
     (students / "python").write_text("#!/bin/sh\nkill -9 $PPID\n")
-    assert call(checkout, "run-tests.sh").stderr.endswith("== FAILED: course, whole\n"), "a lane that was killed"
+    assert call(checkout, "run-tests.sh").stderr.endswith("== FAILED: sources, whole\n"), "a lane that was killed"
 
 
 def test_a_killed_proof_takes_its_lanes_along(checkout: Path) -> None:
