@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from practicum.description import Semester
 from smoke_tests.browser import OPTIONS, PLOT, find_chromium
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine
 
-PATIENCE = 600_000  # milliseconds, as long as a boot may take: emulated on busy cores, a notebook opens in minutes
+PATIENCE = 240_000  # milliseconds; the machine is emulated, ten to twenty times slower than hardware
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
+    """A page of a new browser; of a test that fails, what it waited for is shown, but not the code in the address."""
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
+    waiting: set[Request] = set()
+    page.on("request", lambda request: waiting.add(request))  # Playwright cannot call a method of a built-in type
+    for event in ("requestfinished", "requestfailed"):
+        page.on(event, lambda request: waiting.discard(request))
+    page.on("console", lambda message: print(message.type, message.text))
     yield page
+    print("requests without an answer:", *(request.url.partition("?")[0] for request in waiting), sep="\n  ")
     context.close()
 
 
