@@ -34,12 +34,14 @@ lane_images() {
     part "tests of the images" .venv/bin/python -m pytest smoke_tests/container "${tree[@]}" "${semester[@]/#/--semester=}"
 }
 
-# A part must not outlive this script, even when that is killed.
+# A part must not outlive this script, even when that is killed. What failed in it is said again at the end of the proof.
 part() {
-    local title=$1 begun=$SECONDS
+    local title=$1 begun=$SECONDS output
     shift
+    output=build/logs/part-${title//[^a-z]/-}.log
     echo "== $title"
-    setpriv --pdeathsig TERM "$@" || echo "$title" >>"$failures"
+    setpriv --pdeathsig TERM "$@" 2>&1 | tee "$output" ||
+        { echo "== FAILED: $title" && grep --extended-regexp '^(FAILED|ERROR) ' "$output" | cut --characters=-200; } >>"$failures"
     echo "== $title: $((SECONDS - begun)) s"
 }
 
@@ -56,12 +58,12 @@ start() {
 }
 # A lane fails only when it was killed: what its parts did stands in the file.
 finish() {
-    wait "${lanes[$1]}" || echo "$1, whole" >>"$failures"
+    wait "${lanes[$1]}" || echo "== FAILED: $1, whole" >>"$failures"
     wait "${filters[$1]}"
 }
 
 failures=${2:-build/failed-parts}
-(($# > 1)) || { mkdir -p build && : >"$failures"; }
+(($# > 1)) || { mkdir -p build/logs && : >"$failures"; }
 if (($#)); then
     "lane_$1"
 else
@@ -75,9 +77,8 @@ else
     finish images
 fi
 (($# > 1)) && exit
-mapfile -t failed <"$failures"
-if ((${#failed[@]})); then
-    printf '== FAILED: %s\n' "${failed[@]}" >&2
+if [[ -s $failures ]]; then
+    cat "$failures" >&2
     exit 1
 fi
 echo "== all passed"

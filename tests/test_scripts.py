@@ -105,8 +105,9 @@ class TestStartDocker:
 
 def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
     tools, students = checkout / ".venv/bin", checkout / "build/course-venv/bin"
+    failure = "FAILED tests/test_a.py::test_b - assert 1 == 2"
     for folder, name, code in (
-        (tools, "python", "case $* in *smoke*) exit 0;; esac; exit 1"),
+        (tools, "python", f"case $* in *smoke*) exit 0;; esac; echo '{failure}'; exit 1"),
         (tools, "practicum", "exit 0"),
         (tools, "uv", "exit 0"),
         (students, "python", "exit 0"),
@@ -132,6 +133,7 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
         ],
         "sources": [
             "python -m pytest tests --ignore=tests/course",
+            failure,
             "practicum venv build/course-venv 2027-spring",
             "uv pip install --quiet --python build/course-venv pytest pytest-timeout",
             "python -m pytest tests/course",
@@ -143,7 +145,7 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
         "appliance": [f"python -m pytest smoke_tests/appliance {ignored} --semester=2027-spring"],
         "images": [f"python -m pytest smoke_tests/container {tree} --semester=2027-spring"],
     }
-    assert told.stderr == "== FAILED: unit tests and linters\n"
+    assert told.stderr == f"== FAILED: unit tests and linters\n{failure}\n"
     (tools / "python").write_text("#!/bin/sh\nexit 0\n")
     assert call(checkout, "run-tests.sh").returncode == 0
     (students / "python").write_text("#!/bin/sh\nkill -9 $PPID\n")

@@ -403,8 +403,8 @@ def test_restartable(run_container: RunContainer) -> None:
     find = "pgrep -f ^/opt/venv/bin/python.*jupyter-lab"
     first = container.exec(find).stdout.strip()
     container.exec(["kill", first])
-    wait_until(lambda: container.exec(find, check=False).stdout.strip() not in ("", first), 30, "another server")
-    wait_until(lambda: container.exec(["course-health"], check=False).returncode == 0, 30, "the other server's answer")
+    wait_until(lambda: container.exec(find, check=False).stdout.strip() not in ("", first), 60, "another server")
+    wait_until(lambda: container.exec(["course-health"], check=False).returncode == 0, 60, "the other server's answer")
     assert "WARNING: the server ended with status 0 and is started again" in container.logs()
     seconds, status = container.stop()
     assert seconds <= STOP_SECONDS and status in (0, 143)
@@ -412,7 +412,7 @@ def test_restartable(run_container: RunContainer) -> None:
 
 def test_restartable_stops_between_two_servers(run_container: RunContainer) -> None:
     container = run_container(*env(RESTARTABLE="yes"), command=["--no-such-option"], ready=False)
-    wait_until(lambda: container.logs().count("is started again") > 1, 30, "a second server")
+    wait_until(lambda: container.logs().count("is started again") > 1, 60, "a second server")
     seconds, _ = container.stop()
     assert seconds <= STOP_SECONDS
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -92,7 +91,5 @@ def test_a_real_server_is_found_and_ends_in_good_order(tmp_path: Path) -> None:
         environ = {**os.environ, "PYTHONPATH": str(source), "JUPYTER_RUNTIME_DIR": str(lab.runtime)}
         done = subprocess.run([sys.executable, "-c", code], env=environ, text=True, capture_output=True, check=True)
         assert done.stdout == f"Goodbye: JupyterLab at http://127.0.0.1:{lab.port}/ stops now.\n"
-        started = time.monotonic()
-        assert lab.process.wait(20) == 0
-        assert time.monotonic() - started < 5
+        assert lab.process.wait(60) == 0
         assert list_servers(Machine(), {"JUPYTER_RUNTIME_DIR": str(lab.runtime)}) == []

@@ -226,7 +226,7 @@ def test_a_package_that_is_nowhere(submit: Submit) -> None:
 def test_an_endless_loop(submit: Submit) -> None:
     result = submit("print('epoch 1')\nwhile True: pass\n", "--time-limit", "1")
     assert result.status == 1
-    assert result.run["timed_out"] and 0.5 < result.run["seconds"] < 4
+    assert result.run["timed_out"] and 0.5 < result.run["seconds"] < 20
     assert "test.py was still running after 1 s and was ended" in result.verdict
     assert "    | epoch 1" in result.page, "what was printed until then"
 
@@ -272,7 +272,7 @@ def test_children_do_not_survive(submit: Submit, end: str, limit: str) -> None:
     assert not is_running([b"sleep", seconds.encode()])
     if not end:
         assert count_matching(result.list_problems(), f"leaves a program running (ended now): sleep {seconds}") == 1
-        assert result.run["seconds"] < 5
+        assert result.run["seconds"] < 20, "the limit is 30; nobody waits for children"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -283,11 +283,11 @@ def test_a_stop_leaves_nothing_behind(
     (folder / "test.py").write_text(CHILDREN.format(seconds=seconds, end="while True: pass"))
     argv = [sys.executable, "-m", "course_tools.submit", str(folder)]
     process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not is_running([b"sleep", seconds.encode()]) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(number)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert output == "" and "Traceback" not in errors and "stopped" in errors
     assert list((tmp_path / "tmp").iterdir()) == []
