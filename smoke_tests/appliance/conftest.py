@@ -29,8 +29,7 @@ ORDER = (
     "test_browser",
     "test_robust",
     "test_shutdown",
-    "test_uefi",
-    "test_power_cut",
+    "test_second_machine",
 )
 
 READY_TIMEOUT = 600  # seconds from power-on to JupyterLab: one minute emulated on idle cores, many on busy ones

@@ -62,8 +62,14 @@ def pretended_gpu() -> Path:
     return Path(__file__).with_name("pretended_gpu.py")
 
 
+@pytest.fixture(scope="session")
+def matplotlib_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where matplotlib keeps what it found of fonts, which takes it a while."""
+    return tmp_path_factory.mktemp("matplotlib")
+
+
 @pytest.fixture
-def run_solution(content: Path, tmp_path: Path) -> Run:
+def run_solution(content: Path, tmp_path: Path, matplotlib_folder: Path) -> Run:
     """Run a solution by its path in the content with further arguments, and return the results it leaves.
 
     It runs with --tiny, unless COURSE_FULL is set, and with what is deprecated as an error; a launcher is a program
@@ -77,7 +83,7 @@ def run_solution(content: Path, tmp_path: Path) -> Run:
         done = subprocess.run(
             argv,
             cwd=(content / path).parent,
-            env=make_environment(tmp_path),
+            env=make_environment(matplotlib_folder),
             text=True,
             capture_output=True,
             timeout=None if os.environ.get(FULL) else timeout,
@@ -104,7 +110,7 @@ def full_size() -> None:
         pytest.skip(f"takes long: set {FULL}=1 to run the solutions at full size")
 
 
-def make_environment(scratch: Path) -> dict[str, str]:
+def make_environment(matplotlib_folder: Path) -> dict[str, str]:
     """The environment of a program: nothing is written beside the content, nothing left of a size asked before."""
     environment = {name: value for name, value in os.environ.items() if name != "COURSE_TINY"}
-    return {**environment, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg", "MPLCONFIGDIR": str(scratch)}
+    return {**environment, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg", "MPLCONFIGDIR": str(matplotlib_folder)}

@@ -30,7 +30,7 @@ RunLecture = Callable[..., None]
 
 
 @pytest.fixture
-def run_lecture(content: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunLecture:
+def run_lecture(content: Path, monkeypatch: pytest.MonkeyPatch, matplotlib_folder: Path) -> RunLecture:
     """Execute the notebook of a lecture: a first cell, its own, and the checks of this folder."""
 
     def run(number: int, first_cell: str = "") -> None:
@@ -38,7 +38,7 @@ def run_lecture(content: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         if not os.environ.get(FULL):
             monkeypatch.setenv("COURSE_TINY", "1")
         monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-        monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+        monkeypatch.setenv("MPLCONFIGDIR", str(matplotlib_folder))
         notebook = nbformat.read(path, as_version=4)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first_cell + STRICTLY))
         notebook.cells.append(nbformat.v4.new_code_cell((HERE / f"lecture_{number:02}.py").read_text()))
