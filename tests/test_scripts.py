@@ -123,17 +123,17 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
         lane, _, said = line.partition(" | ")
         if not said.startswith("=="):
             lanes.setdefault(lane, []).append(said)
-    files = [f"smoke_tests/appliance/test_{name}.py" for name in ("content", "packages")]
-    tree, ignored = " ".join(files), " ".join(f"--ignore={file}" for file in files)
+    content = [f"smoke_tests/{product}/test_content.py" for product in ("appliance", "container")]
+    packages = "smoke_tests/appliance/test_packages.py"
+    elsewhere = " ".join(f"--ignore={file}" for file in content)
     assert lanes == {
         "build": [
             "practicum ova 2027-spring",
             "practicum docker 2027-spring",
             "practicum archive --product cpu 2027-spring",
         ],
-        "sources": [
-            "python -m pytest tests --ignore=tests/course",
-            failure,
+        "unit": ["python -m pytest tests --ignore=tests/course", failure],
+        "course": [
             "practicum venv build/course-venv 2027-spring",
             "uv pip install --quiet --python build/course-venv pytest pytest-timeout",
             "python -m pytest tests/course",
@@ -142,14 +142,18 @@ def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
             "python -m pytest smoke_tests/content --content build/content",
             "python -m pytest smoke_tests/compute",
         ],
-        "appliance": [f"python -m pytest smoke_tests/appliance {ignored} --semester=2027-spring"],
-        "images": [f"python -m pytest smoke_tests/container {tree} --semester=2027-spring"],
+        "appliance": [f"python -m pytest smoke_tests/appliance --ignore={packages} {elsewhere} --semester=2027-spring"],
+        "images": [f"python -m pytest smoke_tests/container {packages} {elsewhere} --semester=2027-spring"],
+        "content": [f"python -m pytest {' '.join(content)} --semester=2027-spring"],
     }
+    order = [line.partition(" | ")[0] for line in told.stdout.splitlines()]
+    built = len(order) - order[::-1].index("build")
+    assert all(order.index(lane) >= built for lane in ("appliance", "images", "content")), "products are built first"
     assert told.stderr == f"== FAILED: unit tests and linters\n{failure}\n"
     (tools / "python").write_text("#!/bin/sh\nexit 0\n")
     assert call(checkout, "run-tests.sh").returncode == 0
     (students / "python").write_text("#!/bin/sh\nkill -9 $PPID\n")
-    assert call(checkout, "run-tests.sh").stderr.endswith("== FAILED: sources, whole\n"), "a lane that was killed"
+    assert call(checkout, "run-tests.sh").stderr.endswith("== FAILED: course, whole\n"), "a lane that was killed"
 
 
 def test_a_killed_proof_takes_its_lanes_along(checkout: Path) -> None:
