@@ -106,18 +106,14 @@ class Jupyter:
         """A Python kernel in the folder of the file `path`, shut down at the end."""
         response = self.client.post("/api/kernels", json={"name": "python3", "path": path})
         response.raise_for_status()
-        kernel = response.json()["id"]
-        socket = websocket.create_connection(
-            f"{self.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}",
-            header=[f"Authorization: token {self.token}"],
-            timeout=120,
-        )
+        kernel = Kernel(self, response.json()["id"])
         try:
-            yield Kernel(self, kernel, socket)
+            kernel.connect()
+            yield kernel
         finally:
-            socket.close()
+            kernel.disconnect()
             with contextlib.suppress(httpx.TransportError):  # a test may have ended the server, or its machine
-                self.client.delete(f"/api/kernels/{kernel}")
+                self.client.delete(f"/api/kernels/{kernel.id}")
 
     def run_notebook(self, path: str, *, timeout: float) -> list[Outcome]:
         """Run every code cell of a saved notebook in order on a new kernel and save it with its outputs."""
@@ -133,8 +129,24 @@ class Jupyter:
 
 
 class Kernel:
-    def __init__(self, server: Jupyter, kernel: str, socket: websocket.WebSocket) -> None:
-        self.server, self.id, self.socket = server, kernel, socket
+    def __init__(self, server: Jupyter, kernel: str) -> None:
+        self.server, self.id = server, kernel
+        self.socket: websocket.WebSocket | None = None
+
+    def connect(self) -> None:
+        """Connect, or connect again, as a browser does when the server has hung up."""
+        self.disconnect()
+        address = f"{self.server.url.replace('http', 'ws', 1)}/api/kernels/{self.id}/channels"
+        self.socket = websocket.create_connection(
+            f"{address}?session_id={uuid.uuid4().hex}",
+            header=[f"Authorization: token {self.server.token}"],
+            timeout=120,
+        )
+
+    def disconnect(self) -> None:
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
 
     @property
     def state(self) -> str:
@@ -144,7 +156,9 @@ class Kernel:
         return str(response.json()["execution_state"])
 
     def execute(self, code: str, *, timeout: float) -> Outcome:
-        """Run one cell and collect what it shows; raises TimeoutError after `timeout` seconds."""
+        """Run one cell and collect what it shows; raises TimeoutError after `timeout` seconds, ConnectionError when the
+        server hangs up, which it does to whom it has not heard for long.
+        """
         message = self.send(code)
         outputs: list[dict[str, Any]] = []
         status, idle = "", False
@@ -168,15 +182,22 @@ class Kernel:
     def send(self, code: str) -> str:
         """Ask for one cell to be run, without waiting; the request's id."""
         message = uuid.uuid4().hex
+        assert self.socket
         self.socket.send(json.dumps(_request(message, code)))
         return message
 
     def _receive(self, deadline: float) -> dict[str, Any]:
+        assert self.socket
         self.socket.settimeout(max(0.1, deadline - time.monotonic()))
         try:
-            message: dict[str, Any] = json.loads(self.socket.recv())
+            received = self.socket.recv()
         except websocket.WebSocketTimeoutException as error:
             raise TimeoutError(f"kernel {self.id} gave no answer in time") from error
+        except websocket.WebSocketConnectionClosedException:
+            received = ""
+        if not received:
+            raise ConnectionError(f"the server hung up while kernel {self.id} was waited for")
+        message: dict[str, Any] = json.loads(received)
         return message
 
 

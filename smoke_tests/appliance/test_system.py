@@ -174,6 +174,12 @@ def test_swap_is_compressed_memory(guest: Host) -> None:
     assert guest.check_output("swapon --show=NAME --noheadings") == "/dev/zram0"
 
 
+def test_what_was_used_in_the_last_second_stays_in_memory(guest: Host) -> None:
+    """Else a notebook far too large stalls the machine for minutes before it meets its end."""
+    assert guest.check_output("cat /sys/kernel/mm/lru_gen/min_ttl_ms") == "1000"
+    assert guest.check_output("cat /sys/kernel/mm/lru_gen/enabled") != "0x0000"
+
+
 def test_logs_are_limited(guest: Host) -> None:
     settings = guest.check_output("systemd-analyze cat-config systemd/journald.conf")
     assert re.findall(r"^SystemMaxUse=(.*)$", settings, re.MULTILINE)[-1] == "64M"

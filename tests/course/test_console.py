@@ -99,6 +99,11 @@ def test_agetty_is_given_no_sequences_to_expand(tmp_path: Path) -> None:
     assert "\x1b" not in text
 
 
+def test_a_machine_that_is_too_busy_to_answer_is_not_said_to_have_stopped(booted: Fixture) -> None:
+    booted.system.answers["systemctl"] = Finished(124, "systemctl took more than 10 s")
+    assert console.read_status(booted.machine) == "busy: the machine has not answered for 10 s"
+
+
 def test_without_systemctl_the_status_is_no_lie(booted: Fixture) -> None:
     booted.system.answers["systemctl"] = Finished(127, "systemctl is not installed")
     assert console.read_status(booted.machine).startswith("STOPPED: systemctl does not answer")

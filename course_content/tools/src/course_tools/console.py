@@ -48,10 +48,12 @@ def describe_machine(machine: Machine, course: Course) -> str:
 
 
 def read_status(machine: Machine) -> str:
-    """Whether JupyterLab is ready, starting, or stopped (with the reason and the cure)."""
+    """Whether JupyterLab is ready, starting, stopped (with the reason and the cure), or nobody can say just now."""
     asked = ("ActiveState", "Job", "NRestarts")
     argv = ["systemctl", "show", "jupyter.service", *(f"--property={name}" for name in asked)]
     shown = machine.run(argv, timeout=10)
+    if shown.status == 124:
+        return "busy: the machine has not answered for 10 s"
     if shown.status:
         return f"STOPPED: systemctl does not answer (status {shown.status}): restart the machine"
     unit = dict(line.split("=", 1) for line in shown.output.splitlines() if "=" in line)
