@@ -16,7 +16,7 @@ lane_build() {
     part "archive of an image" .venv/bin/practicum archive --product cpu "${semester[@]}"
 }
 lane_unit() {
-    part "unit tests and linters" .venv/bin/python -m pytest tests --ignore=tests/course
+    part "unit tests and linters" "${pytest[@]}" tests --ignore=tests/course
 }
 # The students' commands and content are tried in their own Python: the locked one, with pytest added.
 lane_course() {
@@ -32,12 +32,12 @@ lane_course() {
 # The machine's tests take longest: what is asked of the appliance's tree alone is left to the other lanes.
 packages=smoke_tests/appliance/test_packages.py
 content=(smoke_tests/{appliance,container}/test_content.py)
-elsewhere=("--ignore=$packages" "${content[@]/#/--ignore=}")
+ignored=("${content[@]/#/--ignore=}")
 lane_appliance() {
-    part "tests of the appliance" "${pytest[@]}" smoke_tests/appliance "${elsewhere[@]}" "${of_semester[@]}"
+    part "tests of the appliance" "${pytest[@]}" smoke_tests/appliance "--ignore=$packages" "${ignored[@]}" "${of_semester[@]}"
 }
 lane_images() {
-    part "tests of the images" "${pytest[@]}" smoke_tests/container "$packages" "${elsewhere[@]:1}" "${of_semester[@]}"
+    part "tests of the images" "${pytest[@]}" smoke_tests/container "$packages" "${ignored[@]}" "${of_semester[@]}"
 }
 lane_content() {
     part "content in the products" "${pytest[@]}" "${content[@]}" "${of_semester[@]}"

@@ -16,7 +16,7 @@ from smoke_tests.jupyter import Jupyter, judge_answers_without_credential
 from smoke_tests.saver import Saver, judge_saved, wait_for_saves
 
 ATTEMPTS = 4  # kills of the server in the middle of saves
-STOP_SECONDS = 6.0  # the promise is 3 s on an idle machine: this one may be busy; after 10 docker kills
+STOP_SECONDS = 3.0
 HEALTHY_SECONDS = 20.0
 
 # ---- who may enter -------------------------------------------------------------------------------------------------

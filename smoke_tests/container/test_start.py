@@ -17,7 +17,7 @@ Start = Callable[..., CompletedProcess[str]]
 
 ROOT = "--user=root"
 HOOKS = "/usr/local/bin/{}-notebook.d"
-STOP_SECONDS = 6.0  # the promise is 3 s on an idle machine: this one may be busy; after 10 docker kills
+STOP_SECONDS = 3.0
 START_SECONDS = 0.3
 """What hooks, home and content may cost before the command."""
 
