@@ -223,10 +223,16 @@ def test_a_package_that_is_nowhere(submit: Submit) -> None:
     )
 
 
+TRIES = 3
+"""A limit of time is kept if one of so many keeps it: what else the machine does makes some slow."""
+
+
 def test_an_endless_loop(submit: Submit) -> None:
-    result = submit("print('epoch 1')\nwhile True: pass\n", "--time-limit", "1")
+    arguments = ("print('epoch 1')\nwhile True: pass\n", "--time-limit", "1")
+    result = submit(*arguments)
     assert result.status == 1
-    assert result.run["timed_out"] and 0.5 < result.run["seconds"] < 20
+    assert result.run["timed_out"] and result.run["seconds"] > 0.5
+    assert any(submit(*arguments).run["seconds"] < 4 for _ in range(TRIES))
     assert "test.py was still running after 1 s and was ended" in result.verdict
     assert "    | epoch 1" in result.page, "what was printed until then"
 
@@ -267,12 +273,13 @@ def is_running(words: list[bytes]) -> bool:
 def test_children_do_not_survive(submit: Submit, end: str, limit: str) -> None:
     """Not even those in a session of their own, whose parent is gone."""
     seconds = f"31{os.getpid()}"
-    result = submit(CHILDREN.format(seconds=seconds, end=end), "--time-limit", limit)
+    arguments = (CHILDREN.format(seconds=seconds, end=end), "--time-limit", limit)
+    result = submit(*arguments)
     assert result.status == 1
     assert not is_running([b"sleep", seconds.encode()])
     if not end:
         assert count_matching(result.list_problems(), f"leaves a program running (ended now): sleep {seconds}") == 1
-        assert result.run["seconds"] < 20, "the limit is 30; nobody waits for children"
+        assert any(submit(*arguments).run["seconds"] < 5 for _ in range(TRIES))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
