@@ -8,7 +8,7 @@ is_there() {
     case $1 in
     /*) [[ -e $1 ]] ;;
     # A client alone is no use, but its daemon may be elsewhere (DOCKER_HOST).
-    dockerd) command -v dockerd >/dev/null || timeout 10 docker info >/dev/null 2>&1 ;;
+    dockerd) command -v dockerd >/dev/null || timeout 10 docker version >/dev/null 2>&1 ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 log=build/dockerd.log
 
-answers() { timeout 10 docker info >/dev/null 2>&1; }
+answers() { timeout 10 docker version >/dev/null 2>&1; }
 
 answers && exit 0
 if ((EUID != 0)); then

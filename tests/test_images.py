@@ -1,16 +1,16 @@
 """practicum.images: what Packer and docker are told, and containers that end with their builder."""
 
 import json
-import os
 import re
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from docker_clients import list_clients, name_client, path_with
 from survivors import is_free
 
-from practicum import images
+from practicum import images, run
 from practicum.errors import PracticumError
 from practicum.images import Step
 from practicum.progress import Console
@@ -146,17 +146,19 @@ def test_answers_are_named_as_the_questions(tmp_path: Path, monkeypatch: pytest.
     assert images.ask_image("i:1", {"a": ["x", "1"], "b": ["y"]}, tmp_path) == {"a": "x 1", "b": "y"}
 
 
-def has_docker() -> bool:
-    return any(Path(folder, "docker").exists() for folder in os.environ["PATH"].split(os.pathsep))
-
-
-@pytest.mark.skipif(not has_docker(), reason="docker is missing: install docker.io")
-def test_docker_that_does_not_answer_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket file whose daemon died, as a crash leaves it."""
+@pytest.mark.parametrize("client", list_clients(), ids=name_client)
+@pytest.mark.parametrize("left", ["a dead socket", "no socket"])
+def test_docker_that_does_not_answer_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Path, left: str
+) -> None:
+    """Whatever docker's client: its own words, then the cure. A daemon that crashed leaves its socket behind."""
     path = tmp_path / "docker.sock"
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(path))
+    if left == "a dead socket":
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    monkeypatch.setenv("PATH", path_with(client))
+    assert run.find("docker") == str(client)
     with pytest.raises(PracticumError) as caught:
         images.ensure_docker()
     message = str(caught.value)

@@ -8,7 +8,8 @@ import uuid
 from pathlib import Path
 
 import pytest
-from survivors import MARK, marked_processes, wait_until
+from docker_clients import list_clients, name_client
+from survivors import HANG, MARK, marked_processes, wait_until
 
 ROOT = Path(__file__).parent.parent
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the script refuses other users, as it should")
@@ -34,7 +35,7 @@ def call(checkout: Path, script: str, *arguments: str, **environment: str) -> "s
         env={**os.environ, "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
 
@@ -103,72 +104,17 @@ class TestStartDocker:
         assert told.stderr == "docker: the daemon ended: no iptables; see build/dockerd.log\n"
 
 
-def test_every_part_of_the_proof_runs_and_counts(checkout: Path) -> None:
-    tools, students = checkout / ".venv/bin", checkout / "build/course-venv/bin"
-    failure = "FAILED tests/test_a.py::test_b - assert 1 == 2"
-    for folder, name, code in (
-        (tools, "python", f"case $* in *smoke*) exit 0;; esac; echo '{failure}'; exit 1"),
-        (tools, "practicum", "exit 0"),
-        (tools, "uv", "exit 0"),
-        (students, "python", "exit 0"),
-        (students, "course-data", "exit 0"),
-    ):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(f'#!/bin/sh\necho "{name} $*"\n{code}\n')
-        (folder / name).chmod(0o755)
-    told = call(checkout, "run-tests.sh", SEMESTER="2027-spring")
-    assert told.returncode == 1
-    lanes: dict[str, list[str]] = {}
-    for line in told.stdout.splitlines():
-        lane, _, said = line.partition(" | ")
-        if not said.startswith("=="):
-            lanes.setdefault(lane, []).append(said)
-    content = [f"smoke_tests/{product}/test_content.py" for product in ("appliance", "container")]
-    packages = "smoke_tests/appliance/test_packages.py"
-    elsewhere = " ".join(f"--ignore={file}" for file in content)
-    assert lanes == {
-        "build": [
-            "practicum ova 2027-spring",
-            "practicum docker 2027-spring",
-            "practicum archive --product cpu 2027-spring",
-        ],
-        "unit": ["python -m pytest tests --ignore=tests/course", failure],
-        "course": [
-            "practicum venv build/course-venv 2027-spring",
-            "uv pip install --quiet --python build/course-venv pytest pytest-timeout",
-            "python -m pytest tests/course",
-            "practicum content build/content --solutions 2027-spring",
-            "course-data make --dir build/data",
-            "python -m pytest smoke_tests/content --content build/content",
-            "python -m pytest smoke_tests/compute",
-        ],
-        "appliance": [f"python -m pytest smoke_tests/appliance --ignore={packages} {elsewhere} --semester=2027-spring"],
-        "images": [f"python -m pytest smoke_tests/container {packages} {elsewhere} --semester=2027-spring"],
-        "content": [f"python -m pytest {' '.join(content)} --semester=2027-spring"],
-    }
-    order = [line.partition(" | ")[0] for line in told.stdout.splitlines()]
-    built = len(order) - order[::-1].index("build")
-    assert all(order.index(lane) >= built for lane in ("appliance", "images", "content")), "products are built first"
-    assert told.stderr == f"== FAILED: unit tests and linters\n{failure}\n"
-    (tools / "python").write_text("#!/bin/sh\nexit 0\n")
-    assert call(checkout, "run-tests.sh").returncode == 0
-    (students / "python").write_text("#!/bin/sh\nkill -9 $PPID\n")
-    assert call(checkout, "run-tests.sh").stderr.endswith("== FAILED: course, whole\n"), "a lane that was killed"
-
-
-def test_a_killed_proof_takes_its_lanes_along(checkout: Path) -> None:
-    mark = uuid.uuid4().hex
-    for folder in (checkout / ".venv/bin", checkout / "build/course-venv/bin"):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("python", "practicum"):
-            (folder / name).write_text("#!/bin/sh\nexec sleep 600\n")
-            (folder / name).chmod(0o755)
-    environment = {**os.environ, MARK: mark}
-    proof = subprocess.Popen([checkout / "scripts/run-tests.sh"], env=environment, stdout=subprocess.DEVNULL)
-    wait_until(lambda: sum("sleep" in process for process in marked_processes(mark)) == 2)
-    proof.kill()
-    proof.wait()
-    wait_until(lambda: not marked_processes(mark))
+@pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd starts docker here")
+@needs_root
+@pytest.mark.parametrize("client", list_clients(), ids=name_client)
+def test_every_docker_client_tells_a_dead_daemon_from_one_that_answers(checkout: Path, client: Path) -> None:
+    stand_in(checkout, "docker", f'exec {client} "$@"')
+    stand_in(checkout, "dockerd", "echo asked; exit 1")
+    dead = call(checkout, "start-docker.sh", DOCKER_HOST=f"unix://{checkout}/nobody")
+    assert (dead.returncode, dead.stderr) == (2, "docker: the daemon ended: asked; see build/dockerd.log\n")
+    if subprocess.run([client, "version"], capture_output=True).returncode:
+        pytest.skip("no daemon answers here")
+    assert call(checkout, "start-docker.sh").returncode == 0
 
 
 def test_killed_make_takes_its_command_along(tmp_path: Path) -> None:
@@ -185,4 +131,4 @@ def test_killed_make_takes_its_command_along(tmp_path: Path) -> None:
     assert make.stdout and make.stdout.readline() == "up\n"
     make.kill()
     make.wait()
-    wait_until(lambda: not marked_processes(mark), seconds=5)
+    wait_until(lambda: not marked_processes(mark))
