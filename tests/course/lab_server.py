@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -17,12 +16,12 @@ from pathlib import Path
 
 import fake_machine
 import jinja2
+from waiting import DEADLINE, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 SOURCE = REPOSITORY / "course_content/tools/src"
 ROLE = REPOSITORY / "ansible/roles/jupyter"
 READY = "JupyterLab is ready"
-DEADLINE = 90  # seconds for a start on a busy machine
 
 COURSE = {**fake_machine.COURSE, "user": "jovyan", "product": "cpu"}
 
@@ -94,13 +93,17 @@ class Lab:
 
     def __enter__(self) -> "Lab":
         self.start()
-        deadline = time.monotonic() + DEADLINE
-        while self.waits_for not in self.read_log():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise AssertionError(f"the server did not start:\n{self.read_log()}")
-            time.sleep(0.05)  # the pace of asking, not a wait for readiness
+        try:
+            wait_until(self.has_started, "the server's start")
+        except AssertionError:
+            self.stop()
+            raise
         return self
+
+    def has_started(self) -> bool:
+        """Whether the log says so; raises AssertionError when the server ended before."""
+        assert self.process.poll() is None, f"the server did not start:\n{self.read_log()}"
+        return self.waits_for in self.read_log()
 
     def __exit__(self, *reason: object) -> None:
         self.stop()
@@ -109,7 +112,7 @@ class Lab:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(DEADLINE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -132,7 +135,7 @@ class Lab:
         unchecked = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), unchecked)
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=DEADLINE) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode("utf-8", "replace")

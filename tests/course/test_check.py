@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from checked import PRACTICALS, read_solution
+from cost import measure_processor
 from course_tools import check, checks
 
 REPOSITORY = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def start(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.C
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=1200,  # it only ends a hang
     )
 
 
@@ -75,12 +76,12 @@ def test_what_is_right_wrong_and_missing_is_counted(tmp_path: Path) -> None:
 def test_an_endless_loop_ends_and_the_others_are_checked(tmp_path: Path) -> None:
     text = "def sigma(x):\n    while True: pass\n" + SIGMA.replace("sigma", "other")
     text += "def loss(v, t): return (v - t).pow(2).sum()\n"
-    start_time = time.monotonic()
-    lines = check_text(tmp_path, text, "--time-limit", "2")
+    lines: list[str] = []
+    seconds = measure_processor(lambda: lines.extend(check_text(tmp_path, text, "--time-limit", "2")))
     assert lines[0] == "wrong  sigma: takes more than 2 s: does a loop never end?"
     assert lines[2] == "ok     loss"
     assert lines[-1] == "1 of 6 right, 1 wrong, 4 not done"
-    assert time.monotonic() - start_time < 60
+    assert seconds < 20, "of the processor, which the loop takes while it runs: twice torch's import, and the limit"
 
 
 @needs_torch

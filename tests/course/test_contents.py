@@ -27,6 +27,7 @@ pytest.importorskip("jupyter_server", reason="jupyter_server is not installed be
 
 from course_tools.contents import SafeContents
 from tornado.web import HTTPError
+from waiting import DEADLINE, wait_until
 
 SOURCE = Path(__file__).parents[2] / "course_content/tools/src"
 TOKEN = "test-token-of-a-server-on-loopback"
@@ -245,6 +246,7 @@ class Server:
             "IdentityProvider.token": TOKEN,
         }
         environment = {**os.environ, "PYTHONPATH": str(SOURCE), "HOME": str(root), "JUPYTER_NO_CONFIG": "1"}
+        environment["TMPDIR"] = str(root)  # Jupyter makes a folder of settings there, which a killed one leaves
         self.log = (root / "log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "jupyter_server", *(f"--{name}={value}" for name, value in options.items())],
@@ -254,19 +256,20 @@ class Server:
         )
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-                connection.request("GET", "/api")
-                if connection.getresponse().status == 200:
-                    return
-            except OSError:
-                time.sleep(0.05)  # the pace of asking, not a wait for readiness
-        raise AssertionError(f"the server did not start, see {self.log.name}")
+        """Wait until it answers."""
+        wait_until(self.answers, f"the server's start, see {self.log.name}")
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, f"the server did not start, see {self.log.name}"
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+            connection.request("GET", "/api")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
 
     def save(self, body: bytes) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
         connection.request("PUT", "/api/contents/a.ipynb", body, headers)
         answer = connection.getresponse()

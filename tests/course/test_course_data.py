@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +25,7 @@ import numpy as np
 from course_tools.datasets import cli, digits, fetch, pictures, stand_in, store
 from course_tools.datasets.catalogue import CIFAR10, COURSE_FOLDER, HOME_FOLDER, MNIST, SETS, Archive, DataSet
 from course_tools.datasets.store import DataError
+from waiting import wait_until
 
 CONTENT = Path(__file__).parents[2] / "course_content"
 PROLOGUE = CONTENT / "prologue/dlc_practical_prologue.py"
@@ -240,10 +240,12 @@ def test_killed_while_it_works_leaves_no_half_set(home: Path) -> None:
         stderr=subprocess.STDOUT,
     )
     folder = home / HOME_FOLDER
-    deadline = time.monotonic() + 60
-    while not (folder / ".mnist.part/MNIST/raw").is_dir():
-        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
-        time.sleep(0.01)
+
+    def works() -> bool:
+        assert process.poll() is None, process.communicate()
+        return (folder / ".mnist.part/MNIST/raw").is_dir()
+
+    wait_until(works, "the folder of a set that is not complete", pause=0.01)
     process.kill()
     process.communicate()
     assert cli.run(["status"]) == 1

@@ -4,15 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from course_tools import verify
 from course_tools.machine import CourseError, Machine
+from waiting import DEADLINE, wait_until
 
 TOOLS = Path(verify.__file__).parents[1]
-LIMIT = 60  # seconds; pytest starts in less than one
 
 
 @pytest.fixture
@@ -123,7 +122,7 @@ def test_options_of_the_command_and_of_pytest_may_be_mixed(
         f"assert request.config.getoption('--json') == {str(report)!r} and request.config.option.verbose == 2",
     )
     with start(machine, "-vv", *([argument, "a b"] if argument == "--json" else ["--json=a b"]), "-k", "it") as running:
-        said, _ = running.communicate(timeout=LIMIT)
+        said, _ = running.communicate(timeout=DEADLINE)
     assert running.returncode == 0, said
 
 
@@ -131,12 +130,14 @@ def test_a_stopped_container_leaves_nothing(machine: Machine, temporary: Path) -
     sign = temporary.parent / "started"
     write_test(machine, f"pathlib.Path({str(sign)!r}).write_text(str(os.getpid())); signal.pause()")
     with start(machine) as running:
-        deadline = time.monotonic() + LIMIT
-        while not (sign.exists() and sign.read_text()):
-            assert running.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
+
+        def has_begun() -> bool:
+            assert running.poll() is None
+            return sign.exists() and bool(sign.read_text())
+
+        wait_until(has_begun, "the first test")
         running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=LIMIT)
+        running.communicate(timeout=DEADLINE)
     assert running.returncode == 128 + signal.SIGTERM
     assert list(temporary.iterdir()) == []
     with pytest.raises(ProcessLookupError):

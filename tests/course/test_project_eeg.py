@@ -185,7 +185,7 @@ def test_the_starter_runs_without_arguments(root: Path, tmp_path: Path) -> None:
     (tmp_path / "bci").symlink_to(root)
     done = subprocess.run(
         [sys.executable, "-Werror::DeprecationWarning", "-Werror::FutureWarning", FOLDER / "test.py"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "train" in done.stdout and "test" in done.stdout

@@ -71,7 +71,7 @@ def run_python(folder: Path, data: Path, *arguments: str) -> subprocess.Complete
         "PYTHONPATH": f"{CONTENT / 'prologue'}{os.pathsep}{CONTENT / 'tools/src'}",
     }
     argv = [sys.executable, *arguments]
-    return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=1200, check=False)
 
 
 def list_failed(folder: Path, data: Path, *arguments: str) -> list[str]:

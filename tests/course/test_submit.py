@@ -2,10 +2,10 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +16,14 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed beside pytest: no project can be run here")
 
+from cost import read_processor
 from course_tools import submission, submission_sources, submit_launch, submit_run
 from course_tools.submit_page import LONGEST_PAGE, format_page
+from waiting import wait_until
 
 SOURCES = Path(__file__).parents[2] / "course_content/tools/src"
 GOOD = 'print("test error 1.5 %")\n'
+LIMIT = 1200  # seconds: it only ends a hang
 
 
 @dataclass
@@ -88,7 +91,7 @@ def submit(tmp_path: Path, folder: Path, environment: dict[str, str]) -> Submit:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT,
             check=False,
         )
         assert list((tmp_path / "tmp").iterdir()) == [], "something is left behind"
@@ -110,7 +113,7 @@ def test_a_good_submission(submit: Submit, folder: Path) -> None:
     result = submit(GOOD + "import model\nopen('errors.txt', 'w').write('1.5')\n")
     assert result.status == 0, result.page
     assert result.list_problems() == [] and result.list_notes() == []
-    assert result.verdict.startswith("A grader would see: test.py ends well after 0 s, nothing forbidden")
+    assert re.match(r"A grader would see: test\.py ends well after \d+ s, nothing forbidden", result.verdict)
     assert "    | test error 1.5 %" in result.page
     assert result.run["wrote"] == ["errors.txt (3 bytes)"]
     assert result.run["peak_memory"] > 5 << 20
@@ -179,7 +182,7 @@ def test_other_programs_have_no_network_either(submit: Submit, means: str) -> No
     """A Python that nobody watches stands for curl and its like."""
     code = "import socket; socket.socket().connect((chr(49) + '92.0.2.1', 80))"
     result = submit(
-        f"import subprocess, sys\nsubprocess.run([sys.executable, '-I', '-S', '-c', {code!r}], timeout=20)\n",
+        f"import subprocess, sys\nsubprocess.run([sys.executable, '-I', '-S', '-c', {code!r}], timeout={LIMIT})\n",
         COURSE_SUBMIT_MEANS=means,
     )
     if result.run["isolation"] != means:
@@ -223,16 +226,12 @@ def test_a_package_that_is_nowhere(submit: Submit) -> None:
     )
 
 
-TRIES = 3
-"""A limit of time is kept if one of so many keeps it: what else the machine does makes some slow."""
-
-
 def test_an_endless_loop(submit: Submit) -> None:
-    arguments = ("print('epoch 1')\nwhile True: pass\n", "--time-limit", "1")
-    result = submit(*arguments)
+    before = read_processor()
+    result = submit("print('epoch 1')\nwhile True: pass\n", "--time-limit", "1")
+    assert read_processor() - before < 4, "of the processor, which the loop takes while it runs"
     assert result.status == 1
     assert result.run["timed_out"] and result.run["seconds"] > 0.5
-    assert any(submit(*arguments).run["seconds"] < 4 for _ in range(TRIES))
     assert "test.py was still running after 1 s and was ended" in result.verdict
     assert "    | epoch 1" in result.page, "what was printed until then"
 
@@ -269,17 +268,16 @@ def is_running(words: list[bytes]) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("end", "limit"), [("", "30"), ("while True: pass", "1")])
-def test_children_do_not_survive(submit: Submit, end: str, limit: str) -> None:
+@pytest.mark.parametrize(("end", "limit"), [("", LIMIT // 2), ("while True: pass", 1)])
+def test_children_do_not_survive(submit: Submit, end: str, limit: int) -> None:
     """Not even those in a session of their own, whose parent is gone."""
     seconds = f"31{os.getpid()}"
-    arguments = (CHILDREN.format(seconds=seconds, end=end), "--time-limit", limit)
-    result = submit(*arguments)
+    result = submit(CHILDREN.format(seconds=seconds, end=end), "--time-limit", str(limit))
     assert result.status == 1
     assert not is_running([b"sleep", seconds.encode()])
     if not end:
         assert count_matching(result.list_problems(), f"leaves a program running (ended now): sleep {seconds}") == 1
-        assert any(submit(*arguments).run["seconds"] < 5 for _ in range(TRIES))
+        assert not result.run["timed_out"], "nobody waits for what the children could still print"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -290,11 +288,9 @@ def test_a_stop_leaves_nothing_behind(
     (folder / "test.py").write_text(CHILDREN.format(seconds=seconds, end="while True: pass"))
     argv = [sys.executable, "-m", "course_tools.submit", str(folder)]
     process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not is_running([b"sleep", seconds.encode()]) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: is_running([b"sleep", seconds.encode()]), "a child of the program")
     process.send_signal(number)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=LIMIT)
     assert process.returncode == 130
     assert output == "" and "Traceback" not in errors and "stopped" in errors
     assert list((tmp_path / "tmp").iterdir()) == []
