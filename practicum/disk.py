@@ -44,6 +44,14 @@ INODE_RATIO = 65536
 SLACK = 192 * MIB
 """Free bytes in the unexpanded file system: enough to boot should growing it ever fail."""
 
+PATIENCE = "panic=60 fsck.repair=yes udev.event_timeout=1800"
+"""Kernel arguments for a boot that is slow or meets trouble.
+
+A panic, that of the initramfs too, starts the machine again after 60 s; else the initramfs would open a shell for root.
+fsck repairs what it would else ask root about, who cannot log in. A device's event may take 1800 s, ten times udev's
+own limit: some machines get a tenth of a core.
+"""
+
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
 ESP = "C12A7328-F81F-11D2-BA4B-00C04FD430C8"
 LINUX_ROOT = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
@@ -152,7 +160,7 @@ def finish_tree(tree: Path, plan: Plan) -> None:
 
 def boot_menu(plan: Plan) -> str:
     """Returns grub.cfg: the system, and the system with the keyboard menu; on the screen and a serial line if any."""
-    kernel = f"/vmlinuz root=LABEL={LABEL} ro quiet console=ttyS0,115200 console=tty0"
+    kernel = f"/vmlinuz root=LABEL={LABEL} ro quiet console=ttyS0,115200 console=tty0 {PATIENCE}"
     entries = [(plan.title, kernel), (f"{plan.title} - choose the keyboard", f"{kernel} forcekbd")]
     lines = ["set timeout=2", "set default=0", ""]
     for title, command in entries:

@@ -70,7 +70,7 @@ def ensure_host_keys(machine: Machine) -> None:
         # ssh-keygen -A keeps any private key that is not empty, and never remakes a public one alone.
         key.unlink(missing_ok=True)
         key.with_suffix(".pub").unlink(missing_ok=True)
-    run_checked(machine, ["ssh-keygen", "-A", *prefix_of(machine)], timeout=120)
+    run_checked(machine, ["ssh-keygen", "-A", *prefix_of(machine)])
     for key in broken:
         if not is_valid_key(key):
             raise CourseError(f"ssh-keygen -A did not make {key}: run it by hand")

@@ -178,9 +178,12 @@ def fsync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def run_checked(machine: Machine, argv: Sequence[str], *, stdin: str = "", timeout: float = 30) -> str:
+PATIENCE = 900  # seconds, as services have to start: a tenth of a core needs minutes to make ssh's keys
+
+
+def run_checked(machine: Machine, argv: Sequence[str], *, stdin: str = "") -> str:
     """Run a program that must succeed and return its output; raises CourseError with its last line."""
-    done = machine.run(argv, stdin=stdin, timeout=timeout)
+    done = machine.run(argv, stdin=stdin, timeout=PATIENCE)
     if done.status:
         lines = done.output.strip().splitlines() or ["no message"]
         raise CourseError(f"{argv[0]} failed with status {done.status}: {lines[-1]}")
