@@ -15,7 +15,8 @@ from bench_base import ROOT, Bench
 from practicum import lock, run, wheelhouse
 from practicum.description import Semester
 from practicum.lock import Kind
-from smoke_tests.container.docker import inspect, wait_until
+from smoke_tests.container.docker import inspect
+from smoke_tests.waiting import wait_until
 
 DOCKERFILE = ROOT / "scripts/plain.Dockerfile"
 LABELLED = ("--filter", "label=org.opencontainers.image.title=practicum-plain")
@@ -89,7 +90,7 @@ def serve(folder: Path) -> Iterator[str]:
 
 def remove_plain(tag: str) -> None:
     """Removes the image, and what a build that was stopped has left: its container goes by itself, soon."""
-    wait_until(lambda: not ask("ps", "--all", "--quiet", *LABELLED), 60, "the end of the build's container")
+    wait_until(lambda: not ask("ps", "--all", "--quiet", *LABELLED), "the end of the build's container", 60)
     if ask("image", "ls", "--quiet", tag):
         ask("image", "rm", "--force", tag)
     ask("image", "prune", "--force", *LABELLED)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import httpx
 
 from smoke_tests.jupyter import Jupyter, make_notebook
+from smoke_tests.waiting import PATIENCE, wait_until
 
 SAVED_BYTES = 2_000_000  # large enough that a save takes a good part of a second in an emulated machine
 
@@ -33,11 +33,9 @@ class Saver(threading.Thread):
                 self.stopped.wait(0.2)
 
 
-def wait_for_saves(saver: Saver, more: int, timeout: float) -> None:
-    wanted, deadline = saver.acknowledged + more, time.monotonic() + timeout
-    while saver.acknowledged < wanted:
-        assert time.monotonic() < deadline, f"{saver.acknowledged} saves, expected {wanted}"
-        time.sleep(0.05)
+def wait_for_saves(saver: Saver, more: int, timeout: float = PATIENCE) -> None:
+    wanted = saver.acknowledged + more
+    wait_until(lambda: saver.acknowledged >= wanted, f"{wanted} acknowledged saves", timeout, pause=0.05)
 
 
 def judge_saved(notebook: str, safe: int, attempted: int) -> None:

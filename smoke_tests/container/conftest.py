@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -14,14 +13,7 @@ from smoke_tests.container.docker import Container, docker, started
 if TYPE_CHECKING:
     from practicum.description import Semester
 
-HERE = Path(__file__).parent
 RunContainer = Callable[..., Container]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(600))
 
 
 def find_image(request: pytest.FixtureRequest, semester: Semester, kind: Literal["cpu", "cuda"]) -> str:
@@ -61,9 +53,9 @@ def run_container(cpu_image: str) -> Iterator[RunContainer]:
         yield run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(cpu_image: str) -> Iterator[Container]:
-    """JupyterLab as `docker run` starts it, shared by tests that only look."""
-    with started(cpu_image) as container:
+    """JupyterLab as the README starts it, shared by tests that only look."""
+    with started(cpu_image, "--shm-size=2g") as container:
         container.wait_ready()
         yield container

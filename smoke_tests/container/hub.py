@@ -18,9 +18,10 @@ import httpx
 
 from smoke_tests.container.docker import docker
 from smoke_tests.qemu import pick_ports
+from smoke_tests.waiting import PATIENCE
 
 CONFIG = Path(__file__).with_name("jupyterhub_config.py")
-TIMEOUT = 120  # seconds for any single thing: on idle cores each takes less than ten
+TIMEOUT = PATIENCE  # for any single thing: on idle cores each takes less than ten seconds
 LOOPBACK = "127.0.0.1"
 NODE_MODULES = "/usr/share/nodejs"
 """Debian's own node finds Debian's modules by itself, another node that is first in the path does not."""
@@ -39,6 +40,8 @@ class Hub:
         self.container = f"smoke-hub-{secrets.token_hex(4)}"
         self.log = work / "hub.log"
         self.process: subprocess.Popen[bytes] | None = None
+        # Made once and without authorities to trust, which take long to read: all of it is on loopback.
+        self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=TIMEOUT, verify=False)
 
     def start(self, image: str, command: list[str] | None) -> None:
         """`command` is what the hub runs in the container: None, the image's own."""
@@ -70,7 +73,7 @@ class Hub:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/hub/health", trust_env=False, timeout=5).status_code == 200
+            return self.client.get("/hub/health").status_code == 200
         except httpx.TransportError:
             return False
 
@@ -131,7 +134,12 @@ class Browser:
     def __init__(self, hub: Hub, host: str = "hub.course.test") -> None:
         self.hub = hub
         self.client = httpx.Client(
-            base_url=hub.url, headers={"Host": host}, follow_redirects=True, trust_env=False, timeout=TIMEOUT
+            base_url=hub.url,
+            headers={"Host": host},
+            follow_redirects=True,
+            trust_env=False,
+            timeout=TIMEOUT,
+            verify=False,
         )
 
     def get(self, path: str, *, follow: bool = True) -> httpx.Response:

@@ -1,6 +1,7 @@
 """The hub of test_hub.py. JupyterHub itself reads this file, in a folder that has the test's settings.json."""
 
 import json
+import os
 from pathlib import Path
 
 from dockerspawner import DockerSpawner
@@ -36,5 +37,10 @@ c.DockerSpawner.use_internal_ip = True  # publishes no port: there is none to pu
 c.DockerSpawner.ip = c.DockerSpawner.host_ip = "127.0.0.1"
 c.DockerSpawner.port = settings["server_port"]
 c.DockerSpawner.cmd = settings["command"]
-c.DockerSpawner.extra_host_config = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges"], "shm_size": "2g"}
+c.DockerSpawner.extra_host_config = {
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges"],
+    "shm_size": "2g",
+    "cgroup_parent": os.environ.get("PROOF_CGROUP"),
+}
 c.Spawner.start_timeout = c.Spawner.http_timeout = settings["timeout"]

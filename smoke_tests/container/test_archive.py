@@ -16,7 +16,8 @@ import pytest
 
 from practicum import archive
 from practicum.description import Semester
-from smoke_tests.container.docker import LABEL, docker, inspect, wait_until
+from smoke_tests.container.docker import LABEL, cgroup_options, docker, inspect
+from smoke_tests.waiting import PATIENCE, wait_until
 
 LIMIT = 0.65e9
 """Bytes of the cpu image's archive; the cuda image's, at most 3.1e9, is measured by bench.py."""
@@ -32,7 +33,7 @@ http:
 
 
 def skopeo(*arguments: str) -> str:
-    done = subprocess.run(["skopeo", *arguments], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["skopeo", *arguments], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -84,13 +85,13 @@ def registry(tmp_path: Path) -> Iterator[str]:
     with log.open("w") as sink:
         process = subprocess.Popen([program, "serve", str(tmp_path / "config.yml")], stdout=sink, stderr=sink)
     try:
-        wait_until(lambda: process.poll() is not None or "listening on" in log.read_text(), 20, "the registry")
+        wait_until(lambda: process.poll() is not None or "listening on" in log.read_text(), "the registry")
         address = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())
         assert address, log.read_text()
         yield address[1]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def test_registry_without_a_network_takes_it(file: Path, manifest: dict[str, Any], registry: str) -> None:
@@ -112,7 +113,8 @@ def test_what_comes_back_runs(file: Path, tmp_path: Path, cpu_image: str) -> Non
         assert returned["RootFS"] == packed["RootFS"]
         for setting in ("Env", "Entrypoint", "Cmd", "User", "WorkingDir", "Labels", "ExposedPorts"):
             assert returned["Config"][setting] == packed["Config"][setting], setting
-        assert docker("run", "--rm", "--label", LABEL, name, "python", "-c", "print(6 * 7)").stdout == "42\n"
+        argv = ["run", "--rm", "--label", LABEL, *cgroup_options(), name, "python", "-c", "print(6 * 7)"]
+        assert docker(*argv).stdout == "42\n"
     finally:
         with contextlib.suppress(AssertionError):  # it never came that far
             docker("image", "rm", name)

@@ -15,6 +15,7 @@ import yaml
 from smoke_tests.container.docker import Container, docker, inspect
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import pick_ports
+from smoke_tests.waiting import PATIENCE
 
 FILE = Path(__file__).resolve().parents[2] / "docker" / "compose.yaml"
 PROGRAMS = {"docker compose": ["docker", "compose"], "docker-compose": ["docker-compose"]}
@@ -24,8 +25,9 @@ GIB = 1 << 30
 class Project:
     """What one compose program makes of the file, under a name and at a port of its own."""
 
-    def __init__(self, program: list[str], image: str) -> None:
+    def __init__(self, program: list[str], image: str, folder: Path) -> None:
         self.program = program
+        self.files = [FILE, *write_override(folder)]
         self.name = f"smoke-compose-{secrets.token_hex(4)}"
         (self.port,) = pick_ports(1)
         foreign = ("COMPOSE_", "COURSE_")  # what the caller's shell may set for another project
@@ -34,9 +36,9 @@ class Project:
 
     def compose(self, *words: str, settings: dict[str, str] | None = None) -> str:
         """What compose says; `settings` instead of the project's."""
-        argv = [*self.program, "--project-name", self.name, "--file", str(FILE), *words]
+        argv = [*self.program, "--project-name", self.name, *(f"--file={file}" for file in self.files), *words]
         environment = self.environment | (self.settings if settings is None else settings)
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, f"{' '.join(argv)}:\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -59,12 +61,23 @@ class Project:
         return container, Jupyter(container.url, container.token)
 
 
+def write_override(folder: Path) -> list[Path]:
+    """Files that put the services into the proof's own cgroup, when there is one: see cgroup_options()."""
+    group = os.environ.get("PROOF_CGROUP")
+    if not group:
+        return []
+    services = {name: {"cgroup_parent": group} for name in yaml.safe_load(FILE.read_text())["services"]}
+    path = folder / "cgroup.yaml"
+    path.write_text(yaml.safe_dump({"services": services}))
+    return [path]
+
+
 @pytest.fixture(params=list(PROGRAMS))
-def project(request: pytest.FixtureRequest, cpu_image: str) -> Iterator[Project]:
+def project(request: pytest.FixtureRequest, cpu_image: str, tmp_path: Path) -> Iterator[Project]:
     program = PROGRAMS[request.param]
     if not shutil.which(program[0]) or subprocess.run([*program, "version"], capture_output=True).returncode:
         pytest.skip(f"`{request.param}` is not on this machine")
-    project = Project(program, cpu_image)
+    project = Project(program, cpu_image, tmp_path)
     try:
         yield project
     finally:

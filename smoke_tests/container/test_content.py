@@ -1,4 +1,8 @@
-"""Every practical, project and lecture, inside the images: what a student on a cluster runs."""
+"""Every practical, project and lecture, once with each torch that the products have, inside the images.
+
+The torch of the `cpu` image, which is the students' Python's and the appliance's too, computes plainly. That of the
+`cuda` image takes the way of a GPU, which is only pretended: its numbers are a CPU's, and are checked as well.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from practicum.container import KINDS
-from smoke_tests.inside import LIMIT, run_suite
+from smoke_tests.inside import HALVES, LIMIT, PLAIN, PRETENDED, SAMPLE, run_suite
+
+pytestmark = pytest.mark.timeout(LIMIT + 60)
 
 
-@pytest.mark.timeout(LIMIT + 60)
-@pytest.mark.parametrize("kind", KINDS)
-def test_all_of_the_content(request: pytest.FixtureRequest, course_copy: Path, kind: str) -> None:
-    told = run_suite(request.getfixturevalue(f"{kind}_image"), course_copy)
+@pytest.mark.parametrize("half", HALVES)
+def test_plain(cpu_image: str, course_copy: Path, half: str) -> None:
+    assert " passed" in run_suite(cpu_image, course_copy, *HALVES[half], *PLAIN)
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_pretended_gpu(cuda_image: str, course_copy: Path, half: str) -> None:
+    told = run_suite(cuda_image, course_copy, *HALVES[half], *PRETENDED)
+    assert " passed" in told
+    assert "nothing need be pretended" not in told, "a real GPU took the place of the pretended one"
+
+
+def test_sample(cuda_image: str, course_copy: Path) -> None:
+    told = run_suite(cuda_image, course_copy, *SAMPLE, *PLAIN)
     assert " passed" in told
     assert "torch sees no GPU on this machine" in told, "the tests on the GPU say why they did not run"

@@ -72,7 +72,7 @@ def check_server(hub: Hub, folder: str) -> Browser:
     assert stranger.get(f"{server}/api/contents").status_code == 403
 
     with Jupyter(hub.url + server, browser.new_token()).start_kernel() as kernel:
-        outcome = kernel.execute(CELL, timeout=60)
+        outcome = kernel.execute(CELL)
     assert outcome.text.split() == ["jovyan", hub.user, "/home/jovyan"], outcome
 
     Container(hub.container).wait_healthy()
