@@ -2,13 +2,14 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps venv docker-daemon ova docker archive explain lock test lint fmt bench preflight prune clean
+.PHONY: help deps test-deps venv docker-daemon ova docker archive explain lock lint fmt bench preflight prune clean
 
 SEMESTER ?=
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Should make be killed, even by SIGKILL, the build stops in order instead of going on unseen.
 PRACTICUM := exec setpriv --pdeathsig TERM $(VENV)/bin/practicum
+include proof.mk
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,9 +23,6 @@ docker: venv docker-daemon ## Build the container images for GPU clusters and fo
 
 archive: venv docker-daemon ## Write the container images as OCI archives into dist/
 	@$(PRACTICUM) archive $(SEMESTER)
-
-test: venv test-deps docker-daemon ## Prove everything: unit tests, linters, the build, and what was built
-	@SEMESTER=$(SEMESTER) exec scripts/run-tests.sh
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER)

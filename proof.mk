@@ -1,0 +1,107 @@
+# The graph of the proof. Each part is a target test-NAME and can be run alone: make test-NAME. Behind its colon stand the
+# parts it needs. Parts that do not need each other run side by side, in the order of PARTS: the long ones first.
+REPORT := build/report
+STUDENTS := build/course-venv
+CONTENT := build/content
+DATA := build/data
+PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
+
+PARTS := build-ova students-python build-images interrupts unit course first-boot content-gpu content-cpu robust \
+	second-machine look start runtimes server products shutdown linters virtualbox archive services disk samples slow-host
+QUICK := linters unit-quick course-quick container-quick
+.PHONY: test test-quick $(PARTS:%=test-%) $(QUICK:%=test-%)
+
+# As in the products, and since the parts share the cores.
+export OMP_WAIT_POLICY := PASSIVE
+export OMP_NUM_THREADS := 1
+
+# Like its tests, a part must not outlive make, even when that is killed.
+name = $(@:test-%=%)
+part = @exec setpriv --pdeathsig TERM $(PYTHON) scripts/proof_part.py $(name)
+options = --instafail --junitxml=$(REPORT)/$(name).xml
+pytest = $(part) $(PYTHON) -m pytest $(options)
+pytest_students = $(part) env PYTORCH_DATA_DIR=$(abspath $(DATA)) $(STUDENTS)/bin/python -m pytest $(options)
+of_semester = $(SEMESTER:%=--semester=%)
+
+# Runs the parts $(1), each to its end, whatever fails; the report decides whether the proof holds.
+define prove
+@$(PYTHON) scripts/proof_report.py begin
+@setpriv --pdeathsig TERM $(MAKE) --keep-going --jobs=$(PROOF_JOBS) --no-print-directory $(1:%=test-%) || true
+@$(PYTHON) scripts/proof_report.py end $(1)
+endef
+
+test: venv test-deps docker-daemon ## Prove everything: unit tests, linters, the builds, and what was built
+	$(call prove,$(PARTS))
+test-quick: venv docker-daemon ## Prove in three minutes what a commit may break: no builds, no machine
+	$(call prove,$(QUICK))
+$(PARTS:%=test-%) $(QUICK:%=test-%): | venv docker-daemon
+
+# ---- the builder ----
+
+test-linters:
+	$(pytest) tests/test_linters.py
+test-unit:
+	$(pytest) tests --ignore=tests/course --ignore=tests/test_linters.py --ignore=tests/test_interrupts.py
+test-unit-quick:
+	$(pytest) tests --ignore=tests/course --ignore=tests/test_linters.py -m "not slow"
+
+# ---- the builds: of the products, and of small ones that are interrupted and take their base from the first ----
+
+test-build-ova:
+	$(part) $(VENV)/bin/practicum ova $(SEMESTER)
+test-build-images: test-build-ova
+	$(part) $(VENV)/bin/practicum docker $(SEMESTER)
+test-archive: test-build-images
+	$(part) $(VENV)/bin/practicum archive --product cpu $(SEMESTER)
+test-interrupts: test-build-ova
+	$(pytest) tests/test_interrupts.py
+
+# ---- the course's commands and content ----
+
+test-students-python:
+	$(part) scripts/make-students-python.sh $(STUDENTS) $(CONTENT) $(DATA) $(SEMESTER)
+test-course: test-students-python
+	$(part) $(STUDENTS)/bin/python -m pytest $(options) tests/course
+test-course-quick: test-students-python
+	$(part) $(STUDENTS)/bin/python -m pytest $(options) tests/course -m "not slow"
+test-content-cpu: test-build-images
+	$(pytest) smoke_tests/container/test_content.py -k plain $(of_semester)
+test-content-gpu: test-build-images
+	$(pytest) smoke_tests/container/test_content.py -k pretended $(of_semester)
+test-samples: test-build-images test-students-python
+	$(pytest) smoke_tests/container/test_content.py smoke_tests/appliance/test_content.py -k sample $(of_semester)
+
+# ---- the appliance ----
+
+test-first-boot: test-build-ova
+	$(pytest) smoke_tests/appliance/test_first_boot.py $(of_semester)
+test-second-machine: test-first-boot
+	$(pytest) smoke_tests/appliance/test_second_machine.py $(of_semester)
+test-look: test-first-boot
+	$(pytest) smoke_tests/appliance/test_boot.py smoke_tests/appliance/test_system.py smoke_tests/appliance/test_browser.py $(of_semester)
+test-robust: test-first-boot
+	$(pytest) smoke_tests/appliance/test_robust.py $(of_semester)
+test-shutdown: test-first-boot
+	$(pytest) smoke_tests/appliance/test_shutdown.py $(of_semester)
+test-slow-host: test-first-boot
+	$(pytest) smoke_tests/appliance/test_slow_host.py $(of_semester)
+test-virtualbox: test-build-ova
+	$(pytest) smoke_tests/appliance/test_virtualbox.py $(of_semester)
+test-disk: test-build-images test-students-python
+	$(pytest) smoke_tests/appliance/test_image.py smoke_tests/appliance/test_packages.py smoke_tests/appliance/test_tree.py $(of_semester)
+
+# ---- the container images ----
+
+test-runtimes: test-build-images
+	$(pytest) smoke_tests/container/test_runtimes.py $(of_semester)
+test-start: test-build-images
+	$(pytest) smoke_tests/container/test_start.py $(of_semester)
+test-server: test-build-images
+	$(pytest) smoke_tests/container/test_server.py smoke_tests/container/test_health.py smoke_tests/container/test_student.py $(of_semester)
+test-products: test-build-images
+	$(pytest) smoke_tests/container/test_image.py smoke_tests/container/test_verify.py $(of_semester)
+test-services: test-archive
+	$(pytest) smoke_tests/container/test_hub.py smoke_tests/container/test_compose.py smoke_tests/container/test_kubernetes.py \
+		smoke_tests/container/test_archive.py $(of_semester)
+test-container-quick:
+	$(pytest) smoke_tests/container/test_server.py -k "address or credential" --skip-missing-image $(of_semester)

@@ -1,0 +1,218 @@
+"""The proof itself: its graph leaves no test out, and a part is measured, stopped and reported as promised."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+from survivors import MARK, marked_processes, wait_until
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = ROOT / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+import proof_cgroup  # noqa: E402
+import proof_part  # noqa: E402
+import proof_report  # noqa: E402
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and cgroups need root")
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PROOF"))}
+BURN = "import time\nwhile time.process_time() < 0.5: pass"
+
+
+# ---- the graph -----------------------------------------------------------------------------------------------------
+
+
+def list_commands(*goals: str) -> list[str]:
+    """What make would run for the goals."""
+    argv = ["make", "--dry-run", "--no-print-directory", *goals]
+    told = subprocess.run(argv, cwd=ROOT, env=CLEAN, capture_output=True, text=True, check=True).stdout
+    return told.replace("\\\n", " ").splitlines()
+
+
+def list_parts() -> list[str]:
+    (line,) = [line for line in list_commands("test") if "proof_report.py end" in line]
+    return line.partition(" end ")[2].split()
+
+
+def is_in(path: Path, place: str) -> bool:
+    return path == ROOT / place or ROOT / place in path.parents
+
+
+def test_every_test_belongs_to_a_part() -> None:
+    """What no part names would never run, and nobody would notice."""
+    commands = [line.split() for line in list_commands(*(f"test-{part}" for part in list_parts())) if "pytest" in line]
+    covered: set[Path] = set()
+    tests = {*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("smoke_tests/**/test_*.py")}
+    for words in commands:
+        places = [word for word in words if word.startswith(("tests", "smoke_tests"))]
+        ignored = [word.partition("=")[2] for word in words if word.startswith("--ignore=")]
+        named = {path for path in tests if any(is_in(path, place) for place in places)}
+        covered |= {path for path in named if not any(is_in(path, place) for place in ignored)}
+    suites = ("smoke_tests/content", "smoke_tests/compute")  # run inside the products, by tests of their own
+    left = {path for path in tests - covered if not any(is_in(path, suite) for suite in suites)}
+    assert len(covered) > 80 and left == set()
+
+
+def test_builds_come_before_what_they_made() -> None:
+    order = [
+        line.split("proof_part.py ")[1].split()[0] for line in list_commands("test-services") if "proof_part" in line
+    ]
+    assert order == ["build-ova", "build-images", "archive", "services"]
+
+
+# ---- one part ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Starts a part whose report goes to `tmp_path`."""
+    script = (
+        f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import proof_part; from pathlib import Path;"
+        f"proof_part.REPORT = Path({str(tmp_path)!r}); sys.exit(proof_part.main(*sys.argv[1:]))"
+    )
+
+    def start(*command: str, mark: str = "") -> "subprocess.Popen[str]":
+        argv = [sys.executable, "-c", script, "demo", *command]
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**CLEAN, MARK: mark or "none"})
+
+    return start
+
+
+def test_part_is_shown_recorded_and_its_exit_code_kept(part, tmp_path: Path) -> None:
+    running = part("bash", "-c", "echo one; echo two >&2; exit 3")
+    told, _ = running.communicate()
+    assert running.returncode == 3
+    assert "demo | one\n" in told and "demo | two\n" in told
+    assert (tmp_path / "demo.log").read_text() == "one\ntwo\n"
+    assert json.loads((tmp_path / "demo.json").read_text())["exit"] == 3
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@needs_root
+def test_stopped_part_leaves_nothing(part, tmp_path: Path, signum: int) -> None:
+    """Neither what does not want to end, nor what left its session."""
+    mark = uuid.uuid4().hex
+    running = part("bash", "-c", "trap '' INT TERM; setsid sleep 600 & echo up; sleep 600; sleep 600", mark=mark)
+    assert running.stdout
+    while running.stdout.readline() != "demo | up\n":
+        pass
+    begun = time.monotonic()
+    running.send_signal(signum)
+    assert running.wait(300) == 128 + signum
+    assert not marked_processes(mark)
+    # Five seconds are promised, of which the command has GRACE to end by itself.
+    assert time.monotonic() - begun >= proof_part.GRACE
+    assert proof_part.GRACE < 5
+    assert json.loads((tmp_path / "demo.json").read_text())["exit"] == 128 + signum
+
+
+def test_orderly_end_after_ctrl_c_is_waited_for(part, tmp_path: Path) -> None:
+    running = part("bash", "-c", f"trap 'touch {tmp_path}/orderly; exit 130' INT; echo up; while :; do sleep 0.1; done")
+    assert running.stdout
+    while running.stdout.readline() != "demo | up\n":
+        pass
+    running.send_signal(signal.SIGINT)
+    assert running.wait(300) == 130
+    assert (tmp_path / "orderly").exists()
+
+
+@needs_root
+def test_killed_part_takes_its_command_along(part) -> None:
+    mark = uuid.uuid4().hex
+    running = part("bash", "-c", "setsid sleep 600 & echo up; sleep 600", mark=mark)
+    assert running.stdout
+    while running.stdout.readline() != "demo | up\n":
+        pass
+    running.kill()
+    running.wait()
+    wait_until(lambda: not marked_processes(mark), seconds=60)
+
+
+@pytest.fixture
+def group():
+    group = proof_cgroup.open_cgroup("test")
+    if group is None:
+        pytest.skip("no cgroup can be made here, or docker's cgroup driver is systemd")
+    yield group
+    group.remove()
+
+
+def test_cgroup_counts_what_left_its_parent(group: proof_cgroup.Cgroup) -> None:
+    """`times` of a process counts only children that it waited for."""
+    script = (
+        f"import subprocess, sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        f"from proof_cgroup import Cgroup\nCgroup({group.path!r}).enter()\n"
+        f"subprocess.Popen(['setsid', sys.executable, '-c', {BURN!r}])"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    wait_until(lambda: group.cpu_seconds() > 0.4, seconds=300)
+
+
+def test_container_left_behind_fails_the_part(part, tmp_path: Path, group: proof_cgroup.Cgroup) -> None:
+    """It is removed, and the part says so."""
+    image = f"practicum-test-{uuid.uuid4().hex[:12]}"
+    subprocess.run(["docker", "import", "-", image], input=b"\0" * 10240, check=True, capture_output=True)
+    try:
+        running = part("bash", "-c", f'docker create --cgroup-parent="$PROOF_CGROUP" {image} nothing')
+        told, _ = running.communicate()
+        assert running.returncode == 1 and "left containers behind" in told
+        made = re.findall(r"^demo \| ([0-9a-f]{64})$", told, re.MULTILINE)
+        assert made and subprocess.run(["docker", "inspect", *made], capture_output=True).returncode != 0
+    finally:
+        subprocess.run(["docker", "image", "rm", image], check=True, capture_output=True)
+
+
+# ---- the report ----------------------------------------------------------------------------------------------------
+
+JUNIT = """<testsuites><testsuite>
+<testcase classname="tests.test_a" name="test_good" time="1.5"/>
+<testcase classname="tests.test_a" name="test_bad" time="0.5"><failure message="assert 1 == 2&#10;more"/></testcase>
+<testcase classname="tests.test_a" name="test_here" time="0"><skipped message="no GPU on this machine"/></testcase>
+</testsuite></testsuites>"""
+
+
+def write_part(folder: Path, name: str, code: int, junit: str = "") -> None:
+    (folder / f"{name}.json").write_text(json.dumps({"cpu": 12.3, "seconds": 45.6, "exit": code}))
+    if junit:
+        (folder / f"{name}.xml").write_text(junit)
+
+
+@pytest.mark.parametrize(
+    "codes, exit_code",
+    [({"unit": 0}, 0), ({"unit": 0, "build": 2}, 1), ({"unit": 0, "build": None}, 1), ({"unit": None}, 1)],
+)
+def test_proof_holds_when_every_part_ran_and_passed(
+    tmp_path: Path, codes: dict[str, int | None], exit_code: int
+) -> None:
+    proof_report.begin(tmp_path)
+    for name, code in codes.items():
+        if code is not None:
+            write_part(tmp_path, name, code)
+    assert proof_report.end(tmp_path, list(codes)) == exit_code
+
+
+def test_report_tells_counts_reasons_and_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    proof_report.begin(tmp_path)
+    write_part(tmp_path, "unit", 1, JUNIT)
+    assert proof_report.end(tmp_path, ["unit", "robust"]) == 1
+    told = capsys.readouterr().out
+    assert re.search(r"unit +│ +12 │ +46 │ +1 │ +1 │ +1 │ FAILED \(1\)", told), told
+    assert "   1.5 s  unit: test_a::test_good" in told
+    assert "   1 in unit: no GPU on this machine" in told
+    assert "unit: test_a::test_bad: assert 1 == 2\n" in told
+    assert "robust: NOT RUN" in told
+    assert told.endswith("1 passed, 1 failed, 1 skipped\n")
+    assert "test_bad" in (tmp_path / "index.html").read_text()
+
+
+def test_file_that_was_cut_off_counts_as_nothing(tmp_path: Path) -> None:
+    (tmp_path / "unit.xml").write_text(JUNIT[:100])
+    (tmp_path / "unit.json").write_text('{"cpu": 1')
+    assert proof_report.read_part(tmp_path, "unit") == proof_report.Part("unit", ())
