@@ -2,33 +2,45 @@
 
 Only software emulation is used: a /dev/kvm that exists does not prove that a guest boots with it. QEMU is killed with
 the process that started it, the disk of the .ova is never written (each machine writes an overlay), and the serial log
-of every power-on stays in the folder of logs.
+of every power-on stays in the folder of logs. A machine can be saved while it runs, and started again from there any
+number of times: saved_machine.py.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import tarfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-import httpx
-import paramiko
 import pytest
 
+from smoke_tests.guest import Guest
 from smoke_tests.qmp import Monitor
 
 # Code and variables must be of one pair; the 4 MiB pair is the only one of newer Debian releases.
 FIRMWARE = Path("/usr/share/OVMF")
 FIRMWARE_PAIRS = (("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd"))
 
-CODE_TIMEOUT = 600  # seconds from power-on, emulated on busy cores; the code is shown before JupyterLab is ready
+BOOT_TIMEOUT = 3600
+"""Seconds, a net: a boot that makes no progress is noticed before, by `Progress`."""
+
+STALL_SECONDS, STALL_CPU = 60.0, 1.0
+"""A machine that starts shows something new, or computes for a second, within a minute, however busy the host is."""
+
+LOST = re.compile(r"root account is locked|STOPPED: the machine could not start")
+"""What the console of a machine shows whose boot failed."""
 
 TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9]|[=>cM78])|\r")
 LABELS = ("JupyterLab", "Access code", "ssh", "Keyboard", "Stop", "Status", "Warning", "Host key")
@@ -65,23 +77,27 @@ def pick_ports(count: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Done:
-    """A command that ended in the guest."""
+class Memory:
+    """The machine's memory as a file: `shared` if what the machine writes goes to the file, which is then saved."""
 
-    returncode: int
-    stdout: str
-    stderr: str
+    file: Path
+    shared: bool
 
-    @property
-    def output(self) -> str:
-        return self.stdout + self.stderr
+
+@dataclass(frozen=True)
+class Resume:
+    """A running machine's state (saved_machine.py): its devices, and what its console has shown."""
+
+    state: Path
+    console: Path
 
 
 @dataclass
-class Machine:
-    """One virtual machine with an overlay on `disk` (raw, only read); `with` powers it on and, at the end, off.
+class Machine(Guest):
+    """One virtual machine with an overlay on `disk` (only read); `with` powers it on and, at the end, off.
 
-    `name` names its logs; `memory_mb` in MiB, as in the description; `user` is the account ssh uses.
+    `name` names its logs; `memory_mb` in MiB, as in the description; `user` is the account ssh uses; `disk_format` is
+    QEMU's name for the format of `disk`. With `resume`, the first power-on goes on from a saved state.
     """
 
     disk: Path
@@ -92,21 +108,21 @@ class Machine:
     cpus: int = 2
     memory_mb: int = 4096
     uefi: bool = False
+    disk_format: str = "raw"
+    memory: Memory | None = None
+    resume: Resume | None = None
     boots: int = field(default=0, init=False)
     started: float = field(default=0, init=False)
     """Monotonic time of the last power-on."""
-    code_after: float | None = field(default=None, init=False)
-    """Seconds from power-on to the code on the console, at the boot in which `code` was first asked for."""
     _qemu: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _monitor: Monitor | None = field(default=None, init=False)
-    _client: paramiko.SSHClient | None = field(default=None, init=False)
     _code: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.work.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
         self.http_port, self.ssh_port = pick_ports(2)
-        backing = ["-b", str(self.disk.resolve()), "-F", "raw"]
+        backing = ["-b", str(self.disk.resolve()), "-F", self.disk_format]
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(self.overlay)], check=True)
         if self.uefi:
             firmware = find_firmware()
@@ -139,6 +155,8 @@ class Machine:
         assert self._qemu is None, f"{self.name} is already on"
         self.boots += 1
         self.log.unlink(missing_ok=True)
+        if self.resume:
+            shutil.copyfile(self.resume.console, self.log)
         ours, theirs = socket.socketpair()
         with theirs, self.log.with_suffix(".qemu").open("wb") as errors:
             self._qemu = subprocess.Popen(
@@ -150,6 +168,22 @@ class Machine:
             )
         self._monitor = Monitor(ours)
         self.started = time.monotonic()
+        if self.resume:
+            self._go_on(self.resume)
+        self.memory = self.resume = None  # both are of this power-on only
+
+    def _go_on(self, resume: Resume) -> None:
+        self.qmp("migrate-set-capabilities", capabilities=[{"capability": "x-ignore-shared", "state": True}])
+        self.qmp("migrate-incoming", uri=f"exec:cat {shlex.quote(str(resume.state))}")
+        self.wait_migrated()
+        self.qmp("cont")
+
+    def wait_migrated(self) -> None:
+        """Wait until QEMU has sent or received all of a state; raises RuntimeError when it failed."""
+        while (status := self.qmp("query-migrate").get("status")) != "completed":
+            if status in ("failed", "cancelled"):
+                raise RuntimeError(f"{self.name}: the state of the machine could not be transferred: {status}")
+            time.sleep(0.02)
 
     def _command(self, monitor: int) -> list[str]:
         firmware: list[str] = []
@@ -158,16 +192,39 @@ class Machine:
             firmware += ["-drive", f"if=pflash,format=raw,file={self.variables}"]
         forwards = ((self.http_port, 8888), (self.ssh_port, 22))
         network = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in forwards)
+        board, memory = "pc", []
+        if self.memory:
+            board = "pc,memory-backend=memory"
+            backend = f"memory-backend-file,id=memory,size={self.memory_mb}M,mem-path={self.memory.file}"
+            memory = ["-object", f"{backend},share={'on' if self.memory.shared else 'off'}"]
         return [
             *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "std"),
-            *("-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max", "-rtc", "base=utc"),
-            *("-smp", str(self.cpus), "-m", str(self.memory_mb), *firmware),
+            *("-machine", board, "-accel", "tcg,thread=multi", "-cpu", "max", "-rtc", "base=utc"),
+            *("-smp", str(self.cpus), "-m", str(self.memory_mb), *memory, *firmware),
             *("-device", "ahci,id=sata", "-device", "ide-hd,drive=disk,bus=sata.0"),
             *("-drive", f"if=none,id=disk,format=qcow2,discard=unmap,file={self.overlay}"),
             *("-netdev", f"user,id=nat{network}", "-device", "e1000,netdev=nat"),
-            *("-chardev", f"file,id=serial,path={self.log}", "-serial", "chardev:serial"),
+            *("-chardev", f"file,id=serial,path={self.log},append=on", "-serial", "chardev:serial"),
             *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
+            *(("-incoming", "defer") if self.resume else ()),
         ]
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds, user and system, that QEMU has spent since the last power-on."""
+        assert self._qemu is not None, f"{self.name} is off"
+        fields = Path(f"/proc/{self._qemu.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime of proc(5)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """No time passes for the machine, and its disk is as a power cut at this moment would leave it."""
+        assert self._qemu is not None, f"{self.name} is off"
+        self._qemu.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._qemu.send_signal(signal.SIGCONT)
 
     def power_cut(self) -> None:
         """What a pulled plug does: the guest gets no word of it. Does nothing to a machine that is off."""
@@ -177,22 +234,24 @@ class Machine:
             self._powered_off()
 
     def wait_poweroff(self, timeout: float) -> float:
-        """Seconds until the guest switched the machine off by itself."""
+        """Wait until the guest switched the machine off; QEMU's CPU seconds since the power-on."""
         assert self._qemu is not None
-        start = time.monotonic()
-        try:
-            self._qemu.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._fail(f"still on after {timeout:.0f} s")
+        deadline = time.monotonic() + timeout
+        # The process is left as a zombie until its CPU time was read.
+        while os.waitid(os.P_PID, self._qemu.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            if time.monotonic() > deadline:
+                self._fail(f"still on after {timeout:.0f} s")
+            time.sleep(0.1)
+        spent = self.cpu_seconds
+        self._qemu.wait()
         self._powered_off()
-        return time.monotonic() - start
+        return spent
 
     def _powered_off(self) -> None:
-        if self._client is not None:
-            self._client.close()
+        self.hang_up()
         if self._monitor is not None:
             self._monitor.close()
-        self._qemu = self._monitor = self._client = None
+        self._qemu = self._monitor = None
 
     # console
 
@@ -214,9 +273,28 @@ class Machine:
                 self._fail(f"did not show {pattern!r} on its console within {timeout:.0f} s")
             time.sleep(0.2)
 
-    def wait_ready(self, timeout: float, *, since: int = 0) -> None:
+    def wait_boot(self, pattern: str) -> re.Match[str]:
+        """First match in what the console shows of a boot, however long that takes.
+
+        Fails when the console says that the boot failed, or when the machine neither shows nor computes anything.
+        """
+        deadline = time.monotonic() + BOOT_TIMEOUT
+        progress = Progress(self)
+        while True:
+            ended = self._qemu is None or self._qemu.poll() is not None
+            if match := re.compile(pattern, re.MULTILINE).search(self.console):
+                return match
+            if ended:
+                self._fail(f"went off before its console showed {pattern!r}")
+            if lost := LOST.search(self.console):
+                self._fail(f"failed to boot: {lost[0]!r}")
+            if progress.has_stalled() or time.monotonic() > deadline:
+                self._fail(f"stalled before its console showed {pattern!r}")
+            time.sleep(0.2)
+
+    def wait_ready(self) -> None:
         """Wait until the console says that JupyterLab is ready; a STOPPED status fails at once."""
-        status = self.wait_serial(r"^ *Status +(ready|STOPPED.*)$", timeout, since=since)[1]
+        status = self.wait_boot(r"^ *Status +(ready|STOPPED.*)$")[1]
         if status != "ready":
             self._fail(f"says on its console: {status}")
 
@@ -229,83 +307,47 @@ class Machine:
     def code(self) -> str:
         """The access code, as a student reads it off the console."""
         if self._code is None:
-            self._code = self.wait_serial(r"^ *Access code +([a-z0-9-]{14})$", CODE_TIMEOUT)[1]
-            self.code_after = time.monotonic() - self.started
+            self._code = self.wait_boot(r"^ *Access code +([a-z0-9-]{14})$")[1]
         return self._code
 
     def screendump(self, path: Path) -> Path:
         """Save what the machine's screen shows as a PNG."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._qmp("screendump", filename=str(path.resolve()), format="png")
+        self.qmp("screendump", filename=str(path.resolve()), format="png")
         return path
 
     def press(self, *keys: str) -> None:
         """Press keys together, by QEMU's names: `press("ctrl", "alt", "f2")`."""
-        self._qmp("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
+        self.qmp("send-key", keys=[{"type": "qcode", "data": key} for key in keys])
 
     def type_text(self, text: str) -> None:
         """Type lower-case text on a US keyboard."""
         for letter in text:
             self.press(*KEYS.get(letter, (letter,)))
 
-    def _qmp(self, command: str, **arguments: object) -> Any:
+    def qmp(self, command: str, **arguments: object) -> Any:
+        """One command of QEMU's machine protocol, and its return value."""
         assert self._monitor is not None, f"{self.name} is off"
         return self._monitor.execute(command, **arguments)
-
-    # network
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
-
-    def http(
-        self,
-        path: str,
-        token: str | None = None,
-        *,
-        method: str = "GET",
-        headers: dict[str, str] | None = None,
-        body: object = None,
-    ) -> httpx.Response:
-        """One request on a connection of its own; redirects are not followed."""
-        sent = dict(headers or {}) | ({"Authorization": f"token {token}"} if token else {})
-        with httpx.Client(base_url=self.url, trust_env=False, timeout=120) as client:
-            return client.request(method, path, headers=sent, json=body)
-
-    def ssh(self, user: str | None = None, password: str | None = None) -> paramiko.SSHClient:
-        """A new ssh connection, by default as the student; raises paramiko.AuthenticationException when refused."""
-        client = paramiko.SSHClient()
-        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-        client.connect(
-            "127.0.0.1",
-            self.ssh_port,
-            user or self.user,
-            password or self.code,
-            allow_agent=False,
-            look_for_keys=False,
-            timeout=60,
-            banner_timeout=120,
-            auth_timeout=120,
-        )
-        return client
-
-    def run(self, command: str, *, stdin: str = "", timeout: float = 120) -> Done:
-        """Run a shell command as the student."""
-        if self._client is None:
-            self._client = self.ssh()
-        pipe, out, err = self._client.exec_command(command, timeout=timeout)
-        pipe.write(stdin)
-        pipe.channel.shutdown_write()
-        stdout, stderr = out.read().decode(errors="replace"), err.read().decode(errors="replace")
-        return Done(out.channel.recv_exit_status(), stdout, stderr)
-
-    def sudo(self, script: str, *, timeout: float = 120) -> str:
-        """Run a shell script as root, with the student's own password; its standard output. Fails when it fails."""
-        command = "sudo --stdin --prompt= -- sh -euc " + "'" + script.replace("'", "'\\''") + "'"
-        done = self.run(command, stdin=self.code + "\n", timeout=timeout)
-        assert done.returncode == 0, f"{self.name}: sudo {script} ended with {done.returncode}:\n{done.output}"
-        return done.stdout
 
     def _fail(self, reason: str) -> NoReturn:
         tail = "\n".join(self.console.splitlines()[-40:])
         pytest.fail(f"{self.name} {reason}. Last lines of {self.log}:\n{tail}", pytrace=False)
+
+
+class Progress:
+    """Notices that a machine neither shows nor computes anything any more."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._last = self._look()
+
+    def _look(self) -> tuple[float, int, float]:
+        size = self._machine.log.stat().st_size if self._machine.log.exists() else 0
+        return time.monotonic(), size, self._machine.cpu_seconds
+
+    def has_stalled(self) -> bool:
+        moment, size, cpu = self._look()
+        if size > self._last[1] or cpu >= self._last[2] + STALL_CPU:
+            self._last = moment, size, cpu
+        return moment > self._last[0] + STALL_SECONDS

@@ -1,47 +1,32 @@
-"""The appliance's disk and the machine that most tests share.
+"""The appliance's disk and its machines.
 
-A boot costs about a minute in software emulation, so one machine serves as many tests as it can: first those that only
-look, then those that break something and repair it, then the one that switches it off and on again.
+A boot costs over a minute in software emulation. So one is booted and saved, and each module gets a machine of its own
+that goes on from there; only where booting is what is tested, machines are booted.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from smoke_tests.appliance.identity import Identity, read_identity
 from smoke_tests.jupyter import Jupyter
-from smoke_tests.qemu import Machine, extract_disk
+from smoke_tests.qemu import Machine, Memory
+from smoke_tests.saved_machine import Boot, SavedMachine, Shelf, copy_disk, go_on
 
 if TYPE_CHECKING:
     from practicum.description import Semester
 
-HERE = Path(__file__).parent
-ORDER = (
-    "test_virtualbox",
-    "test_image",
-    "test_boot",
-    "test_system",
-    "test_browser",
-    "test_robust",
-    "test_shutdown",
-    "test_second_machine",
-)
-
-READY_TIMEOUT = 600  # seconds from power-on to JupyterLab: one minute emulated on idle cores, many on busy ones
+MakeMachine = Callable[..., Machine]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the machine in ORDER, behind all others, and give each time enough for a boot."""
-    place = {HERE / f"{name}.py": number for number, name in enumerate(ORDER)}
-    items.sort(key=lambda item: place.get(item.path, -1))
-    for item in items:
-        if item.path in place and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(1500))
+    """The first boot comes first, for all other machines go on from it."""
+    items.sort(key=lambda item: item.path.name != "test_first_boot.py")
 
 
 @pytest.fixture(scope="session")
@@ -52,38 +37,79 @@ def work(build: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def disk(ova: Path, work: Path) -> Path:
-    """The disk inside the .ova as a raw file, only to be read."""
-    return extract_disk(ova, work / "disk.raw")
+def shelf(ova: Path, build: Path) -> Shelf:
+    """What the test runs of this .ova share."""
+    return Shelf(ova, build / "machines")
 
 
 @pytest.fixture(scope="session")
-def new_machine(disk: Path, work: Path, build: Path, semester: Semester):
+def disk(shelf: Shelf) -> Path:
+    """The disk inside the .ova as a raw file, only to be read."""
+    return shelf.disk()
+
+
+@pytest.fixture(scope="session")
+def new_machine(disk: Path, work: Path, build: Path, semester: Semester) -> MakeMachine:
     """Make machines of the appliance: `new_machine("name", uefi=False)`, off until used with `with`."""
 
-    def make(name: str, *, uefi: bool = False) -> Machine:
-        hardware = {"cpus": semester.appliance.cpus, "memory_mb": semester.appliance.memory_mb}
-        return Machine(disk, work, build / "logs", name, semester.appliance.user, uefi=uefi, **hardware)
+    def make(name: str, **options: Any) -> Machine:
+        described: dict[str, Any] = {
+            "disk": disk,
+            "user": semester.appliance.user,
+            "cpus": semester.appliance.cpus,
+            "memory_mb": semester.appliance.memory_mb,
+        }
+        return Machine(work=work, logs=build / "logs", name=name, **described | options)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def machine(new_machine) -> Iterator[Machine]:
-    """The machine most tests share, booted for the first time under BIOS, with JupyterLab ready."""
-    with new_machine("main") as running:
-        assert running.code  # asked now, so that it is known when it was first shown
-        running.wait_ready(READY_TIMEOUT)
+def disk_at_code(work: Path) -> Path:
+    """Where `boot_first` leaves the disk as a power cut would when the code has just been shown."""
+    return work / "at-code.raw"
+
+
+@pytest.fixture(scope="session")
+def boot_first(new_machine: MakeMachine, disk_at_code: Path) -> Boot:
+    """Boots for the first time, under BIOS, until JupyterLab is ready; returns what `Shelf.machine` wants."""
+
+    def boot(memory: Memory) -> tuple[Machine, dict[str, float]]:
+        machine = new_machine("first", memory=memory)
+        machine.power_on()
+        try:
+            assert machine.code
+            figures = {"code": machine.cpu_seconds}
+            copy_disk(machine, disk_at_code)
+            machine.wait_ready()
+            return machine, figures | {"ready": machine.cpu_seconds}
+        except BaseException:
+            machine.power_cut()
+            raise
+
+    return boot
+
+
+@pytest.fixture(scope="session")
+def saved(shelf: Shelf, boot_first: Boot) -> SavedMachine:
+    """A machine whose first boot is done, with JupyterLab ready."""
+    return shelf.machine(boot_first)
+
+
+@pytest.fixture(scope="module")
+def machine(saved: SavedMachine, new_machine: MakeMachine, request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """The module's own machine, booted for the first time under BIOS, with JupyterLab ready."""
+    with go_on(saved, new_machine, request.module.__name__.rpartition(".test_")[2]) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def jupyter(machine: Machine) -> Jupyter:
-    """JupyterLab of the shared machine, used with its access code."""
+    """JupyterLab of the module's machine, used with its access code."""
     return Jupyter(machine.url, machine.code)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def identity(machine: Machine) -> Identity:
-    """What must be of the shared machine alone, as it was at its first boot."""
+    """What must be of the module's machine alone, as it was at its first boot."""
     return read_identity(machine)

@@ -1,4 +1,4 @@
-"""What a student meets after starting the machine: the console, the address, the code, a notebook that computes."""
+"""What a student meets after starting the machine: the console, the address, the code, the course's files."""
 
 from __future__ import annotations
 
@@ -12,30 +12,10 @@ import pytest
 
 from practicum.description import Semester
 from smoke_tests.appliance.identity import Identity
-from smoke_tests.jupyter import Jupyter, judge_answers_without_credential, make_notebook
+from smoke_tests.jupyter import judge_answers_without_credential
 from smoke_tests.qemu import Machine
 
 CODE = re.compile(r"[a-kmnp-z2-9]{4}-[a-kmnp-z2-9]{4}-[a-kmnp-z2-9]{4}")
-
-TRAINING = """
-import json, torch
-torch.manual_seed(0)
-inputs = torch.randn(256, 20)
-labels = (inputs[:, 0] * inputs[:, 1] > 0).long()
-model = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-losses = []
-for step in range(30):
-    loss = torch.nn.functional.cross_entropy(model(inputs), labels)
-    optimizer.zero_grad(); loss.backward(); optimizer.step()
-    losses.append(loss.item())
-"""
-
-VISION = """
-import torchvision
-from torchvision.transforms import v2
-print(torch.__version__, torchvision.__version__, torch.version.cuda, *v2.Resize(8)(torch.zeros(3, 16, 16)).shape)
-"""
 
 
 def test_console_says_what_to_do(machine: Machine, semester: Semester, build: Path) -> None:
@@ -102,7 +82,7 @@ def test_sudo_asks_except_for_stopping(machine: Machine) -> None:
     assert machine.sudo("id -u") == "0\n"
 
 
-def test_content_is_in_the_home_folder(machine: Machine, jupyter: Jupyter, semester: Semester) -> None:
+def test_content_is_in_the_home_folder(machine: Machine, semester: Semester) -> None:
     manifest = json.loads(machine.run("cat /opt/course/content/manifest.json").stdout)["files"]
     listed = machine.run(f"cd ~/{semester.course.slug} && find . -type f -printf '%P\\n'").stdout.splitlines()
     assert manifest and manifest.keys() <= set(listed)
@@ -112,23 +92,6 @@ def test_content_is_in_the_home_folder(machine: Machine, jupyter: Jupyter, semes
         ]
     )
     assert config["preferredPath"].strip("/") == semester.course.slug
-
-
-def test_notebook_trains_on_a_real_kernel(jupyter: Jupyter, semester: Semester) -> None:
-    path = f"{semester.course.slug}/smoke-training.ipynb"
-    jupyter.save(path, make_notebook(TRAINING, "print(json.dumps(losses))", VISION)).raise_for_status()
-    training, printed, vision = jupyter.run_notebook(path, timeout=600)
-    assert training.status == "ok", training.error
-    losses = json.loads(printed.text)
-    assert losses[-1] < 0.8 * losses[0], losses
-    assert vision.status == "ok", vision.error
-    pins = dict(pin.split("==") for pin in semester.python.requires if "==" in pin)
-    torch, torchvision, cuda, *shape = vision.text.split()
-    assert (torch.split("+")[0], torchvision.split("+")[0]) == (pins["torch"], pins["torchvision"])
-    assert (cuda, shape) == ("None", ["3", "8", "8"]), "the appliance carries the CPU build"
-    saved = jupyter.load(path)["cells"][1]["outputs"]
-    assert saved and json.loads("".join(saved[0]["text"])) == losses
-    jupyter.delete(path)
 
 
 def test_doctor_finds_nothing_wrong(machine: Machine) -> None:
@@ -148,7 +111,7 @@ def test_console_screenshot(machine: Machine, build: Path) -> None:
 def test_keyboard_menu_ends_by_itself_and_holds_nothing_up(machine: Machine) -> None:
     """Nobody answers at the window of this machine: after a minute the layout is US, JupyterLab was ready before."""
     waiting = "until test -s /var/lib/course/keyboard; do sleep 1; done; cat /var/lib/course/keyboard"
-    assert machine.run(f"timeout 240 sh -c '{waiting}'", timeout=260).stdout == "us\n"
+    assert machine.run(f"timeout 900 sh -c '{waiting}'", timeout=920).stdout == "us\n"
     shown = machine.run("systemctl show --property=Result,ActiveEnterTimestampMonotonic course-keyboard jupyter").stdout
     keyboard, jupyter = (dict(line.split("=") for line in unit.splitlines()) for unit in shown.strip().split("\n\n"))
     assert keyboard["Result"] == "success"
