@@ -17,6 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("products")
     group.addoption("--semester", help="folder name below semesters/ (default: the newest)")
     group.addoption("--ova", type=Path, help="appliance to test (default: the one built in dist/)")
+    group.addoption("--skip-missing-image", action="store_true", help="skip the tests of an image that was not built")
     for kind in ("cpu", "cuda"):
         group.addoption(f"--{kind}-image", help=f"container image to test (default: the semester's {kind} image)")
 
