@@ -4,7 +4,6 @@ import base64
 import hashlib
 import ssl
 import threading
-import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from survivors import HANG
 
 from practicum.resolver import Wheel
 
@@ -52,7 +53,7 @@ class Index:
     stalls: dict[str, threading.Event] = field(default_factory=dict)  # filename -> go on only after this event
     statuses: dict[str, list[int]] = field(default_factory=dict)  # filename -> HTTP status of each next answer
     ranges: bool = True
-    delay: float = 0.0  # seconds before each file is served, to let two clients meet
+    gate: threading.Event = field(default_factory=threading.Event)  # files are served once it is set
     asked: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # filename -> Range headers, "" none
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -67,6 +68,7 @@ class Index:
 def serve(folder: Path, *, tls: ssl.SSLContext | None = None) -> Iterator[Index]:
     """Serve the wheels of `folder`: /simple/<name>/ lists them with hashes, /files/<filename> gives them."""
     index = Index(folder)
+    index.gate.set()
     handler = type("Handler", (_Handler,), {"index": index})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     if tls:
@@ -77,7 +79,7 @@ def serve(folder: Path, *, tls: ssl.SSLContext | None = None) -> Iterator[Index]
     try:
         yield index
     finally:
-        for event in index.stalls.values():
+        for event in (index.gate, *index.stalls.values()):
             event.set()
         server.shutdown()
         server.server_close()
@@ -132,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             index.asked[name].append(wanted)
             status = index.statuses[name].pop(0) if index.statuses.get(name) else 200
             cut = index.cuts[name].pop(0) if index.cuts.get(name) else None
-        time.sleep(index.delay)
+        index.gate.wait(HANG)
         if status != 200:
             self.send_response(status)
             self.send_header("Content-Length", "0")
@@ -153,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         if name in index.stalls:
             self.wfile.write(rest[: len(rest) // 2])
             self.wfile.flush()
-            index.stalls[name].wait(30)
+            index.stalls[name].wait(HANG)
             rest = rest[len(rest) // 2 :]
         try:
             self.wfile.write(rest if cut is None else rest[:cut])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from survivors import HANG
 
 from practicum import appliance, images, run, stages
 from practicum.description import load
@@ -249,7 +250,7 @@ def test_wheels_are_served_while_the_build_runs_and_a_server_is_waited_for(tmp_p
     (tmp_path / "api").write_text("the bytes")
     with bench_plain.serve(tmp_path) as url:
         assert httpx.get(f"{url}api", trust_env=False).text == "the bytes"
-        bench_base.wait_for_server(url.rstrip("/"), 10, tmp_path / "log")
+        bench_base.wait_for_server(url.rstrip("/"), HANG, tmp_path / "log")
         with pytest.raises(PracticumError, match=r"no JupyterLab at http.*nothing within 0 s; see .*log"):
             bench_base.wait_for_server(f"{url}nothing", 0.1, tmp_path / "log")
     with pytest.raises(httpx.ConnectError):

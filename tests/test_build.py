@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from checkout import SEMESTER, Checkout
+from survivors import HANG
 
 from practicum import appliance, build, container, layers, lock, run, stages
 from practicum.cache import hash_tree
@@ -200,7 +201,7 @@ def command(checkout: Checkout, *arguments: str, **environment: str) -> "subproc
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
 

@@ -7,11 +7,11 @@ import multiprocessing
 import os
 import ssl
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from loopback import Index, make_wheel, serve
+from survivors import wait_until
 
 from practicum import download
 from practicum.download import fetch_all, find_file, is_whole
@@ -150,8 +150,7 @@ def test_one_failure_stops_the_others_and_keeps_their_parts(tmp_path: Path, inde
     index.statuses[gone.filename] = [503] * 50
 
     def pause(seconds: float) -> None:  # the slow one has begun before the other gives up, and may go on after it
-        while not path.with_name(f"{path.name}.part").exists():
-            time.sleep(0.01)
+        wait_until(path.with_name(f"{path.name}.part").exists)
         release.set() if seconds == 8 else None
 
     with pytest.raises(PracticumError, match=r"gone-1.0.*\(HTTP 503\)"):
@@ -170,10 +169,7 @@ def test_killed_process_leaves_a_part_the_next_goes_on_with(tmp_path: Path, inde
     victim = multiprocessing.get_context("spawn").Process(target=_fetch_in_process, args=([wheel], tmp_path / "store"))
     victim.start()
     half = (wheel.size or 0) // 2
-    deadline = time.monotonic() + 30
-    while not (part.exists() and part.stat().st_size == half):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: part.exists() and part.stat().st_size == half)
     victim.kill()
     victim.join()
     assert not path.exists()
@@ -185,13 +181,16 @@ def test_killed_process_leaves_a_part_the_next_goes_on_with(tmp_path: Path, inde
 
 def test_two_processes_share_the_work(tmp_path: Path, index: Index) -> None:
     wheels = [served(tmp_path, index, name)[0] for name in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")]
-    index.delay = 0.2
+    assert len(wheels) > download.WORKERS, "one process alone could ask for all"
+    index.gate.clear()
     context = multiprocessing.get_context("spawn")
     both = [
         context.Process(target=_fetch_in_process, args=(order, tmp_path / "store")) for order in (wheels, wheels[::-1])
     ]
     for process in both:
         process.start()
+    wait_until(lambda: len(index.asked) == len(wheels))  # both are at work
+    index.gate.set()
     for process in both:
         process.join()
     assert [process.exitcode for process in both] == [0, 0]

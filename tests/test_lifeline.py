@@ -1,6 +1,5 @@
 """Whatever ends the builder ends its containers, also those that were created and never started."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from survivors import is_free, wait_until
+from survivors import HANG, is_free, wait_until
 
+from practicum import images
+from practicum.errors import PracticumError
 from practicum.lifeline import hold_alive
 
 HOLDER = (
@@ -25,8 +26,10 @@ def docker(*argv: str) -> str:
 
 @pytest.fixture
 def image() -> Iterator[str]:
-    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True).returncode:
-        pytest.skip("docker does not answer")
+    try:
+        images.ensure_docker()
+    except PracticumError as error:
+        pytest.skip(str(error))
     name = f"practicum-test:{uuid.uuid4().hex[:12]}"
     subprocess.run(["docker", "import", "-", name], input=bytes(10240), check=True, capture_output=True)  # an empty tar
     yield name
@@ -44,8 +47,8 @@ def test_lock_is_free_when_its_holder_is_killed(tmp_path: Path) -> None:
     assert holder.stdout and holder.stdout.readline() == "held\n"
     assert not is_free(tmp_path / "alive")
     holder.send_signal(signal.SIGKILL)
-    holder.communicate(timeout=10)
-    wait_until(lambda: is_free(tmp_path / "alive"), 5)
+    holder.communicate(timeout=HANG)
+    wait_until(lambda: is_free(tmp_path / "alive"))
 
 
 def test_container_that_never_started_goes_with_a_killed_holder(image: str, tmp_path: Path) -> None:
@@ -55,8 +58,8 @@ def test_container_that_never_started_goes_with_a_killed_holder(image: str, tmp_
     assert holder.stdout and holder.stdout.readline() == "held\n"
     container = create_container(image, tmp_path)
     holder.send_signal(signal.SIGKILL)
-    holder.communicate(timeout=10)
-    wait_until(lambda: not docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={container}"), 30)
+    holder.communicate(timeout=HANG)
+    wait_until(lambda: not docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={container}"), pause=0.2)
 
 
 def test_container_that_never_started_goes_with_a_failed_build(image: str, tmp_path: Path) -> None:
@@ -64,4 +67,4 @@ def test_container_that_never_started_goes_with_a_failed_build(image: str, tmp_p
     with pytest.raises(KeyboardInterrupt), hold_alive(tmp_path):
         containers.append(create_container(image, tmp_path))
         raise KeyboardInterrupt
-    wait_until(lambda: not docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={containers[0]}"), 30)
+    wait_until(lambda: not docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={containers[0]}"), pause=0.2)

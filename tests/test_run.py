@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from survivors import MARK, marked_processes, mounts_under, wait_until
+from survivors import HANG, MARK, marked_processes, mounts_under, wait_until
 
 from practicum import run
 from practicum.errors import PracticumError
@@ -133,7 +133,8 @@ def test_contained_child_is_not_the_first_process_and_sees_no_other() -> None:
 
 @needs_root
 def test_mount_and_daemon_of_a_successful_child_end_with_it(tmp_path: Path, mark: str) -> None:
-    script = f"mount -t tmpfs x {tmp_path} && touch {tmp_path}/inside && setsid sleep 600 >/dev/null 2>&1 & sleep 0.2"
+    daemon = f"mount -t tmpfs x {tmp_path} && setsid sh -c 'touch {tmp_path}/up; exec sleep 600' >/dev/null 2>&1"
+    script = f"{daemon} & until test -e {tmp_path}/up; do sleep 0.01; done"
     run.run(["sh", "-c", script], step="daemon", env={MARK: mark})
     wait_until(lambda: not marked_processes(mark))
     assert not mounts_under(tmp_path)
@@ -160,8 +161,8 @@ def test_no_process_and_no_mount_outlives_us(tmp_path: Path, mark: str, signum: 
     wait_until(lambda: mounts_under(tmp_path))
     assert len(marked_processes(mark)) >= 4
     process.send_signal(signum)
-    assert process.wait(15) == code
-    wait_until(lambda: not marked_processes(mark), seconds=5)
+    assert process.wait(HANG) == code
+    wait_until(lambda: not marked_processes(mark))
     assert not mounts_under(tmp_path)
     if signum != signal.SIGKILL:
         assert process.stdout.read() == "cleaned\n", "the orderly stop must run `finally` blocks"
@@ -173,21 +174,22 @@ def test_child_that_ignores_the_stop_is_killed_in_bounded_time(tmp_path: Path, m
     assert process.stdout and process.stdout.readline() == "up\n"
     begun = time.monotonic()
     process.terminate()
-    assert process.wait(10) == 143
+    assert process.wait(HANG) == 143
+    assert Path(f"{tmp_path}.asked").exists(), "it must be asked first"
     assert time.monotonic() - begun >= 0.5, "it must be given the time to end by itself"
-    wait_until(lambda: not marked_processes(mark), seconds=5)
+    wait_until(lambda: not marked_processes(mark))
 
 
 @needs_root
 def test_second_signal_kills_at_once(tmp_path: Path, mark: str) -> None:
-    process = start(STUBBORN, mark, tmp_path, 300)
+    process = start(STUBBORN, mark, tmp_path, 2 * HANG)
     assert process.stdout and process.stdout.readline() == "up\n"
     process.send_signal(signal.SIGINT)
     wait_until(Path(f"{tmp_path}.asked").exists)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(5) == 130
-    wait_until(lambda: not marked_processes(mark), seconds=5)
+    assert process.wait(HANG) == 130
+    wait_until(lambda: not marked_processes(mark))
 
 
 @needs_root
@@ -215,7 +217,7 @@ def test_kill_at_any_moment_of_the_start_leaves_nothing(tmp_path: Path, mark: st
         time.sleep(step * 0.0005)
         process.kill()
         process.wait()
-    wait_until(lambda: not marked_processes(mark), seconds=5)
+    wait_until(lambda: not marked_processes(mark))
     assert not mounts_under(tmp_path)
 
 
@@ -255,9 +257,9 @@ def test_children_of_other_threads_are_stopped_too(mark: str) -> None:
     process = start(script, mark)
     assert process.stdout and process.stdout.readline() == "up\n"
     process.terminate()
-    assert process.wait(15) == 143
+    assert process.wait(HANG) == 143
     assert process.stdout.read() == "['Stopped', 'Stopped']\n"
-    wait_until(lambda: not marked_processes(mark), seconds=5)
+    wait_until(lambda: not marked_processes(mark))
 
 
 def test_read_returns_standard_output_only() -> None:

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 import uv
 from loopback import Index, make_wheel, serve
+from survivors import wait_until
 
 from practicum import lock as locks
 from practicum import wheelhouse
@@ -177,16 +179,20 @@ def test_progress_in_plain_lines(tmp_path: Path, lock: Path, capsys: pytest.Capt
     assert capsys.readouterr().err == "", "nothing to download, nothing to say"
 
 
-def _prepare_in_process(lock: Path, cache: Path) -> None:
+def _prepare_in_process(lock: Path, cache: Path, both: Barrier) -> None:
+    both.wait()
     prepare(lock, cache, progress=False)
 
 
 def test_two_builds_at_once(tmp_path: Path, lock: Path, index: Index) -> None:
-    index.delay = 0.2
+    index.gate.clear()
     context = multiprocessing.get_context("spawn")
-    both = [context.Process(target=_prepare_in_process, args=(lock, tmp_path / "cache")) for _ in range(2)]
+    arguments = (lock, tmp_path / "cache", context.Barrier(2))
+    both = [context.Process(target=_prepare_in_process, args=arguments) for _ in range(2)]
     for process in both:
         process.start()
+    wait_until(lambda: len(index.asked) == len(NAMES))
+    index.gate.set()
     for process in both:
         process.join()
     assert [process.exitcode for process in both] == [0, 0]
