@@ -220,7 +220,7 @@ def real_python() -> Iterator[Path]:
         yield python
 
 
-@pytest.mark.network
+@pytest.mark.slow
 def test_real_torchvision_works_on_a_cpu(real_python: Path, tmp_path: Path) -> None:
     script = ROOT / "tests/data/use_torchvision.py"
     done = subprocess.run(
