@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,14 @@ import torch
 
 STRICT = [f"-Werror::{name}" for name in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")]
 FULL = "COURSE_FULL"
-LIMIT = 300
-"""Seconds for one program in tiny mode; it takes some ten on an idle core."""
+LIMIT = 1500
+"""Seconds for one program in tiny mode: it takes some ten on an idle core, a hang is ended."""
 
 Run = Callable[..., dict[str, Any]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sample: enough for a product with the same torch as one that is proven whole")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,12 +48,24 @@ def content(pytestconfig: pytest.Config) -> Path:
     return folder.absolute()
 
 
-@pytest.fixture(params=["cpu", "cuda"])
-def device(request: pytest.FixtureRequest) -> str:
-    """Where a program computes."""
+@pytest.fixture(params=["cpu", "cuda", "pretended"])
+def place(request: pytest.FixtureRequest) -> str:
+    """Where a program computes; on a pretended GPU it takes the way of a GPU and has the results of a CPU."""
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("torch sees no GPU on this machine")
     return str(request.param)
+
+
+@pytest.fixture
+def device(place: str) -> str:
+    """The device that a program is told to take: "cpu" or "cuda"."""
+    return "cpu" if place == "cpu" else "cuda"
+
+
+@pytest.fixture
+def launcher(place: str, request: pytest.FixtureRequest) -> list[Path]:
+    """The programs that start a solution in their own way."""
+    return [request.getfixturevalue("pretended_gpu")] if place == "pretended" else []
 
 
 @pytest.fixture(scope="session")
@@ -69,29 +85,30 @@ def matplotlib_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run_solution(content: Path, tmp_path: Path, matplotlib_folder: Path) -> Run:
+def run_solution(content: Path, tmp_path: Path, matplotlib_folder: Path, device: str, launcher: list[Path]) -> Run:
     """Run a solution by its path in the content with further arguments, and return the results it leaves.
 
-    It runs with --tiny, unless COURSE_FULL is set, and with what is deprecated as an error; a launcher is a program
-    that runs it in its own way.
+    It runs on the test's device with --tiny, unless COURSE_FULL is set, and with what is deprecated as an error.
     """
 
-    def run(path: str, *arguments: str, launcher: Sequence[Path] = (), timeout: float = LIMIT) -> dict[str, Any]:
+    def run(path: str, *arguments: str) -> dict[str, Any]:
         results = tmp_path / "results.json"
-        size = [] if os.environ.get(FULL) else ["--tiny"]
-        argv = [sys.executable, *STRICT, *launcher, content / path, *size, f"--json={results}", *arguments]
+        options = [f"--device={device}", f"--json={results}", *([] if os.environ.get(FULL) else ["--tiny"])]
+        argv = [sys.executable, *STRICT, *launcher, content / path, *options, *arguments]
         done = subprocess.run(
             argv,
             cwd=(content / path).parent,
-            env=make_environment(matplotlib_folder),
+            env=make_environment(matplotlib_folder, tmp_path),
             text=True,
             capture_output=True,
-            timeout=None if os.environ.get(FULL) else timeout,
+            timeout=None if os.environ.get(FULL) else LIMIT,
             check=False,
         )
         print(done.stdout)
         assert done.returncode == 0, done.stderr[-4000:]
-        return dict(json.loads(results.read_text()))
+        found = dict(json.loads(results.read_text()))
+        assert found["device"] == device
+        return found
 
     return run
 
@@ -110,7 +127,11 @@ def full_size() -> None:
         pytest.skip(f"takes long: set {FULL}=1 to run the solutions at full size")
 
 
-def make_environment(matplotlib_folder: Path) -> dict[str, str]:
-    """The environment of a program: nothing is written beside the content, nothing left of a size asked before."""
+def make_environment(matplotlib_folder: Path, temporary: Path) -> dict[str, str]:
+    """The environment of a program: nothing is written beside the content, nothing left of a size asked before.
+
+    Its temporary files go where pytest removes them.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "COURSE_TINY"}
-    return {**environment, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg", "MPLCONFIGDIR": str(matplotlib_folder)}
+    folders = {"MPLCONFIGDIR": str(matplotlib_folder), "TMPDIR": str(temporary)}
+    return {**environment, **folders, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg"}

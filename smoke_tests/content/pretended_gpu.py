@@ -174,6 +174,8 @@ def enable() -> None:
     torch.cuda.get_device_name = lambda device=None: "pretended GPU"
     torch.cuda.get_device_properties = lambda device=None: SimpleNamespace(total_memory=2**30, multi_processor_count=1)
     torch.backends.cudnn.is_acceptable = lambda tensor: False  # asked by nn.LSTM, it would warn
+    # Asked by the optimizers: a build for CUDA would name its own, and ask the driver for a stream.
+    torch.accelerator.current_accelerator = lambda check_available=False: None
     torch._C._scatter = lambda tensor, *_: [tensor]  # type: ignore[attr-defined] # what DataParallel does with one GPU
     torch.set_default_device = lambda device: setattr(face, "default", torch.device(device))
     face.__enter__()

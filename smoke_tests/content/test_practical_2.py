@@ -48,9 +48,9 @@ def test_full_size(full_size: None, results: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def results(run_solution: Run, device: str) -> dict[str, Any]:
+def results(run_solution: Run) -> dict[str, Any]:
     """What the solution leaves."""
-    return run_solution(SOLUTION, "--device", device)
+    return run_solution(SOLUTION)
 
 
 def check_errors(name: str, errors: dict[str, int], expected: tuple[int, ...], margins: tuple[int, ...]) -> None:

@@ -9,8 +9,8 @@ from .conftest import Run
 SOLUTION = "practicals/practical-3/solutions/practical_3.py"
 
 
-def test_the_tiny_run(run_solution: Run, device: str) -> None:
-    batched = run_solution(SOLUTION, "--device", device, "--batched")
+def test_the_tiny_run(run_solution: Run) -> None:
+    batched = run_solution(SOLUTION, "--batched")
     if not batched["tiny"]:
         pytest.skip("COURSE_FULL is set: the solution runs at full size")
     assert batched["nb_steps"] == 1000
@@ -21,7 +21,7 @@ def test_the_tiny_run(run_solution: Run, device: str) -> None:
     else:
         assert batched["test_error"] < 35
 
-    each = run_solution(SOLUTION, "--device", device)  # one sample after the other, five steps
+    each = run_solution(SOLUTION)  # one sample after the other, five steps
     assert each["nb_parameters"] == batched["nb_parameters"] == 39760
     # All outputs are 0 at first, and of a sample's targets one is 0.9.
     assert each["train_losses"][0] == pytest.approx(0.81 * 500, rel=1e-4)
@@ -33,7 +33,7 @@ def test_the_tiny_run(run_solution: Run, device: str) -> None:
 def test_full_size(full_size: None, run_solution: Run, device: str, option: str) -> None:
     if device == "cuda" and option == "--one-by-one":
         pytest.skip("one sample at a time is a matter for the CPU: a GPU waits for its orders")
-    results = run_solution(SOLUTION, "--device", device, option)
+    results = run_solution(SOLUTION, option)
     assert results["batched"] == (option == "--batched")
     assert results["train_losses"][0] == pytest.approx(0.81 * 1000, rel=1e-4)
     assert results["train_error"] <= 5

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from .conftest import Run
 
 PROGRAM = "projects/eeg/solutions/test.py"
 # Test errors in percent. Real recordings: public results of single networks, 24.3, 23.8 and 20.6, with a wide margin.
@@ -15,13 +14,13 @@ RANGES = {
 }
 
 
-def test_tiny(run_solution: Callable[..., dict[str, Any]], device: str, small_size: None) -> None:
-    results = run_solution(PROGRAM, "--device", device)
+def test_tiny(run_solution: Run, small_size: None) -> None:
+    results = run_solution(PROGRAM)
     assert results["nb_rounds"] == 1
     assert all(5 < mean < 55 for mean in results["mean"].values())
 
 
-def test_full_size(run_solution: Callable[..., dict[str, Any]], device: str, full_size: None) -> None:
-    results = run_solution(PROGRAM, "--device", device)
+def test_full_size(run_solution: Run, full_size: None) -> None:
+    results = run_solution(PROGRAM)
     for name, (low, high) in RANGES[results["data"]].items():
         assert low < results["mean"][name] < high, name

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+
+from .conftest import Run
 
 PROGRAM = "projects/framework/solutions/test.py"
 
 
-def test_solution(run_solution: Callable[..., dict[str, Any]], device: str) -> None:
-    results = run_solution(PROGRAM, "--device", device)
+def test_solution(run_solution: Run) -> None:
+    results = run_solution(PROGRAM)
     assert results["nb_parameters"] == 1427
     assert results["losses"][1] < results["losses"][0]
     # Full size, seeds 0 to 7: 1.2 to 2.8 %, the public value is 3.8 %. Tiny (20 epochs), seeds 0 to 7:

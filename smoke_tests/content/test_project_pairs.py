@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
+
+from .conftest import Run
 
 PROGRAM = "projects/pairs/solutions/test.py"
 # Test errors in percent. Real: published, 32 rounds of another network, 16.7, 12.7, 6.6 and 5.0: a margin of 4 to 8.
@@ -16,15 +15,15 @@ RANGES = {
 }
 
 
-def test_tiny(run_solution: Callable[..., dict[str, Any]], device: str, small_size: None) -> None:
-    results = run_solution(PROGRAM, "--device", device)
+def test_tiny(run_solution: Run, small_size: None) -> None:
+    results = run_solution(PROGRAM)
     assert set(results["mean"]) == {"plain", "sharing", "auxiliary", "both"}
     assert all(abs(count - 69_600) < 300 for count in results["nb_parameters"].values())
     assert all(0 < mean < 60 for mean in results["mean"].values())
 
 
-def test_full_size(run_solution: Callable[..., dict[str, Any]], device: str, full_size: None) -> None:
-    results = run_solution(PROGRAM, "--device", device)
+def test_full_size(run_solution: Run, full_size: None) -> None:
+    results = run_solution(PROGRAM)
     mean = results["mean"]
     assert results["nb_rounds"] == 10
     assert mean["both"] < mean["auxiliary"] < mean["sharing"] < mean["plain"]
