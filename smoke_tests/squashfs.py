@@ -1,7 +1,8 @@
-"""Lists the read-only Python environment of a disk image with unsquashfs: no mount, no loop device, no boot."""
+"""Reads the read-only Python environment of a disk image with unsquashfs: no mount, no loop device, no boot."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -17,13 +18,28 @@ KINDS = {"-": 0o100000, "d": 0o040000, "l": 0o120000}
 
 def list_environment(disk: Path, place: str) -> dict[str, Entry]:
     """Every file and folder of the squashfs in the raw image `disk`, with its path below `place`."""
-    shown = subprocess.run(["sfdisk", "--json", str(disk)], check=True, capture_output=True, text=True)
-    table = json.loads(shown.stdout)["partitiontable"]
-    (start,) = [part["start"] * table["sectorsize"] for part in table["partitions"] if part["name"] == PARTITION]
-    argv = ["unsquashfs", "-offset", str(start), "-lln", str(disk)]
+    argv = ["unsquashfs", "-offset", str(find_start(disk)), "-lln", str(disk)]
     listed = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     matches = [match for line in listed.splitlines() if (match := LINE.match(line))]
     return {f"{place}{match[6]}": read_entry(match) for match in matches}
+
+
+def hash_file(disk: Path, path: str) -> str:
+    """The sha256 of a file, in hexadecimal digits; `path` is one in the squashfs, without a slash at its front."""
+    argv = ["unsquashfs", "-offset", str(find_start(disk)), "-cat", str(disk), path]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        digest = hashlib.file_digest(process.stdout, "sha256").hexdigest()  # type: ignore[arg-type]
+    assert process.returncode == 0, f"unsquashfs cannot read {path}"
+    return digest
+
+
+def find_start(disk: Path) -> int:
+    """The first byte of the squashfs."""
+    shown = subprocess.run(["sfdisk", "--json", str(disk)], check=True, capture_output=True, text=True)
+    table = json.loads(shown.stdout)["partitiontable"]
+    (start,) = [part["start"] * table["sectorsize"] for part in table["partitions"] if part["name"] == PARTITION]
+    return int(start)
 
 
 def read_entry(match: re.Match[str]) -> Entry:

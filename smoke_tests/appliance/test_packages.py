@@ -1,26 +1,42 @@
-"""One set of Python packages: what runs in the appliance runs in the containers, of the same versions."""
+"""One Python environment: what runs in the appliance runs in the containers, and is what students have on this machine.
+
+The versions are those of the lock, and the files are the same. So what is proven of torch in one holds for all.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from practicum import lock
+from practicum import layers, lock
 from practicum.container import KINDS
 from practicum.description import Semester
+from smoke_tests.appliance.tree import find_tree
 from smoke_tests.container.conftest import find_image
-from smoke_tests.container.docker import LABEL, docker
-from smoke_tests.squashfs import list_environment
+from smoke_tests.container.docker import Container, idle, inspect
+from smoke_tests.ext4 import Entry
+from smoke_tests.squashfs import hash_file, list_environment
 
 Packages = dict[str, str]
+PLACE = "/opt/venv"
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 CODE = (
     "import importlib.metadata, json, sysconfig; place = [sysconfig.get_path('purelib')];"
     "print(json.dumps([[d.name, d.version] for d in importlib.metadata.distributions(path=place)]))"
 )
+LISTING = r"find . -not -type d -printf '%P\t%y %m %s %T@ %l\n'"
+"""Everything but folders: path, then type, mode, size in bytes, time of change and the target of a link."""
+
+OF_TORCH = r"find torch -type f \( -name '*.py' -o -path 'torch/lib/*' \) -print0 | xargs -0 sha256sum"
+
+
+# ---- versions ------------------------------------------------------------------------------------------------------
 
 
 def name_packages(pairs: list[tuple[str, str]]) -> Packages:
@@ -29,31 +45,42 @@ def name_packages(pairs: list[tuple[str, str]]) -> Packages:
 
 
 @pytest.fixture(scope="module")
-def machine_packages(disk: Path) -> Packages:
+def on_disk(disk: Path) -> dict[str, Entry]:
+    """The environment on the appliance's disk."""
+    return list_environment(disk, PLACE)
+
+
+@pytest.fixture(scope="module")
+def machine_packages(on_disk: dict[str, Entry]) -> Packages:
     """Those of the appliance, by the metadata folders on its disk."""
-    pattern = re.compile(r"/opt/venv/lib/python3\.\d+/site-packages/([^/]+)-([^-/]+)\.dist-info")
-    found = [match.groups() for path in list_environment(disk, "/opt/venv") if (match := pattern.fullmatch(path))]
+    pattern = re.compile(rf"{PLACE}/lib/python3\.\d+/site-packages/([^/]+)-([^-/]+)\.dist-info")
+    found = [match.groups() for path in on_disk if (match := pattern.fullmatch(path))]
     return name_packages(found)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def image_packages(request: pytest.FixtureRequest, semester: Semester) -> dict[str, Packages]:
-    listed = {}
-    for kind in KINDS:
-        image = find_image(request, semester, kind)
-        argv = (
-            "--rm",
-            "--label",
-            LABEL,
-            "--network=none",
-            "--entrypoint=/opt/venv/bin/python",
-            image,
-            "-I",
-            "-c",
-            CODE,
-        )
-        listed[kind] = name_packages(json.loads(docker("run", *argv).stdout))
-    return listed
+def cpu(request: pytest.FixtureRequest, semester: Semester) -> Iterator[Container]:
+    with idle(find_image(request, semester, "cpu"), "--network=none", f"--workdir={PLACE}") as container:
+        yield container
+
+
+@pytest.fixture(scope="module")
+def cuda(request: pytest.FixtureRequest, semester: Semester) -> Iterator[Container]:
+    with idle(find_image(request, semester, "cuda"), "--network=none", f"--workdir={PLACE}") as container:
+        yield container
+
+
+@pytest.fixture(scope="module")
+def tree(semester: Semester) -> Iterator[Container]:
+    """What the appliance's disk is written from."""
+    with idle(find_tree(semester), "--network=none", f"--workdir={PLACE}") as container:
+        yield container
+
+
+@pytest.fixture(scope="module")
+def image_packages(cpu: Container, cuda: Container) -> dict[str, Packages]:
+    argv = ["bin/python", "-I", "-c", CODE]
+    return {kind: name_packages(json.loads(image.exec(argv).stdout)) for kind, image in (("cpu", cpu), ("cuda", cuda))}
 
 
 def test_appliance_and_cpu_image_have_the_same_packages(
@@ -76,3 +103,85 @@ def test_packages_are_those_of_the_lock(
 ) -> None:
     locked = [(package.name, package.version) for package in lock.read_lock(lock.find_lock(semester, kind))]
     assert image_packages[kind] == name_packages(locked)
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------
+
+
+def list_files(container: Container) -> dict[str, str]:
+    return dict(line.split("\t", 1) for line in container.exec(LISTING).stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def cpu_files(cpu: Container) -> dict[str, str]:
+    return list_files(cpu)
+
+
+@pytest.fixture(scope="module")
+def tree_files(tree: Container) -> dict[str, str]:
+    return list_files(tree)
+
+
+@pytest.fixture(scope="module")
+def torch_hashes(cpu: Container) -> dict[str, str]:
+    """sha256 of torch's libraries and modules in the cpu image, by path below site-packages."""
+    shown = cpu.exec(f"cd lib/python3*/site-packages && {OF_TORCH}").stdout
+    hashes = {path: digest for digest, path in (line.split("  ", 1) for line in shown.splitlines())}
+    assert "torch/lib/libtorch_cpu.so" in hashes and len(hashes) > 1000
+    return hashes
+
+
+def test_appliance_and_cpu_image_are_made_of_the_same_layers(
+    tree: Container, cpu: Container, semester: Semester
+) -> None:
+    """Up to torch and with it: docker names a layer by the sha256 of all that is in it."""
+    common = inspect(layers.chain(semester, "cpu")[-1].tag)["RootFS"]["Layers"]
+    for container in (tree, cpu):
+        image = inspect(container.described["Image"])
+        assert image["RootFS"]["Layers"][: len(common)] == common
+
+
+def test_appliance_and_cpu_image_have_the_same_files(
+    tree: Container, cpu: Container, tree_files: dict[str, str], cpu_files: dict[str, str]
+) -> None:
+    """And the layers above change none. A few settings are written for each product: those have the same content."""
+    assert len(cpu_files) > 20_000
+    assert {path.rpartition("/")[2] for path in cpu_files.keys() ^ tree_files.keys()} == {"course_home.pth"}
+    written = sorted(path for path in cpu_files.keys() & tree_files.keys() if cpu_files[path] != tree_files[path])
+    assert written and all(path.startswith("share/jupyter/") for path in written), written
+    assert cpu.exec(["sha256sum", *written]).stdout == tree.exec(["sha256sum", *written]).stdout
+
+
+def test_disk_has_the_files_of_the_tree(
+    disk: Path, on_disk: dict[str, Entry], tree_files: dict[str, str], torch_hashes: dict[str, str]
+) -> None:
+    """All by mode and size, the libraries of torch by their bytes."""
+    found = {
+        path.removeprefix(f"{PLACE}/"): (entry.permissions, entry.size)
+        for path, entry in on_disk.items()
+        if entry.is_file
+    }
+    told = {path: line.split(" ") for path, line in tree_files.items()}
+    wanted = {path: (int(mode, 8), int(size)) for path, (kind, mode, size, *_) in told.items() if kind == "f"}
+    assert found == wanted
+
+    (packages,) = {path.partition("/torch/lib/")[0] for path in found if path.endswith("/torch/lib/libtorch_cpu.so")}
+    libraries = {path: digest for path, digest in torch_hashes.items() if path.startswith("torch/lib/")}
+    assert {path: hash_file(disk, f"{packages}/{path}") for path in libraries} == libraries
+
+
+def test_students_python_has_the_torch_of_the_image(
+    torch_hashes: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    folder = request.config.getoption("--students-python", None) or REPOSITORY / "build/course-venv"
+    packages = next(Path(folder).glob("lib/python3*/site-packages"), None)
+    if packages is None:
+        pytest.skip(f"there is no students' Python in {folder}: practicum venv {folder}")
+    missing = [path for path in torch_hashes if not (packages / path).is_file()]
+    assert missing == []
+    assert {path: hash_path(packages / path) for path in torch_hashes} == torch_hashes
+
+
+def hash_path(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -111,14 +111,19 @@ class Container:
         return testinfra.get_host(f"docker://{self.id}")
 
     @property
+    def described(self) -> dict[str, Any]:
+        """What docker knows of it."""
+        return inspect(self.id)
+
+    @property
     def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = inspect(self.id)["State"]
+        state: dict[str, Any] = self.described["State"]
         return state
 
     @property
     def port(self) -> int:
         """The port of this machine that leads to the server's."""
-        ports = inspect(self.id)["NetworkSettings"]["Ports"]
+        ports = self.described["NetworkSettings"]["Ports"]
         ((binding, *_),) = [bindings for bindings in ports.values() if bindings]
         assert binding["HostIp"] == "127.0.0.1", "servers under test listen on loopback only"
         return int(binding["HostPort"])
@@ -198,3 +203,10 @@ def started(image: str, *options: str, command: Sequence[str] = ()) -> Iterator[
         yield container
     finally:
         daemon().remove_container(container.id, force=True, v=True)
+
+
+@contextlib.contextmanager
+def idle(image: str, *options: str) -> Iterator[Container]:
+    """A container of `image` in which nothing runs: to be asked as root, past the entry point."""
+    with started(image, "--user=0", "--entrypoint=sleep", *options, command=["infinity"]) as container:
+        yield container

@@ -16,7 +16,7 @@ import pytest
 from practicum import container
 from practicum.description import Semester
 from practicum.revision import Revision
-from smoke_tests.container.docker import Container, docker, inspect, started
+from smoke_tests.container.docker import Container, docker, idle, inspect
 
 LIMITS = {"cpu": 2.0e9, "cuda": 6.7e9}
 """Bytes, unpacked, as docker counts them."""
@@ -83,7 +83,7 @@ class Image:
 @pytest.fixture(scope="module", params=container.KINDS)
 def image(request: pytest.FixtureRequest) -> Iterator[Image]:
     name: str = request.getfixturevalue(f"{request.param}_image")
-    with started(name, "--network=none", "--user=0", "--entrypoint=sleep", command=["infinity"]) as asked:
+    with idle(name, "--network=none") as asked:
         files = list_files(asked)  # before anything else runs in it
         assert len(files) > 20_000 and "/etc/passwd" in files, "an empty listing would pass every test below"
         yield Image(request.param, name, inspect(name), asked, files)

@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from smoke_tests.container.conftest import RunContainer
-from smoke_tests.container.docker import Container, docker, started
+from smoke_tests.container.docker import Container, docker, idle, started
 
 Start = Callable[..., CompletedProcess[str]]
 
@@ -249,16 +249,16 @@ WRONG = [
 
 
 @pytest.fixture(scope="module")
-def idle(cpu_image: str) -> Iterator[Container]:
+def untouched(cpu_image: str) -> Iterator[Container]:
     """A container in which nothing was started and nothing may change."""
-    with started(cpu_image, "--entrypoint=sleep", ROOT, command=["infinity"]) as container:
+    with idle(cpu_image) as container:
         yield container
         assert docker("diff", container.id).stdout == "", "a start with a wrong setting did half of its work"
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_wrong_setting_is_one_line_and_changes_nothing(idle: Container, wrong: dict[str, str]) -> None:
-    done = idle.exec(["start.sh", "echo", "started"], environment=wrong, check=False)
+def test_wrong_setting_is_one_line_and_changes_nothing(untouched: Container, wrong: dict[str, str]) -> None:
+    done = untouched.exec(["start.sh", "echo", "started"], environment=wrong, check=False)
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2 and done.stdout == ""
     assert line.startswith(f"ERROR: {next(iter(wrong))}")

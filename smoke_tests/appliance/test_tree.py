@@ -1,0 +1,63 @@
+"""The appliance's tree, asked in a container: what needs the files of its system, but no machine that booted.
+
+An emulated processor takes ten times as long.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from practicum import lock, stages
+from practicum.description import Semester
+from smoke_tests.appliance.tree import find_tree
+from smoke_tests.container.docker import Container, idle
+
+TORCH_CHECKS = {"torch works", "gpu", "torch", "torchvision", "jupyterlab", "numpy"}
+SOURCES = "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true"
+
+
+@pytest.fixture(scope="module")
+def tree(semester: Semester) -> Iterator[Container]:
+    """On this machine's own network, as a machine of the emulator is."""
+    with idle(find_tree(semester), "--network=host") as container:
+        yield container
+
+
+def test_debian_packages_are_those_of_the_build(tree: Container, semester: Semester) -> None:
+    """The build's own record counts: debian.lock is older, and Debian's mirror serves only what is current."""
+    record = stages.last_output(semester.course.semester, "appliance")
+    if record is None:
+        pytest.skip("the cache has no record of the build of this appliance")
+    shown = tree.exec(["dpkg-query", "--show", "--showformat=${Package}=${Version}\\n"]).stdout
+    found = dict(line.split("=", 1) for line in shown.splitlines())
+    assert found == lock.read_debian(record / "debian.txt")
+
+
+def test_torch_works_to_the_doctor(tree: Container) -> None:
+    """The other checks ask for the machine's services, of which none runs here."""
+    told = json.loads(tree.exec(["course-doctor", "--json"], check=False).stdout)
+    found = {check["name"]: check["status"] for check in told["checks"] if check["name"] in TORCH_CHECKS}
+    assert found == dict.fromkeys(TORCH_CHECKS, "ok"), told
+
+
+def test_packages_can_be_installed(tree: Container) -> None:
+    """The trimmed system is still a Debian: its archive is asked, a package installed, run and removed."""
+    addresses = set(re.findall(r"https?://[^\s]+", tree.exec(SOURCES).stdout))
+    assert addresses, "apt in the appliance has no source"
+    for address in sorted(addresses):
+        parts = urlsplit(address)
+        try:
+            socket.create_connection((parts.hostname, parts.port or 80), timeout=10).close()
+        except OSError as error:
+            pytest.skip(f"the Debian archive of the appliance cannot be reached from this machine: {error}")
+    tree.exec(["apt-get", "update", "-q"])
+    tree.exec(["apt-get", "install", "-y", "-q", "hello"])
+    assert tree.exec(["hello"]).stdout == "Hello, world!\n"
+    tree.exec("apt-get purge -y -q hello && apt-get clean && rm -rf /var/lib/apt/lists/*")
+    assert tree.exec("command -v hello", check=False).stdout == ""
