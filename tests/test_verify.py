@@ -450,14 +450,14 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from practicum import verify
-resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+resource.setrlimit(resource.RLIMIT_CPU, (7, 7))
 resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
 print(verify.check(Path(sys.argv[1])).ok)
 """
 
 
 def test_structures_that_lie_about_their_size_are_cheap(tmp_path: Path, good: Good) -> None:
-    """Each in a child that may take 20 seconds of a processor and, Python included, half a gigabyte."""
+    """Each in a child that may take 7 seconds of a processor and, Python included, half a gigabyte."""
     liar = patch_headers(good.disk, capacity=2**63, overhead=2**62, descriptor_sectors=2**50)
     bomb = b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b '" + b"c" * 1000 + b"'>]><a>" + b"&b;" * 100_000 + b"</a>"
     many = tar([(f"{number}.txt", b"") for number in range(3000)])
