@@ -1,6 +1,7 @@
 """A copy of everything a build reads, to be changed by a test."""
 
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,11 @@ class Checkout:
         text = path.read_text()
         assert text.count(before) == 1, f"{file} has {text.count(before)} times {before!r}"
         path.write_text(text.replace(before, after))
+
+    def copy(self, target: Path) -> "Checkout":
+        """Copies it by cp, which takes half of what Python takes for the same files."""
+        subprocess.run(["cp", "--recursive", "--preserve=mode,links", self.root, target], check=True)
+        return Checkout(target)
 
     def touch(self, file: str) -> None:
         """Adds a comment, or whatever the last line of the file makes of it."""

@@ -19,14 +19,20 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    """A copy of this checkout with an empty cache, whose modules count as the builder's own."""
+@pytest.fixture(scope="session")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A copy of this checkout for others to be copied from."""
     from checkout import copy_checkout
 
+    return copy_checkout(tmp_path_factory.mktemp("unchanged") / "checkout")
+
+
+@pytest.fixture
+def checkout(unchanged: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """A copy of this checkout with an empty cache, whose modules count as the builder's own."""
     from practicum import layers
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    copied = copy_checkout(tmp_path / "checkout")
+    copied = unchanged.copy(tmp_path / "checkout")
     monkeypatch.setattr(layers, "HERE", copied.root / "practicum")
     return copied
