@@ -235,6 +235,7 @@ class Site:
             shutil.copytree(stages.folder_of(theirs), folder)
             manifest = json.loads((folder / stages.MANIFEST).read_text())
             (folder / stages.MANIFEST).write_text(json.dumps({**manifest, "image": mine.tag, "key": mine.key}))
+            self.tags.add(mine.tag)
             docker("tag", theirs.tag, mine.tag)
 
     def remove(self) -> None:
