@@ -11,7 +11,6 @@ import hashlib
 import json
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,11 +122,7 @@ def go_on(saved: SavedMachine, machine: Callable[..., Machine], name: str) -> Ma
     )
 
 
-def copy_disk(machine: Machine, target: Path) -> Path:
-    """The disk of a running machine as a power cut at this moment leaves it, as a raw file."""
-    snapshot = target.with_suffix(".qcow2")
+def copy_overlay(machine: Machine, target: Path) -> None:
+    """Write what a running machine has written to its disk so far, as a power cut at this moment leaves it (qcow2)."""
     with machine.frozen():
-        shutil.copyfile(machine.overlay, snapshot)
-    subprocess.run(["qemu-img", "convert", "-O", "raw", snapshot, target], check=True)
-    snapshot.unlink()
-    return target
+        shutil.copyfile(machine.overlay, target)

@@ -16,7 +16,7 @@ import pytest
 from smoke_tests.appliance.identity import Identity, read_identity
 from smoke_tests.jupyter import Jupyter
 from smoke_tests.qemu import Machine, Memory
-from smoke_tests.saved_machine import Boot, SavedMachine, Shelf, copy_disk, go_on
+from smoke_tests.saved_machine import Boot, SavedMachine, Shelf, copy_overlay, go_on
 
 if TYPE_CHECKING:
     from practicum.description import Semester
@@ -65,13 +65,13 @@ def new_machine(disk: Path, work: Path, build: Path, semester: Semester) -> Make
 
 
 @pytest.fixture(scope="session")
-def disk_at_code(work: Path) -> Path:
-    """Where `boot_first` leaves the disk as a power cut would when the code has just been shown."""
-    return work / "at-code.raw"
+def overlay_at_code(work: Path) -> Path:
+    """Where `boot_first` leaves what is on the disk when the code has just been shown."""
+    return work / "at-code.qcow2"
 
 
 @pytest.fixture(scope="session")
-def boot_first(new_machine: MakeMachine, disk_at_code: Path) -> Boot:
+def boot_first(new_machine: MakeMachine, overlay_at_code: Path) -> Boot:
     """Boots for the first time, under BIOS, until JupyterLab is ready; returns what `Shelf.machine` wants."""
 
     def boot(memory: Memory) -> tuple[Machine, dict[str, float]]:
@@ -80,7 +80,7 @@ def boot_first(new_machine: MakeMachine, disk_at_code: Path) -> Boot:
         try:
             assert machine.code
             figures = {"code": machine.cpu_seconds}
-            copy_disk(machine, disk_at_code)
+            copy_overlay(machine, overlay_at_code)
             machine.wait_ready()
             return machine, figures | {"ready": machine.cpu_seconds}
         except BaseException:

@@ -34,10 +34,11 @@ def test_ends_with_jupyterlab_ready(machine: Machine, saved: SavedMachine, capsy
         print(f"\n  the code after {saved.boot['code']:.0f} CPU s of QEMU, ready after {saved.boot['ready']:.0f} CPU s")
 
 
-def test_code_is_on_the_disk_when_it_is_shown(machine: Machine, disk_at_code: Path) -> None:
+def test_code_is_on_the_disk_when_it_is_shown(
+    machine: Machine, disk: Path, overlay_at_code: Path, tmp_path: Path
+) -> None:
     """Whoever pulls the plug then finds the same code after the next start."""
-    files = FileSystem(disk_at_code)
-    files.replay_journal()
+    files = FileSystem(disk).recover(overlay_at_code, tmp_path / "root.raw")
     assert files.read("/var/lib/course/access-code").decode() == machine.code
 
 

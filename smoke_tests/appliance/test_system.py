@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from practicum import lock, stages
 from practicum.description import Semester
 from smoke_tests.qemu import Machine
 
@@ -29,10 +27,6 @@ def guest(machine: Machine) -> Iterator[Host]:
     address = f"paramiko://{machine.user}:{machine.code}@127.0.0.1:{machine.ssh_port}"
     yield testinfra.get_host(address, sudo=True, timeout=60)
     machine.sudo(f"rm {TEST_RIGHTS}")
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 # users
@@ -137,31 +131,6 @@ def test_code_is_written_nowhere_else(guest: Host, machine: Machine) -> None:
     assert found == ["/var/lib/course/access-code"]
 
 
-# versions
-
-
-def test_python_packages_are_those_of_the_lock(guest: Host, semester: Semester) -> None:
-    """Local version tags aside: the same release may be built for a CPU or repacked for it."""
-    code = (
-        "import importlib.metadata, json, sysconfig; place = [sysconfig.get_path('purelib')];"
-        "print(json.dumps([[d.name, d.version] for d in importlib.metadata.distributions(path=place)]))"
-    )
-    installed = json.loads(guest.check_output("/opt/venv/bin/python -I -c %s", code))
-    found = {canonical(name): version.split("+")[0] for name, version in installed}
-    locked = {package.name: package.version for package in lock.read_lock(semester.folder / "python-cpu.lock")}
-    assert found == {canonical(name): version.split("+")[0] for name, version in locked.items()}
-
-
-def test_debian_packages_are_those_of_the_build(guest: Host, semester: Semester) -> None:
-    """The build's own record counts: debian.lock is older, and Debian's mirror serves only what is current."""
-    record = stages.last_output(semester.course.semester, "appliance")
-    if record is None:
-        pytest.skip("the cache has no record of the build of this appliance")
-    shown = guest.check_output("dpkg-query --show --showformat='${Package}=${Version}\\n'")
-    found = dict(line.split("=", 1) for line in shown.splitlines())
-    assert found == lock.read_debian(record / "debian.txt")
-
-
 # life
 
 
@@ -190,22 +159,14 @@ def test_clock_steps_after_a_sleep(guest: Host) -> None:
     assert "makestep 1 -1" in guest.check_output("cat /etc/chrony/conf.d/*.conf")
 
 
-def test_packages_can_be_installed(guest: Host) -> None:
-    """The trimmed system is still a Debian: its archive is asked, a package installed, run and removed."""
-    addresses = set(
-        re.findall(
-            r"https?://[^\s]+",
-            guest.check_output("cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true"),
-        )
-    )
-    assert addresses, "apt in the appliance has no source"
-    for address in sorted(addresses):
-        parts = urlsplit(address)
+def test_machine_finds_the_archive_of_debian(guest: Host) -> None:
+    """Names are looked up through the machine's own network; test_tree.py installs a package from there."""
+    sources = "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true"
+    names = {urlsplit(each).hostname for each in re.findall(r"https?://[^\s]+", guest.check_output(sources))}
+    assert names, "apt in the appliance has no source"
+    for name in sorted(filter(None, names)):
         try:
-            socket.create_connection((parts.hostname, parts.port or 80), timeout=10).close()
+            socket.getaddrinfo(name, 80)
         except OSError as error:
-            pytest.skip(f"the Debian archive of the appliance cannot be reached from this machine: {error}")
-    assert (updated := guest.run("apt-get update -q")).rc == 0, updated.stderr
-    assert (installed := guest.run("apt-get install -y -q hello")).rc == 0, installed.stderr
-    assert guest.check_output("hello") == "Hello, world!"
-    assert guest.run("apt-get purge -y -q hello && apt-get clean && rm -rf /var/lib/apt/lists/*").rc == 0
+            pytest.skip(f"this machine itself cannot look up {name}: {error}")
+        assert guest.check_output("getent ahosts %s", name)
