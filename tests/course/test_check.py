@@ -84,27 +84,40 @@ def test_an_endless_loop_ends_and_the_others_are_checked(tmp_path: Path) -> None
     assert seconds < 20, "of the processor, which the loop takes while it runs: twice torch's import, and the limit"
 
 
-@needs_torch
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
+# (body, what is told of it): each function of a file does one of these. A body is told by its line, LAST is the file's.
+WHATEVER = {
+    "ends": [
         ("os._exit(0)", "ends Python: return a value instead"),
         ("os.kill(os.getpid(), 9)", "Python was killed, most likely for too much memory"),
         ("os.abort()", "Python crashed (SIGABRT)"),
-        ("sys.exit('bye')", "line 4: ends the program: return a value instead"),
-        ("return float(input('x? '))", "line 4: asks for input: nobody is there to answer"),
-        ("return sigma(x)", "line 4: calls itself without end"),
-        ("raise KeyError('a\\nb\\x1b[31m')", "line 4: KeyError: 'a\\nb\\x1b[31m'"),
-        ("raise ValueError('one\\ntwo')", "line 4: ValueError: one"),
-        ("return nothing.x", "line 4: needs nothing: line 1: ModuleNotFoundError: No module named 'nosuchmodule'"),
-        ("return data * x", "line 4: needs data, which line 5 makes while the program runs: make it an argument"),
     ],
-)
-def test_whatever_a_function_does_is_one_line(tmp_path: Path, body: str, told: str) -> None:
-    text = f"import nosuchmodule as nothing\nimport os, sys\ndef sigma(x):\n    {body}\ndata = open('x').read()\n"
-    lines = check_text(tmp_path, text)
-    assert lines[0] == f"wrong  sigma: {told}"
-    assert lines[-1] == "0 of 6 right, 1 wrong, 5 not done"
+    "stops": [
+        ("sys.exit('bye')", "LINE: ends the program: return a value instead"),
+        ("return float(input('x? '))", "LINE: asks for input: nobody is there to answer"),
+        ("return loss(v, t)", "LINE: calls itself without end"),
+    ],
+    "raises": [
+        ("raise KeyError('a\\nb\\x1b[31m')", "LINE: KeyError: 'a\\nb\\x1b[31m'"),
+        ("raise ValueError('one\\ntwo')", "LINE: ValueError: one"),
+        ("return nothing.x", "LINE: needs nothing: line 1: ModuleNotFoundError: No module named 'nosuchmodule'"),
+        ("return data * 2", "LINE: needs data, which LAST makes while the program runs: make it an argument"),
+    ],
+}
+
+
+@needs_torch
+@pytest.mark.parametrize("what", WHATEVER)
+def test_whatever_a_function_does_is_one_line(tmp_path: Path, what: str) -> None:
+    """One file for several: a Python with torch takes more than a second to start."""
+    signatures = ("sigma(x)", "dsigma(x)", "loss(v, t)", "dloss(v, t)")
+    text, expected = "import nosuchmodule as nothing\nimport os, sys\n", []
+    for signature, (body, told) in zip(signatures, WHATEVER[what], strict=False):
+        text += f"def {signature}:\n    {body}\n"
+        expected.append(f"wrong  {signature.split('(')[0]}: {told.replace('LINE', f'line {text.count(chr(10))}')}")
+    last = f"line {text.count(chr(10)) + 1}"
+    lines = check_text(tmp_path, text + "data = open('x').read()\n")
+    assert lines[: len(expected)] == [line.replace("LAST", last) for line in expected]
+    assert lines[-1] == f"0 of 6 right, {len(expected)} wrong, {6 - len(expected)} not done"
 
 
 @needs_torch
