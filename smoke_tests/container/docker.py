@@ -150,7 +150,7 @@ class Container:
         if token:
             headers["Authorization"] = f"token {token}"
         # Self-signed certificates are what GEN_CERT is about.
-        return httpx.get(f"{self.url}{path}", headers=headers, timeout=30, trust_env=False, verify=False)
+        return httpx.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE, trust_env=False, verify=False)
 
     def is_running(self) -> bool:
         return bool(self.state["Running"])
