@@ -6,8 +6,9 @@ CONTENT := build/content
 DATA := build/data
 PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 
-PARTS := build-ova students-python build-images interrupts unit course first-boot content-gpu content-cpu robust \
-	second-machine look start runtimes server products shutdown linters virtualbox archive services disk samples slow-host
+PARTS := build-ova students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust \
+	second-machine cpu-lectures cpu-programs look start runtimes server products shutdown virtualbox archive services disk \
+	samples slow-host linters
 QUICK := linters unit-quick course-quick container-quick
 .PHONY: test test-quick $(PARTS:%=test-%) $(QUICK:%=test-%)
 
@@ -64,11 +65,11 @@ test-course: test-students-python
 	$(part) $(STUDENTS)/bin/python -m pytest $(options) tests/course
 test-course-quick: test-students-python
 	$(part) $(STUDENTS)/bin/python -m pytest $(options) tests/course -m "not slow"
-test-content-cpu: test-build-images
-	$(pytest) smoke_tests/container/test_content.py -k plain $(of_semester)
-test-content-gpu: test-build-images
-	$(pytest) smoke_tests/container/test_content.py -k pretended $(of_semester)
-test-samples: test-build-images test-students-python
+test-cpu-lectures test-cpu-programs: test-cpu-%: test-build-images
+	$(pytest) smoke_tests/container/test_content.py -k "plain and $*" $(of_semester)
+test-gpu-lectures test-gpu-programs: test-gpu-%: test-build-images
+	$(pytest) smoke_tests/container/test_content.py -k "pretended and $*" $(of_semester)
+test-samples: test-build-images
 	$(pytest) smoke_tests/container/test_content.py smoke_tests/appliance/test_content.py -k sample $(of_semester)
 
 # ---- the appliance ----
