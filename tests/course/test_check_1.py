@@ -1,5 +1,6 @@
 """The checks of practical 1: the solution passes, and each wrong version is told in its own line."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,10 @@ PRODUCTS = "return n**3 / seconds"
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is measured takes less time."""
-    monkeypatch.setattr(practical_1, "MATRIX_SIZE", 800)
+    """What is measured takes less time, and it is the processor's: a busy machine makes no difference."""
+    monkeypatch.setattr(practical_1, "MATRIX_SIZE", 400)
     monkeypatch.setattr(practical_1, "SPEED_ROWS", 200)
+    monkeypatch.setattr("time.perf_counter", time.process_time)
 
 
 def test_the_solution_passes(tmp_path: Path) -> None:
