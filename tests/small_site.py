@@ -24,19 +24,21 @@ from survivors import HANG, MARK, listeners_of, marked_processes, mounts_under, 
 
 from practicum import build, cache, cli, layers, run, stages
 from practicum.description import Semester, load
+from practicum.stages import Stage
 
 ROOT = Path(__file__).parent.parent
 SEMESTER = "2026-autumn"
-# The least the roles ask for. ipykernel brings the kernel description that the jupyter role overwrites.
-TOML = f"""
+# The least the roles ask for, on the layer of Debian packages that the newest semester has.
+# ipykernel brings the kernel description that the jupyter role overwrites.
+TOML = """
 [course]
 code = "TT-1"
 title = "Interrupted"
 institution = "Nowhere"
-semester = "{SEMESTER}"
+semester = "%(semester)s"
 [debian]
 suite = "bookworm"
-packages = ["sudo"]
+packages = %(packages)s
 appliance_packages = ["chrony", "openssh-server", "systemd-resolved", "systemd-sysv"]
 [python]
 requires = ["ipykernel", "pip"]
@@ -222,21 +224,21 @@ class Site:
             for path in sorted(self.dist.glob("*") if self.dist.exists() else [])
         }
 
-    def lend_base(self) -> None:
-        """Gives the builds the base of this machine's own cache, when it is there, under a name of the site's own.
+    def lend_layers(self) -> None:
+        """Gives the builds the lowest layers of this machine's own cache, if it has them, under names of their own.
 
-        It is the very base that they would make: what differs is a comment in the list of what is left out.
+        They are what the builds would make themselves: their keys differ for a comment and a list of versions.
         """
-        mine = layers.chain(self.load(), "cpu")[0]
-        newest = load(ROOT / "semesters" / cli.list_semesters(ROOT)[-1])
-        theirs = layers.chain(newest, "cpu")[0]
-        folder = self.folder / "cache/practicum/stages" / mine.name / mine.key
-        if theirs.inputs["suite"] == mine.inputs["suite"] and not stages.find_fault(theirs) and not folder.exists():
-            shutil.copytree(stages.folder_of(theirs), folder)
+        ours, theirs = layers.chain(self.load(), "cpu")[:2], layers.chain(newest_semester(), "cpu")[:2]
+        for mine, other in zip(ours, theirs, strict=True):
+            if describe_inputs(mine) != describe_inputs(other) or stages.find_fault(other):
+                return
+            folder = self.folder / "cache/practicum/stages" / mine.name / mine.key
+            shutil.copytree(stages.folder_of(other), folder)
             manifest = json.loads((folder / stages.MANIFEST).read_text())
             (folder / stages.MANIFEST).write_text(json.dumps({**manifest, "image": mine.tag, "key": mine.key}))
             self.tags.add(mine.tag)
-            docker("tag", theirs.tag, mine.tag)
+            docker("tag", other.tag, mine.tag)
 
     def remove(self) -> None:
         """Removes the folder and the images that its builds made."""
@@ -244,6 +246,16 @@ class Site:
         for tag in self.tags & set(known):
             docker("image", "rm", "--force", tag)
         cache.remove_tree(self.folder)
+
+
+def newest_semester() -> Semester:
+    return load(ROOT / "semesters" / cli.list_semesters(ROOT)[-1])
+
+
+def describe_inputs(stage: Stage) -> dict[str, str]:
+    """Returns the inputs of one of the lowest layers that change what is in it."""
+    told_apart = ("base", "debian.lock", "ansible/trim/debian.dpkg.cfg")
+    return {label: value for label, value in stage.inputs.items() if label not in told_apart}
 
 
 def docker(*arguments: str, check: bool = True) -> str:
@@ -260,7 +272,8 @@ def make_site(folder: Path) -> Site:
         shutil.copytree(ROOT / name, site.root / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     described = site.root / "semesters" / SEMESTER
     described.mkdir(parents=True)
-    (described / "semester.toml").write_text(TOML)
+    packages = json.dumps(newest_semester().debian.packages)
+    (described / "semester.toml").write_text(TOML % {"semester": SEMESTER, "packages": packages})
     (folder / "tmp").mkdir()
     # No image is shared with another checkout of this machine, which might remove it or miss it.
     with (site.root / "ansible/trim/debian.dpkg.cfg").open("a") as trim:

@@ -42,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         (site.folder / "cache/practicum/wheels").symlink_to(store)
         locked = lock.lock_python(site.load(), kind="cpu")
         shutil.copy(locked, locked.with_name("python-cuda.lock"))  # no torch, so no difference
-        site.lend_base()
+        site.lend_layers()
         yield site
     except PracticumError as error:
         if "network" not in str(error):
@@ -102,7 +102,8 @@ def test_kill_during_appliance_and_a_second_build_meanwhile(site: Site) -> None:
         running.wait_for(lambda: site.programs.is_held("packer"))
         running.wait_for_line("appliance: jupyter : ")
         assert len(site.containers()) == 1
-        assert "base: cached" in running.said(), "the build must go on from where the last one was stopped"
+        went_on = "python: cached" in running.said()
+        assert went_on or site.count == 1, "the build must go on from where the last one was stopped"
         second, cpu_seconds = site.command("ova", SEMESTER)
         assert running.process.poll() is None, "the second build must not wait for the first"
         assert second.returncode == 75 and cpu_seconds < 3, f"{second.returncode} after {cpu_seconds:.1f} CPU s"
