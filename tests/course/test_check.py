@@ -73,6 +73,7 @@ def test_what_is_right_wrong_and_missing_is_counted(tmp_path: Path) -> None:
 
 
 @needs_torch
+@pytest.mark.slow
 def test_an_endless_loop_ends_and_the_others_are_checked(tmp_path: Path) -> None:
     text = "def sigma(x):\n    while True: pass\n" + SIGMA.replace("sigma", "other")
     text += "def loss(v, t): return (v - t).pow(2).sum()\n"
@@ -106,7 +107,9 @@ WHATEVER = {
 
 
 @needs_torch
-@pytest.mark.parametrize("what", WHATEVER)
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=pytest.mark.slow if what == "ends" else ()) for what in WHATEVER]
+)
 def test_whatever_a_function_does_is_one_line(tmp_path: Path, what: str) -> None:
     """One file for several: a Python with torch takes more than a second to start."""
     signatures = ("sigma(x)", "dsigma(x)", "loss(v, t)", "dloss(v, t)")

@@ -343,6 +343,7 @@ def encode(version: int, size: int) -> bytes:
     return json.dumps({"type": "notebook", "content": notebook(version, size)}).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [50_000, 5_000_000])
 def test_no_save_is_lost_when_the_server_is_killed(place: Path, size: int) -> None:
     assert count_damaged(place, "course_tools.contents.SafeContents", size, ROUNDS) == 0
