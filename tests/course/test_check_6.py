@@ -170,6 +170,7 @@ def few_samples(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     return "NB_SAMPLES = 100", "NB_SAMPLES = 6"
 
 
+@pytest.mark.slow
 def test_solution_is_right(tmp_path: Path) -> None:
     assert list_lines(6, read_solution(6), tmp_path) == []
 

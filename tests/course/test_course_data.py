@@ -55,6 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_both_sets_open_as_the_real_ones_do(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = pytest.importorskip("torchvision.datasets", reason="torchvision is not installed beside pytest")
     train = datasets.MNIST(root=made / "mnist", train=True, download=False)
@@ -280,6 +281,7 @@ def test_mistakes_are_one_line(home: Path, arguments: list[str], line: str) -> N
     assert str(caught.value).startswith(line) and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_set_that_cannot_be_finished_leaves_the_earlier_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cli.run(["make", "--samples", "20", "mnist"])
     before = (home / HOME_FOLDER / "mnist/source.json").read_bytes()

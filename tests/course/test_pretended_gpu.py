@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PRETENDED = Path(__file__).parents[2] / "smoke_tests/content/pretended_gpu.py"
 BEGIN = """
 import numpy, torch

@@ -173,6 +173,7 @@ def test_find_root(dlc_bci: ModuleType, root: Path, tmp_path: Path, monkeypatch:
     assert dlc_bci.find_root() == Path("data")
 
 
+@pytest.mark.slow
 def test_the_starter_runs_without_arguments(root: Path, tmp_path: Path) -> None:
     environment = {
         **os.environ,

@@ -129,6 +129,7 @@ def test_the_disc_set_is_balanced(monkeypatch: pytest.MonkeyPatch) -> None:
     sys.modules.pop("framework", None)
 
 
+@pytest.mark.slow
 def test_the_solution_learns(tmp_path: Path) -> None:
     """At full size, which takes a second or two: measured over seeds 0 to 7, 1.2 to 2.8 % test error."""
     done = subprocess.run(
@@ -270,6 +271,7 @@ def test_autograd_in_disguise_is_caught() -> None:
     assert any(text.startswith("ReLU: RuntimeError") for _, text in check_text(text))
 
 
+@pytest.mark.slow
 def test_course_submit_checks_the_framework(tmp_path: Path) -> None:
     """All in one: a wrong class, a forbidden import, a test.py that works."""
     (tmp_path / "framework.py").write_text(SOLUTION.replace("1 - self.output**2", "1 - self.output"))
