@@ -13,7 +13,7 @@ import runpy
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -178,8 +178,17 @@ def enable() -> None:
     torch.accelerator.current_accelerator = lambda check_available=False: None
     torch._C._scatter = lambda tensor, *_: [tensor]  # type: ignore[attr-defined] # what DataParallel does with one GPU
     torch.set_default_device = lambda device: setattr(face, "default", torch.device(device))
+    keep_compiler_away()
     face.__enter__()
     Memory().__enter__()
+
+
+def keep_compiler_away() -> None:
+    """Every optimizer imports torch's compiler, some 800 modules, only to say that it must not be compiled."""
+    compiler = ModuleType("torch._dynamo")
+    compiler.disable = lambda function, *arguments, **named: function  # type: ignore[attr-defined]
+    compiler.graph_break = lambda: None  # type: ignore[attr-defined]
+    torch._dynamo = sys.modules["torch._dynamo"] = compiler
 
 
 if __name__ == "__main__":
