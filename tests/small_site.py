@@ -29,7 +29,6 @@ from practicum.stages import Stage
 ROOT = Path(__file__).parent.parent
 SEMESTER = "2026-autumn"
 # The least the roles ask for, on the layer of Debian packages that the newest semester has.
-# ipykernel brings the kernel description that the jupyter role overwrites.
 TOML = """
 [course]
 code = "TT-1"
@@ -41,7 +40,7 @@ suite = "bookworm"
 packages = %(packages)s
 appliance_packages = ["chrony", "openssh-server", "systemd-resolved", "systemd-sysv"]
 [python]
-requires = ["ipykernel", "pip"]
+requires = ["pip"]
 [content]
 include = ["index.md"]
 """
@@ -275,6 +274,10 @@ def make_site(folder: Path) -> Site:
     packages = json.dumps(newest_semester().debian.packages)
     (described / "semester.toml").write_text(TOML % {"semester": SEMESTER, "packages": packages})
     (folder / "tmp").mkdir()
+    # Where ipykernel would be installed, it brings the folder of the kernel description that the role overwrites.
+    role = site.root / "ansible/roles/jupyter/tasks/main.yml"
+    folders = "    - /etc/course\n"
+    role.write_text(role.read_text().replace(folders, f"{folders}    - /opt/venv/share/jupyter/kernels/python3\n"))
     # No image is shared with another checkout of this machine, which might remove it or miss it.
     with (site.root / "ansible/trim/debian.dpkg.cfg").open("a") as trim:
         trim.write(f"# {uuid.uuid4()}\n")
