@@ -3,12 +3,11 @@
 REPORT := build/report
 STUDENTS := build/course-venv
 CONTENT := build/content
-DATA := build/data
 PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 
 PARTS := build-ova students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust \
 	second-machine cpu-lectures cpu-programs look start runtimes server products shutdown virtualbox archive services disk \
-	samples slow-host linters
+	samples students-sample compute slow-host linters
 QUICK := linters unit-quick course-quick container-quick
 .PHONY: test test-quick $(PARTS:%=test-%) $(QUICK:%=test-%)
 
@@ -21,7 +20,7 @@ name = $(@:test-%=%)
 part = @exec setpriv --pdeathsig TERM $(PYTHON) scripts/proof_part.py $(name)
 options = --instafail --junitxml=$(REPORT)/$(name).xml
 pytest = $(part) $(PYTHON) -m pytest $(options)
-pytest_students = $(part) env PYTORCH_DATA_DIR=$(abspath $(DATA)) $(STUDENTS)/bin/python -m pytest $(options)
+students_pytest = $(part) $(STUDENTS)/bin/python -m pytest $(options)
 of_semester = $(SEMESTER:%=--semester=%)
 
 # Runs the parts $(1), each to its end, whatever fails; the report decides whether the proof holds.
@@ -60,15 +59,19 @@ test-interrupts: test-build-ova
 # ---- the course's commands and content ----
 
 test-students-python:
-	$(part) scripts/make-students-python.sh $(STUDENTS) $(CONTENT) $(DATA) $(SEMESTER)
+	$(part) scripts/make-students-python.sh $(STUDENTS) $(CONTENT) $(SEMESTER)
 test-course: test-students-python
-	$(part) $(STUDENTS)/bin/python -m pytest $(options) tests/course
+	$(students_pytest) tests/course
 test-course-quick: test-students-python
-	$(part) $(STUDENTS)/bin/python -m pytest $(options) tests/course -m "not slow"
+	$(students_pytest) tests/course -m "not slow"
 test-cpu-lectures test-cpu-programs: test-cpu-%: test-build-images
 	$(pytest) smoke_tests/container/test_content.py -k "plain and $*" $(of_semester)
 test-gpu-lectures test-gpu-programs: test-gpu-%: test-build-images
 	$(pytest) smoke_tests/container/test_content.py -k "pretended and $*" $(of_semester)
+test-students-sample: test-students-python
+	$(students_pytest) smoke_tests/content -m sample -k "not pretended and not lecture" --content $(CONTENT)
+test-compute: test-students-python
+	$(students_pytest) -c smoke_tests/compute/pytest.ini smoke_tests/compute/test_devices.py smoke_tests/compute/test_libraries.py
 test-samples: test-build-images
 	$(pytest) smoke_tests/container/test_content.py smoke_tests/appliance/test_content.py -k sample $(of_semester)
 
