@@ -23,7 +23,7 @@ def test_torch_works(run_container: RunContainer, request: pytest.FixtureRequest
     volume = f"--volume={tmp_path}:/report"
     command = ["course-verify", "--json", "/report/report.json"]
     container = run_container(*WAYS[kind], volume, image=image, command=command, ready=False)
-    code, log = container.wait_ended(400), container.logs()
+    code, log = container.wait_ended(), container.logs()
     assert code == 0, log
     assert " passed" in log and " failed" not in log
     assert "cuda    not tested: " in log, "why there is no GPU is shown"
@@ -35,5 +35,5 @@ def test_gpu_can_be_required(run_container: RunContainer, cuda_image: str) -> No
     """On a node that should have one, its absence is a failure, not a skip."""
     command = ["course-verify", "--require-gpu", "-k", "test_devices"]
     container = run_container(image=cuda_image, command=command, ready=False)
-    assert container.wait_ended(120) != 0
+    assert container.wait_ended() != 0
     assert "GPU" in container.logs()
