@@ -45,7 +45,7 @@ def test_a_boot_on_a_tenth_of_a_core_is_slow_and_ready(
 
 
 def test_a_damaged_disk_says_what_to_do_and_starts_again(new_machine: MakeMachine, build: Path) -> None:
-    damaged = new_machine("damaged")
+    damaged = new_machine("damaged", cpus=1)
     # The first sector of Python's file system.
     write = ["qemu-io", "-f", "qcow2", "-c", f"write -P 0 {layout.PYTHON_START} 4096", str(damaged.overlay)]
     subprocess.run(write, check=True, capture_output=True)
