@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,15 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from practicum import disk as layout
 from smoke_tests.appliance.conftest import MakeMachine
 from smoke_tests.qemu import Machine
+from smoke_tests.saved_machine import SavedMachine, go_on
 
 SHARE = 0.1
 """Of one core; the emulated boot takes some 90 CPU seconds, which are then a quarter of an hour."""
 
 EMERGENCY = r"^ *Status +STOPPED: the machine could not start.*$"
 AGAIN_TIMEOUT = 1800  # seconds, to end a hang: the machine waits one minute between its attempts
+
+DAMAGE = """
+umount --lazy /opt/venv
+dd if=/dev/zero of=/dev/disk/by-partlabel/python bs=4096 count=1
+systemctl --no-block isolate emergency.target
+"""
+"""Spoils Python's file system, and leaves the machine as a boot that failed does."""
 
 
 @pytest.mark.timeout(3600)
@@ -44,21 +50,23 @@ def test_a_boot_on_a_tenth_of_a_core_is_slow_and_ready(
         )
 
 
-def test_a_damaged_disk_says_what_to_do_and_starts_again(new_machine: MakeMachine, build: Path) -> None:
-    damaged = new_machine("damaged", cpus=1)
-    # The first sector of Python's file system.
-    write = ["qemu-io", "-f", "qcow2", "-c", f"write -P 0 {layout.PYTHON_START} 4096", str(damaged.overlay)]
-    subprocess.run(write, check=True, capture_output=True)
-    with damaged as machine:
-        first = machine.wait_boot(EMERGENCY)
-        assert "(opt-venv.mount)" in first[0]
+def test_a_lost_boot_says_what_to_do_and_starts_again(
+    saved: SavedMachine, new_machine: MakeMachine, build: Path
+) -> None:
+    """A machine that is already booted gets to emergency mode sooner; going on from there fails as a boot does."""
+    with go_on(saved, new_machine, "lost") as machine:
+        before = len(machine.console)
+        machine.sudo(DAMAGE)
+        asked = machine.wait_serial(EMERGENCY, AGAIN_TIMEOUT, since=before)
+        failed = machine.wait_serial(EMERGENCY, AGAIN_TIMEOUT, since=asked.end())
+        assert "(opt-venv.mount)" in failed[0]
         machine.screendump(build / "screenshots" / "emergency.png")
-        # Tried again in the same boot, then by a new start: QEMU ends there, as its command line says.
-        machine.wait_serial(EMERGENCY, AGAIN_TIMEOUT, since=first.end())
+        # Now by a new start: QEMU ends there, as its command line says.
         machine.wait_poweroff(AGAIN_TIMEOUT)
-    assert "switch the machine off and on" in machine.console
-    assert "reboot: Restarting system" in machine.console
-    assert "root account is locked" not in machine.console and "login:" not in machine.console
+    shown = machine.console[before:]
+    assert "switch the machine off and on" in shown
+    assert "reboot: Restarting system" in shown
+    assert "root account is locked" not in shown
 
 
 @contextmanager
