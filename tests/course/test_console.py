@@ -107,3 +107,8 @@ def test_a_machine_that_is_too_busy_to_answer_is_not_said_to_have_stopped(booted
 def test_without_systemctl_the_status_is_no_lie(booted: Fixture) -> None:
     booted.system.answers["systemctl"] = Finished(127, "systemctl is not installed")
     assert console.read_status(booted.machine).startswith("STOPPED: systemctl does not answer")
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.1, 2), (2, 10), (20, 30)])
+def test_a_slow_machine_is_asked_less_often_while_jupyterlab_starts(took: float, pause: float) -> None:
+    assert console.choose_pause(took) == pause

@@ -23,6 +23,7 @@ from course_tools.machine import (
 ISSUE = "/run/issue.d/50-course.issue"
 JUPYTER_PORT = 8888  # inside the machine; course.json has the port of the host
 DISK_LIMIT = 90  # percent
+LEISURE = 30.0  # seconds between two looks at a server that serves
 
 
 def describe_machine(machine: Machine, course: Course) -> str:
@@ -124,11 +125,20 @@ def refresh(machine: Machine) -> bool:
 def watch(machine: Machine) -> None:
     """Keep the console up to date for ever: closely while JupyterLab starts, at leisure once it serves."""
     while True:
+        began = time.monotonic()
         refresh(machine)
         notify_ready()
         # What is shown tells how it stands; asking once more would cost as much as the whole round.
         ready = re.search(r"^ *Status +ready$", machine.path(ISSUE).read_text(), re.MULTILINE)
-        time.sleep(30 if ready else 2)
+        time.sleep(LEISURE if ready else choose_pause(time.monotonic() - began))
+
+
+def choose_pause(took: float) -> float:
+    """Seconds until the next round while JupyterLab starts, after one that took `took` seconds.
+
+    On a tenth of a core a round takes more than ten seconds, and JupyterLab needs that time more.
+    """
+    return min(LEISURE, max(2.0, 5 * took))
 
 
 def notify_ready() -> None:
