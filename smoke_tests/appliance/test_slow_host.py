@@ -15,7 +15,7 @@ from smoke_tests.qemu import BOOT_TIMEOUT, Machine
 from smoke_tests.saved_machine import SavedMachine, go_on
 
 SHARE = 0.1
-"""Of one core; the emulated boot takes some 90 CPU seconds, which are then a quarter of an hour; twice that and more on a crowded host."""
+"""Of one core. The emulated boot takes some 90 CPU seconds, on a crowded host up to 250."""
 
 EMERGENCY = r"^ *Status +STOPPED: the machine could not start.*$"
 AGAIN_TIMEOUT = 1800  # seconds, to end a hang: the machine waits one minute between its attempts
