@@ -9,15 +9,17 @@ PARTS := build-ova students-python build-images interrupts unit course first-boo
 	second-machine cpu-lectures cpu-programs look start runtimes server products shutdown virtualbox archive services disk \
 	samples students-sample compute slow-host linters
 QUICK := linters unit-quick course-quick container-quick
+PATIENT := interrupts unit course linters
 .PHONY: test test-quick $(PARTS:%=test-%) $(QUICK:%=test-%)
 
 # As in the products, and since the parts share the cores.
 export OMP_WAIT_POLICY := PASSIVE
 export OMP_NUM_THREADS := 1
 
-# Like its tests, a part must not outlive make, even when that is killed.
+# Like its tests, a part must not outlive make, even when that is killed. What nothing waits for leaves the cores to the
+# builds, whose containers together weigh as much as one process.
 name = $(@:test-%=%)
-part = @exec setpriv --pdeathsig TERM $(PYTHON) scripts/proof_part.py $(name)
+part = @exec setpriv --pdeathsig TERM $(if $(filter $(PATIENT),$(name)),nice) $(PYTHON) scripts/proof_part.py $(name)
 options = --instafail --junitxml=$(REPORT)/$(name).xml
 pytest = $(part) $(PYTHON) -m pytest $(options)
 students_pytest = $(part) $(STUDENTS)/bin/python -m pytest $(options)

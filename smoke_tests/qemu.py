@@ -210,10 +210,15 @@ class Machine(Guest):
         ]
 
     @property
+    def pid(self) -> int:
+        """The process id of QEMU."""
+        assert self._qemu is not None, f"{self.name} is off"
+        return self._qemu.pid
+
+    @property
     def cpu_seconds(self) -> float:
         """CPU seconds, user and system, that QEMU has spent since the last power-on."""
-        assert self._qemu is not None, f"{self.name} is off"
-        fields = Path(f"/proc/{self._qemu.pid}/stat").read_text().rpartition(") ")[2].split()
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime of proc(5)
 
     @contextlib.contextmanager

@@ -74,8 +74,7 @@ def test_a_lost_boot_says_what_to_do_and_starts_again(
 @contextmanager
 def limited_cpu(machine: Machine, share: float) -> Iterator[None]:
     """Give QEMU `share` of one core, by a cgroup of either version; skips where this user may not make one."""
-    assert machine._qemu is not None, "the machine is off"
-    pid, period = machine._qemu.pid, 100_000
+    pid, period = machine.pid, 100_000
     root = Path("/sys/fs/cgroup")
     is_v2 = (root / "cgroup.controllers").exists()
     parent = root if is_v2 else root / "cpu"
