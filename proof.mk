@@ -24,6 +24,8 @@ options = --instafail --junitxml=$(REPORT)/$(name).xml
 pytest = $(part) $(PYTHON) -m pytest $(options)
 students_pytest = $(part) $(STUDENTS)/bin/python -m pytest $(options)
 of_semester = $(SEMESTER:%=--semester=%)
+# A line for each test: some take minutes.
+machine_pytest = $(pytest) $(of_semester) --verbose
 
 # Runs the parts $(1), each to its end, whatever fails; the report decides whether the proof holds.
 define prove
@@ -80,21 +82,21 @@ test-samples: test-build-images
 # ---- the appliance ----
 
 test-first-boot: test-build-ova
-	$(pytest) smoke_tests/appliance/test_first_boot.py $(of_semester)
+	$(machine_pytest) smoke_tests/appliance/test_first_boot.py
 test-second-machine: test-first-boot
-	$(pytest) smoke_tests/appliance/test_second_machine.py $(of_semester)
+	$(machine_pytest) smoke_tests/appliance/test_second_machine.py
 test-look: test-first-boot
-	$(pytest) smoke_tests/appliance/test_boot.py smoke_tests/appliance/test_system.py smoke_tests/appliance/test_browser.py $(of_semester)
+	$(machine_pytest) smoke_tests/appliance/test_boot.py smoke_tests/appliance/test_system.py smoke_tests/appliance/test_browser.py
 test-robust: test-first-boot
-	$(pytest) smoke_tests/appliance/test_robust.py $(of_semester)
+	$(machine_pytest) smoke_tests/appliance/test_robust.py
 test-shutdown: test-first-boot
-	$(pytest) smoke_tests/appliance/test_shutdown.py $(of_semester)
+	$(machine_pytest) smoke_tests/appliance/test_shutdown.py
 test-slow-host: test-first-boot
-	$(pytest) smoke_tests/appliance/test_slow_host.py $(of_semester)
+	$(machine_pytest) smoke_tests/appliance/test_slow_host.py
 test-virtualbox: test-build-ova
-	$(pytest) smoke_tests/appliance/test_virtualbox.py $(of_semester)
+	$(machine_pytest) smoke_tests/appliance/test_virtualbox.py
 test-disk: test-build-images test-students-python
-	$(pytest) smoke_tests/appliance/test_image.py smoke_tests/appliance/test_packages.py smoke_tests/appliance/test_tree.py $(of_semester)
+	$(machine_pytest) smoke_tests/appliance/test_image.py smoke_tests/appliance/test_packages.py smoke_tests/appliance/test_tree.py
 
 # ---- the container images ----
 
