@@ -6,6 +6,7 @@ import pytest
 
 from practicum.description import Semester
 from smoke_tests.appliance.identity import Identity, read_identity
+from smoke_tests.guest import PATIENCE
 from smoke_tests.jupyter import Jupyter
 from smoke_tests.qemu import Machine
 
@@ -20,8 +21,9 @@ def test_bye_in_a_notebook_ends_the_machine(
     machine: Machine, jupyter: Jupyter, identity: Identity, semester: Semester, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine.run(f"echo kept > ~/{semester.course.slug}/smoke-kept.txt")
-    begun = machine.cpu_seconds
     with jupyter.start_kernel() as kernel:
+        assert kernel.execute("1", timeout=PATIENCE).status == "ok"
+        begun = machine.cpu_seconds
         kernel.send("!bye")
         spent = machine.wait_poweroff(STOP_TIMEOUT) - begun
     with capsys.disabled():
