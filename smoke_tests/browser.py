@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from smoke_tests.waiting import wait_until
 
 OPTIONS = [
     "--no-sandbox",
@@ -34,3 +43,27 @@ def find_chromium() -> str:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             pytest.skip(f"Chromium is missing and apt-get cannot install it: {last}")
     return shutil.which("chromium") or "/usr/bin/chromium"
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """A Chromium with a new profile, killed at the end: asked to close, it hung for minutes on a busy host."""
+    program = find_chromium()
+    with tempfile.TemporaryDirectory(prefix="practicum-chromium-", ignore_cleanup_errors=True) as profile:
+        told = Path(profile) / "DevToolsActivePort"
+        options = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+        process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", program, *options, *OPTIONS, "about:blank"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Chromium is many processes
+        )
+        try:
+            wait_until(lambda: told.exists() and told.read_text().count("\n"), what="Chromium's port for commands")
+            port = told.read_text().split()[0]
+            with sync_playwright() as playwright:
+                yield playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Page, Request, expect
 
 from practicum.description import Semester
-from smoke_tests.browser import OPTIONS, PLOT, find_chromium
+from smoke_tests.browser import PLOT, open_browser
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine
 
 PATIENCE = 900_000
 """Milliseconds, a net: the machine is emulated, on a host that may be busy."""
+
+expect.set_options(timeout=PATIENCE)
 
 TRAINING = """
 import json, torch
@@ -39,23 +41,20 @@ print(torch.__version__, torchvision.__version__, torch.version.cuda, *v2.Resize
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(browser: Browser, build: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(build: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of a new browser, whose last look is kept in build/screenshots.
 
     Of a test that fails, what it waited for is shown, but not the code in the address.
     """
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    page = context.new_page()
+    with open_browser() as browser:
+        page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
+        yield from watch(page)
+        page.screenshot(path=build / "screenshots" / f"{request.node.name}.png")
+
+
+def watch(page: Page) -> Iterator[Page]:
+    """The page; afterwards its messages and the requests that got no answer are printed."""
     page.set_default_timeout(PATIENCE)
     waiting: set[Request] = set()
     page.on("request", lambda request: waiting.add(request))  # Playwright cannot call a method of a built-in type
@@ -63,9 +62,7 @@ def page(browser: Browser, build: Path, request: pytest.FixtureRequest) -> Itera
         page.on(event, lambda request: waiting.discard(request))
     page.on("console", lambda message: print(message.type, message.text))
     yield page
-    page.screenshot(path=build / "screenshots" / f"{request.node.name}.png")
     print("requests without an answer:", *(request.url.partition("?")[0] for request in waiting), sep="\n  ")
-    context.close()
 
 
 def test_no_question_stands_in_the_way(page: Page, machine: Machine, semester: Semester) -> None:

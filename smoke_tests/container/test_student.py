@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from practicum.description import Semester
-from smoke_tests.browser import OPTIONS, PLOT, find_chromium
+from smoke_tests.browser import PLOT, open_browser
 from smoke_tests.container.conftest import RunContainer
 from smoke_tests.container.docker import LABEL, Container, docker
 from smoke_tests.jupyter import Jupyter, make_notebook
@@ -193,11 +193,9 @@ def test_bye_stops_the_container(run_container: RunContainer) -> None:
 def test_plot_appears_in_the_browser(server: Container, build: Path) -> None:
     path = "smoke-plot.ipynb"
     Jupyter(server.url, server.token).save(path, make_notebook(PLOT)).raise_for_status()
-    chromium = find_chromium()
     failures: list[str] = []
     expect.set_options(timeout=1000 * PATIENCE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
+    with open_browser() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         page.set_default_timeout(1000 * PATIENCE)
         page.on("pageerror", lambda error: failures.append(str(error)))
@@ -212,7 +210,6 @@ def test_plot_appears_in_the_browser(server: Container, build: Path) -> None:
         screenshot = build / "screenshots/container.png"
         screenshot.parent.mkdir(exist_ok=True)
         page.screenshot(path=screenshot)
-        browser.close()
     assert failures == [] and screenshot.stat().st_size > 10_000
 
 
