@@ -8,7 +8,7 @@ PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 PARTS := build-ova students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust \
 	second-machine cpu-lectures cpu-programs look start runtimes server products shutdown virtualbox archive services disk \
 	samples students-sample compute slow-host linters
-QUICK := linters unit-quick course-quick container-quick
+QUICK := linters unit-quick container-quick
 PATIENT := interrupts unit course linters
 .PHONY: test test-quick $(PARTS:%=test-%) $(QUICK:%=test-%)
 
@@ -66,8 +66,6 @@ test-students-python:
 	$(part) scripts/make-students-python.sh $(STUDENTS) $(CONTENT) $(SEMESTER)
 test-course: test-students-python
 	$(students_pytest) tests/course
-test-course-quick: test-students-python
-	$(students_pytest) tests/course -m "not slow"
 test-cpu-lectures test-cpu-programs: test-cpu-%: test-build-images
 	$(pytest) smoke_tests/container/test_content.py -k "plain and $*" $(of_semester)
 test-gpu-lectures test-gpu-programs: test-gpu-%: test-build-images
