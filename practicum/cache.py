@@ -101,6 +101,10 @@ def sweep() -> list[Path]:
     return swept
 
 
+REMOVALS = 200
+"""Attempts, 0.1 s apart, to remove a folder that is still written to: a busy machine ends a killed build late."""
+
+
 def remove_tree(folder: Path) -> None:
     """Removes a tree without following links; refuses, before touching anything, when a file system is mounted in it.
 
@@ -110,7 +114,7 @@ def remove_tree(folder: Path) -> None:
         return
     if mounts := [point for point in _mount_points() if point.is_relative_to(folder.resolve())]:
         raise PracticumError(f"{folder}: {mounts[0]} is a mount point, not removing it; run: umount {mounts[0]}")
-    for attempt in range(20):
+    for attempt in range(REMOVALS):
         try:
             shutil.rmtree(folder)
             return
@@ -118,7 +122,7 @@ def remove_tree(folder: Path) -> None:
             return
         except OSError as error:
             # The kernel may still be ending the writers of a build that was killed a moment ago.
-            if error.errno != errno.ENOTEMPTY or attempt == 19:
+            if error.errno != errno.ENOTEMPTY or attempt == REMOVALS - 1:
                 raise PracticumError(f"{folder}: cannot remove it: {error.strerror}; remove it by hand") from error
             time.sleep(0.1)
 

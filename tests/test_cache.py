@@ -187,7 +187,7 @@ def test_remove_tree_outlasts_a_writer_that_is_being_killed(tmp_path: Path) -> N
         """
         import sys
         from pathlib import Path
-        for number in range(20_000):
+        for number in range(5_000):
             if number == 1000:
                 print("up", flush=True)
             try:
