@@ -7,14 +7,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Request, sync_playwright
 
-from smoke_tests.waiting import wait_until
+from smoke_tests.waiting import PATIENCE, wait_until
 
 OPTIONS = [
     "--no-sandbox",
@@ -47,7 +48,7 @@ def find_chromium() -> str:
 
 @contextmanager
 def open_browser() -> Iterator[Browser]:
-    """A Chromium with a new profile, killed at the end: asked to close, it hung for minutes on a busy host."""
+    """A Chromium with a new profile, killed at the end."""
     program = find_chromium()
     with tempfile.TemporaryDirectory(prefix="practicum-chromium-", ignore_cleanup_errors=True) as profile:
         told = Path(profile) / "DevToolsActivePort"
@@ -67,3 +68,29 @@ def open_browser() -> Iterator[Browser]:
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def show(page: Page, act: Callable[[], object], wanted: Locator) -> None:
+    """Do `act`, which loads a page, and wait until `wanted` is visible in it; fails after PATIENCE seconds.
+
+    Beside other parts of the proof several requests of a page were dropped at one moment: Chromium does that when a
+    network interface of the machine comes or goes, as docker's do. JupyterLab then stays white, and the page is loaded
+    again, as a person does.
+    """
+    dropped: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.failure and "ERR_ABORTED" not in request.failure:  # what a new page no longer wants
+            dropped.append(f"{request.failure} {request.url.partition('?')[0]}")
+
+    page.on("requestfailed", note)
+    deadline = time.monotonic() + PATIENCE
+    act()
+    while not wanted.is_visible():
+        assert time.monotonic() < deadline, f"{wanted} was not shown within {PATIENCE:.0f} s"
+        if dropped:
+            print("loaded again, for requests were dropped:", *dropped, sep="\n  ")
+            dropped.clear()
+            page.reload(wait_until="commit")
+        page.wait_for_timeout(200)
+    page.remove_listener("requestfailed", note)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from practicum.description import Semester
-from smoke_tests.browser import PLOT, open_browser
+from smoke_tests.browser import PLOT, open_browser, show
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine
 
@@ -68,8 +68,8 @@ def watch(page: Page) -> Iterator[Page]:
 def test_no_question_stands_in_the_way(page: Page, machine: Machine, semester: Semester) -> None:
     """The first look: the course's folder, no dialogue about news or updates, a terminal and an editor on offer.
     Comes first: JupyterLab remembers what was open."""
-    page.goto(f"{machine.url}/lab?token={machine.code}", wait_until="commit", timeout=PATIENCE)
-    expect(page.locator(".jp-Launcher").first).to_be_visible(timeout=PATIENCE)
+    address = f"{machine.url}/lab?token={machine.code}"
+    show(page, lambda: page.goto(address, wait_until="commit"), page.locator(".jp-Launcher").first)
     expect(page.locator(".jp-LauncherCard", has_text="Terminal").first).to_be_visible()
     expect(page.locator(".jp-LauncherCard", has_text="Text File").first).to_be_visible()
     expect(page.locator(".jp-BreadCrumbs")).to_contain_text(semester.course.slug)
@@ -85,9 +85,10 @@ def test_notebook_trains_and_plots_in_the_browser(
     jupyter.save(path, make_notebook(TRAINING, PRINTED, VISION, PLOT)).raise_for_status()
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
-    page.goto(f"{machine.url}/lab/tree/{path}?token={machine.code}", wait_until="commit", timeout=PATIENCE)
+    address = f"{machine.url}/lab/tree/{path}?token={machine.code}"
     # Cells that are run before the kernel is there bring up a question instead of an output.
-    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=PATIENCE)
+    idle = page.get_by_text("Python 3 (ipykernel) | Idle")
+    show(page, lambda: page.goto(address, wait_until="commit"), idle)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     picture = page.locator(".jp-Notebook .jp-OutputArea-output img")
@@ -119,7 +120,7 @@ def text_of(outputs: list[dict[str, Any]]) -> str:
 
 
 def test_without_the_code_the_browser_is_asked_for_it(page: Page, machine: Machine) -> None:
-    page.goto(f"{machine.url}/lab", wait_until="commit", timeout=PATIENCE)
-    page.locator("#password_input").fill(machine.code)
-    page.locator("#login_submit").click()
-    expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=PATIENCE)
+    field = page.locator("#password_input")
+    show(page, lambda: page.goto(f"{machine.url}/lab", wait_until="commit"), field)
+    field.fill(machine.code)
+    show(page, page.locator("#login_submit").click, page.locator("#jp-main-dock-panel"))

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from practicum.description import Semester
-from smoke_tests.browser import PLOT, open_browser
+from smoke_tests.browser import PLOT, open_browser, show
 from smoke_tests.container.conftest import RunContainer
 from smoke_tests.container.docker import LABEL, Container, docker
 from smoke_tests.jupyter import Jupyter, make_notebook
@@ -199,8 +199,8 @@ def test_plot_appears_in_the_browser(server: Container, build: Path) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         page.set_default_timeout(1000 * PATIENCE)
         page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(f"{server.url}/lab/tree/{path}?token={server.token}", wait_until="commit")
-        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+        address = f"{server.url}/lab/tree/{path}?token={server.token}"
+        show(page, lambda: page.goto(address, wait_until="commit"), page.get_by_text("Python 3 (ipykernel) | Idle"))
         page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Shift+Enter")
         picture = page.locator(".jp-OutputArea-output img")
