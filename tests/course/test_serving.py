@@ -269,6 +269,5 @@ def test_a_busy_kernel_does_not_hold_the_stop_and_goes_first_when_memory_runs_ou
         client.stop_channels()
         assert lab.process.returncode == 0, "it ended by itself, in order"
         assert not process.exists()
-        log = lab.read_log()
-        assert "Kernel is taking too long to finish, terminating" in log.partition("received signal 15, stopping")[2]
-        assert re.findall(r"'shutdown_wait_time': ([\d.]+)", log)[-1] == "1.0", "seconds; docker stop gives 10 in all"
+        waited = re.findall(r"'shutdown_wait_time': ([\d.]+)", lab.read_log())
+        assert waited[-1] == "1.0", "seconds; docker stop gives 10 in all"
