@@ -14,7 +14,7 @@ PATIENCE = 1200.0
 
 @dataclass(frozen=True)
 class Done:
-    """A command that ended in the guest."""
+    """A command that ended, in a machine or of a tool."""
 
     returncode: int
     stdout: str

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from smoke_tests.guest import Done
+
 CONTAINED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc")
 TOOLS = ("mmdebstrap", "setpriv", "unshare", "chroot")
 
@@ -40,17 +42,6 @@ exec chroot "$root" /usr/bin/env -i "$@"
 
 class Unavailable(Exception):
     """VirtualBox cannot be had on this machine; the message says why."""
-
-
-@dataclass(frozen=True)
-class Result:
-    returncode: int
-    stdout: str
-    stderr: str
-
-    @property
-    def output(self) -> str:
-        return self.stdout + self.stderr
 
 
 def prepare_root(cache: Path, *, timeout: float = 900) -> Path:
@@ -102,7 +93,7 @@ class VBox:
     root: Path
     home: Path
 
-    def manage(self, *arguments: str, appliances: Path | None = None, timeout: float = 600) -> Result:
+    def manage(self, *arguments: str, appliances: Path | None = None, timeout: float = 600) -> Done:
         """Run `VBoxManage ARGUMENTS...`; the folder `appliances` is seen as /mnt, read-only."""
         self.home.mkdir(parents=True, exist_ok=True)
         places = (str(self.root), str(self.home), str(appliances or self.home))
@@ -113,12 +104,12 @@ class VBox:
             text=True,
             timeout=timeout,
         )
-        return Result(done.returncode, done.stdout, done.stderr)
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def version(self) -> str:
         return self._succeed("--version").stdout.strip()
 
-    def try_import(self, ova: Path, *options: str) -> Result:
+    def try_import(self, ova: Path, *options: str) -> Done:
         """`VBoxManage import OVA OPTIONS...`, whatever comes of it."""
         return self.manage("import", f"/mnt/{ova.name}", *options, appliances=ova.resolve().parent)
 
@@ -149,7 +140,7 @@ class VBox:
     def unregister(self, name: str) -> None:
         self._succeed("unregistervm", name, "--delete")
 
-    def _succeed(self, *arguments: str) -> Result:
+    def _succeed(self, *arguments: str) -> Done:
         done = self.manage(*arguments)
         assert done.returncode == 0, f"VBoxManage {' '.join(arguments)} failed:\n{done.output}"
         return done

@@ -97,7 +97,7 @@ def test_term_during_appliance(site: Site) -> None:
 
 
 def test_kill_during_appliance_and_a_second_build_meanwhile(site: Site) -> None:
-    site.programs.hold("packer", "/work/appliance-")
+    site.programs.hold("packer", "practicum/work/appliance-")
     with site.building() as running:
         running.wait_for(lambda: site.programs.is_held("packer"))
         running.wait_for_line("appliance: jupyter : ")
@@ -114,7 +114,7 @@ def test_kill_during_appliance_and_a_second_build_meanwhile(site: Site) -> None:
 
 
 def test_kill_during_container_image(site: Site) -> None:
-    site.programs.hold("packer", "/work/container-cpu-")
+    site.programs.hold("packer", "practicum/work/container-cpu-")
     with site.building("docker", "--product=cpu") as running:
         running.wait_for(lambda: site.programs.is_held("packer"))
         running.wait_for_line("container-cpu: container : Open the home to group 0")
@@ -124,7 +124,7 @@ def test_kill_during_container_image(site: Site) -> None:
 
 
 def test_term_while_an_image_is_unpacked(site: Site) -> None:
-    site.programs.hold("tar", "/work/squashfs-")
+    site.programs.hold("tar", "practicum/work/squashfs-")
     with site.building() as running:
         running.wait_for(lambda: site.programs.is_held("tar"))
         assert len(site.containers()) == 1

@@ -14,6 +14,7 @@ from practicum.description import Semester
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine
 from smoke_tests.saver import Saver, judge_saved, wait_for_saves
+from smoke_tests.waiting import wait_until
 
 CODE_FILE = "/var/lib/course/access-code"
 START_TIMEOUT = 1200  # seconds, a net: Jupyter alone starts in some 20, emulated on idle cores
@@ -33,17 +34,16 @@ def server_pid(machine: Machine) -> str:
     return machine.run("systemctl show --property=MainPID --value jupyter").stdout.strip()
 
 
-def wait_answer(machine: Machine, timeout: float = START_TIMEOUT) -> None:
-    """Wait until Jupyter answers its own user."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        try:
-            if machine.http("/api/status", machine.code).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.5)
-    pytest.fail(f"Jupyter did not answer within {timeout} s:\n{machine.run('journalctl -u jupyter -n 30').stdout}")
+def answers(machine: Machine) -> bool:
+    """Whether Jupyter answers its own user."""
+    try:
+        return machine.http("/api/status", machine.code).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_answer(machine: Machine) -> None:
+    wait_until(lambda: answers(machine), "an answer of Jupyter", START_TIMEOUT, pause=0.5)
 
 
 @pytest.fixture
