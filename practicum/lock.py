@@ -23,6 +23,9 @@ from practicum.resolver import Target, Wheel, list_cpu_sources, resolve
 
 Kind = Literal["cpu", "cuda"]
 
+# Below the root of the checkout: packages that no product has though others ask for them, each with its reason.
+LEFT_OUT = "ansible/trim/packages.txt"
+
 # The C library of each suite bounds the manylinux wheels it can load; trixie has 2.41, uv knows platforms up to 2.40.
 GLIBC_OF_SUITE = {"bookworm": 36, "trixie": 40}
 
@@ -74,7 +77,7 @@ def lock_python(semester: Semester, *, kind: Kind) -> Path:
     source: tuple[str, ...] = ()
     if kind == "cpu":
         requires, source = _choose_cpu_builds(requires, target, where)
-    wheels = resolve(requires, target, source=source, where=where)
+    wheels = resolve(requires, target, source=source, excludes=semester.root / LEFT_OUT, where=where)
     if kind == "cuda" and any(Version(wheel.version).local for wheel in wheels):
         raise PracticumError(f"{where}: the CUDA lock met a CPU build; remove find-links from uv's configuration")
     path = semester.folder / f"python-{kind}.lock"

@@ -72,30 +72,30 @@ def resolve(
     where: str,
     source: tuple[str, ...] = (),
     deps: bool = True,
+    excludes: Path | None = None,
     hashes: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Wheel]:
     """Let uv choose one wheel for each of `requires` (and, with `deps`, for what they need), sorted by name.
 
-    `source`: extra uv options, one of `list_cpu_sources`. `hashes`: the sha256 digests allowed for each name, all where
-    None. Raises PracticumError, its message beginning with `where`, when there is no solution or no network.
+    `source`: extra uv options, one of `list_cpu_sources`. `excludes`: a file that names the packages to be left out,
+X
     """
+    options = [*source, *(() if deps else ("--no-deps",)), *(("--excludes", os.fspath(excludes)) if excludes else ())]
     wheels = [
         _choose_wheel(package, target, hashes[package["name"]] if hashes else None, where)
-        for package in _run_uv(requires, target, source, where, deps=deps)
+        for package in _run_uv(requires, target, options, where)
     ]
     return sorted(wheels, key=lambda wheel: wheel.name)
 
 
-def _run_uv(
-    requires: Sequence[str], target: Target, source: tuple[str, ...], where: str, *, deps: bool
-) -> list[dict[str, Any]]:
+def _run_uv(requires: Sequence[str], target: Target, options: Sequence[str], where: str) -> list[dict[str, Any]]:
     argv = [
         *(uv.find_uv_bin(), "pip", "compile", "-", "--format", "pylock.toml", "--quiet", "--no-header"),
         *("--python-version", target.python, "--python-platform", target.platform, "--only-binary", ":all:"),
-        *("--python", sys.executable, "--no-python-downloads", *source, *(() if deps else ("--no-deps",))),
+        *("--python", sys.executable, "--no-python-downloads", *options),
     ]
     text = "".join(f"{line}\n" for line in requires)
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, env=_make_environment(source))
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, env=_make_environment(options))
     if done.returncode:
         raise PracticumError(f"{where}: {_explain_uv(done.stderr)}")
     packages: list[dict[str, Any]] = tomllib.loads(done.stdout).get("packages", [])
@@ -160,12 +160,12 @@ def _read_pip_find_links() -> list[str]:
     return os.environ.get("PIP_FIND_LINKS", "").split()
 
 
-def _make_environment(source: tuple[str, ...]) -> dict[str, str]:
+def _make_environment(options: Sequence[str]) -> dict[str, str]:
     """The user's environment (index, certificates, proxy), without what would change which build is chosen."""
     hidden = ("UV_TORCH_BACKEND", "UV_FIND_LINKS", "UV_NO_BINARY")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     # PyTorch's index has an alternative here: learn in a moment that it cannot be reached, not after many retries.
-    retries = {"UV_HTTP_RETRIES": "0"} if "--torch-backend" in source else {}
+    retries = {"UV_HTTP_RETRIES": "0"} if "--torch-backend" in options else {}
     return {**environment, **retries, "NO_COLOR": "1"}
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from smoke_tests.waiting import PATIENCE, wait_until
+from smoke_tests.qemu import pick_ports
+from smoke_tests.waiting import wait_until
 
 OPTIONS = [
     "--no-sandbox",
@@ -46,51 +47,50 @@ def find_chromium() -> str:
     return shutil.which("chromium") or "/usr/bin/chromium"
 
 
+# Chromium drops the requests of a page when a network interface of its machine comes or goes, as docker's do beside
+# other tests. So it gets a network namespace where nothing changes.
+# Two sockets connect it: `server` leads out, `commands` leads in.
+INSIDE = """
+ip link set lo up
+socat TCP-LISTEN:"$SERVER",bind=127.0.0.1,fork UNIX-CONNECT:server &
+socat UNIX-LISTEN:commands,fork TCP:127.0.0.1:9222 &
+exec "$@"
+"""
+OUTSIDE = f"""
+socat UNIX-LISTEN:server,fork TCP:127.0.0.1:"$SERVER" &
+socat TCP-LISTEN:"$COMMANDS",bind=127.0.0.1,fork UNIX-CONNECT:commands &
+exec unshare --net sh -euc {shlex.quote(INSIDE)} sh "$@"
+"""
+NAMESPACES = ["--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
 @contextmanager
-def open_browser() -> Iterator[Browser]:
-    """A Chromium with a new profile, killed at the end."""
+def open_browser(url: str) -> Iterator[Browser]:
+    """A Chromium with a new profile, killed at the end. It reaches nothing but the server at `url`, on this host."""
     program = find_chromium()
-    with tempfile.TemporaryDirectory(prefix="practicum-chromium-", ignore_cleanup_errors=True) as profile:
-        told = Path(profile) / "DevToolsActivePort"
-        options = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+    (commands,) = pick_ports(1)
+    with tempfile.TemporaryDirectory(prefix="practicum-chromium-", ignore_cleanup_errors=True) as folder:
+        options = ["--headless", "--remote-debugging-port=9222", f"--user-data-dir={folder}/profile", *OPTIONS]
+        command = [program, *options, "about:blank"]
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", program, *options, *OPTIONS, "about:blank"],
+            ["setpriv", "--pdeathsig", "KILL", "unshare", *NAMESPACES, "sh", "-euc", OUTSIDE, "sh", *command],
+            cwd=folder,
+            env={**os.environ, "SERVER": str(urlsplit(url).port), "COMMANDS": str(commands)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Chromium is many processes
         )
         try:
-            wait_until(lambda: told.exists() and told.read_text().count("\n"), what="Chromium's port for commands")
-            port = told.read_text().split()[0]
+            wait_until(lambda: _takes_commands(commands), what="an answer of Chromium")
             with sync_playwright() as playwright:
-                yield playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
+                yield playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{commands}")
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()  # and with it all of its namespace
             process.wait()
 
 
-def show(page: Page, act: Callable[[], object], wanted: Locator) -> None:
-    """Do `act`, which loads a page, and wait until `wanted` is visible in it; fails after PATIENCE seconds.
-
-    Beside other parts of the proof several requests of a page were dropped at one moment: Chromium does that when a
-    network interface of the machine comes or goes, as docker's do. JupyterLab then stays white, and the page is loaded
-    again, as a person does.
-    """
-    dropped: list[str] = []
-
-    def note(request: Request) -> None:
-        if request.failure and "ERR_ABORTED" not in request.failure:  # what a new page no longer wants
-            dropped.append(f"{request.failure} {request.url.partition('?')[0]}")
-
-    page.on("requestfailed", note)
-    deadline = time.monotonic() + PATIENCE
-    act()
-    while not wanted.is_visible():
-        assert time.monotonic() < deadline, f"{wanted} was not shown within {PATIENCE:.0f} s"
-        if dropped:
-            print("loaded again, for requests were dropped:", *dropped, sep="\n  ")
-            dropped.clear()
-            page.reload(wait_until="commit")
-        page.wait_for_timeout(200)
-    page.remove_listener("requestfailed", note)
+def _takes_commands(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/json/version", trust_env=False).is_success
+    except httpx.TransportError:
+        return False

@@ -6,7 +6,7 @@ import ssl
 import threading
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,14 +19,21 @@ from practicum.resolver import Wheel
 
 
 def make_wheel(
-    folder: Path, name: str, version: str, *, tag: str = "py3-none-any", files: Mapping[str, bytes] | None = None
+    folder: Path,
+    name: str,
+    version: str,
+    *,
+    tag: str = "py3-none-any",
+    files: Mapping[str, bytes] | None = None,
+    requires: Sequence[str] = (),
 ) -> Path:
     """A wheel pip and uv accept, holding `files` (by default a module and half a megabyte that does not compress)."""
     seed = f"{name}{version}{tag}".encode()
     noise = b"".join(hashlib.sha256(seed + bytes([i % 256, i // 256])).digest() for i in range(16384))
     contents = dict(files if files is not None else {f"{name}/__init__.py": b"", f"{name}/noise.bin": noise})
     info = f"{name}-{version}.dist-info"
-    contents[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+    needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
+    contents[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}".encode()
     contents[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()
     lines = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in contents.items()]
     contents[f"{info}/RECORD"] = "\n".join([*lines, f"{info}/RECORD,,", ""]).encode()

@@ -40,6 +40,8 @@ def semester(tmp_path: Path) -> Semester:
     folder = tmp_path / "semesters/2027-spring"
     folder.mkdir(parents=True)
     (folder / "semester.toml").write_text(TOML)
+    (tmp_path / lock.LEFT_OUT).parent.mkdir(parents=True)
+    (tmp_path / lock.LEFT_OUT).write_text("# Slow.\nslow-syntax\n")
     return load(folder)
 
 
@@ -98,6 +100,21 @@ def test_lock_names_the_best_wheel_of_the_target_and_no_address(semester: Semest
     assert text.startswith("# Made by: practicum lock 2027-spring\n# target: python 3.11, x86_64-manylinux_2_36\n")
     assert "//" not in text and "127.0.0.1" not in text
     assert lock_python(semester, kind="cuda").read_text() == text
+
+
+def test_what_is_left_out_is_in_no_lock_though_a_package_needs_it(semester: Semester, index: Index) -> None:
+    make_wheel(index.folder, "torch", "2.13.0", requires=["slow-syntax", "wanted"])
+    make_wheel(index.folder, "slow_syntax", "1.0")
+    make_wheel(index.folder, "wanted", "1.0")
+    assert versions(lock_python(semester, kind="cuda")).keys() == {"speedy", "torch", "torchvision", "wanted"}
+
+
+def test_the_locks_of_this_checkout_hold_nothing_that_is_left_out() -> None:
+    names = (SEMESTERS[0].parents[1] / lock.LEFT_OUT).read_text().splitlines()
+    left_out = {name for name in names if name and not name.startswith("#")}
+    assert left_out == {"rfc3987-syntax"}, "JupyterLab's start takes twice as long with it"
+    for path in LOCKS:
+        assert not left_out & versions(path).keys()
 
 
 @pytest.mark.parametrize("builds", [("torch", "torchvision"), ("torch",)])

@@ -56,7 +56,7 @@ def new_machine(disk: Path, work: Path, build: Path, semester: Semester) -> Make
         described: dict[str, Any] = {
             "disk": disk,
             "user": semester.appliance.user,
-            "cpus": semester.appliance.cpus,
+            "cpus": 1,  # a second emulated processor makes a boot no quicker beside other tests, and a third dearer
             "memory_mb": semester.appliance.memory_mb,
         }
         return Machine(work=work, logs=build / "logs", name=name, **described | options)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from practicum.description import Semester
-from smoke_tests.browser import PLOT, open_browser, show
+from smoke_tests.browser import PLOT, open_browser
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine
 
@@ -42,12 +42,12 @@ print(torch.__version__, torchvision.__version__, torch.version.cuda, *v2.Resize
 
 
 @pytest.fixture
-def page(build: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(machine: Machine, build: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of a new browser, whose last look is kept in build/screenshots.
 
     Of a test that fails, what it waited for is shown, but not the code in the address.
     """
-    with open_browser() as browser:
+    with open_browser(machine.url) as browser:
         page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
         yield from watch(page)
         page.screenshot(path=build / "screenshots" / f"{request.node.name}.png")
@@ -69,7 +69,8 @@ def test_no_question_stands_in_the_way(page: Page, machine: Machine, semester: S
     """The first look: the course's folder, no dialogue about news or updates, a terminal and an editor on offer.
     Comes first: JupyterLab remembers what was open."""
     address = f"{machine.url}/lab?token={machine.code}"
-    show(page, lambda: page.goto(address, wait_until="commit"), page.locator(".jp-Launcher").first)
+    page.goto(address, wait_until="commit")
+    expect(page.locator(".jp-Launcher").first).to_be_visible()
     expect(page.locator(".jp-LauncherCard", has_text="Terminal").first).to_be_visible()
     expect(page.locator(".jp-LauncherCard", has_text="Text File").first).to_be_visible()
     expect(page.locator(".jp-BreadCrumbs")).to_contain_text(semester.course.slug)
@@ -88,7 +89,8 @@ def test_notebook_trains_and_plots_in_the_browser(
     address = f"{machine.url}/lab/tree/{path}?token={machine.code}"
     # Cells that are run before the kernel is there bring up a question instead of an output.
     idle = page.get_by_text("Python 3 (ipykernel) | Idle")
-    show(page, lambda: page.goto(address, wait_until="commit"), idle)
+    page.goto(address, wait_until="commit")
+    expect(idle).to_be_visible()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     picture = page.locator(".jp-Notebook .jp-OutputArea-output img")
@@ -121,6 +123,7 @@ def text_of(outputs: list[dict[str, Any]]) -> str:
 
 def test_without_the_code_the_browser_is_asked_for_it(page: Page, machine: Machine) -> None:
     field = page.locator("#password_input")
-    show(page, lambda: page.goto(f"{machine.url}/lab", wait_until="commit"), field)
+    page.goto(f"{machine.url}/lab", wait_until="commit")
     field.fill(machine.code)
-    show(page, page.locator("#login_submit").click, page.locator("#jp-main-dock-panel"))
+    page.locator("#login_submit").click()
+    expect(page.locator("#jp-main-dock-panel")).to_be_visible()

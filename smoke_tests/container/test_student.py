@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from practicum.description import Semester
-from smoke_tests.browser import PLOT, open_browser, show
+from smoke_tests.browser import PLOT, open_browser
 from smoke_tests.container.conftest import RunContainer
 from smoke_tests.container.docker import LABEL, Container, docker
 from smoke_tests.jupyter import Jupyter, make_notebook
@@ -195,12 +195,13 @@ def test_plot_appears_in_the_browser(server: Container, build: Path) -> None:
     Jupyter(server.url, server.token).save(path, make_notebook(PLOT)).raise_for_status()
     failures: list[str] = []
     expect.set_options(timeout=1000 * PATIENCE)
-    with open_browser() as browser:
+    with open_browser(server.url) as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         page.set_default_timeout(1000 * PATIENCE)
         page.on("pageerror", lambda error: failures.append(str(error)))
         address = f"{server.url}/lab/tree/{path}?token={server.token}"
-        show(page, lambda: page.goto(address, wait_until="commit"), page.get_by_text("Python 3 (ipykernel) | Idle"))
+        page.goto(address, wait_until="commit")
+        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
         page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Shift+Enter")
         picture = page.locator(".jp-OutputArea-output img")

@@ -20,8 +20,6 @@ from waiting import DEADLINE, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 SOURCE = REPOSITORY / "course_content/tools/src"
-PYTHON_PATH = f"{SOURCE}:{Path(__file__).parent / 'lean'}"
-"""Of every server: the course's package, and what makes its start shorter."""
 ROLE = REPOSITORY / "ansible/roles/jupyter"
 READY = "JupyterLab is ready"
 
@@ -80,7 +78,7 @@ class Lab:
         environ = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
-            "PYTHONPATH": PYTHON_PATH,
+            "PYTHONPATH": str(SOURCE),
             "JUPYTER_RUNTIME_DIR": str(self.runtime),
             "JUPYTER_CONFIG_PATH": str(self.place / "jupyter"),
             "JUPYTER_PATH": str(self.place / "share"),

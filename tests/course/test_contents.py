@@ -26,7 +26,7 @@ import pytest
 pytest.importorskip("jupyter_server", reason="jupyter_server is not installed beside pytest: saves are not tested here")
 
 from course_tools.contents import SafeContents
-from lab_server import PYTHON_PATH
+from lab_server import SOURCE
 from tornado.web import HTTPError
 from waiting import DEADLINE, wait_until
 
@@ -245,7 +245,7 @@ class Server:
             "ServerApp.jpserver_extensions": "{}",
             "IdentityProvider.token": TOKEN,
         }
-        environment = {**os.environ, "PYTHONPATH": PYTHON_PATH, "HOME": str(root), "JUPYTER_NO_CONFIG": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(SOURCE), "HOME": str(root), "JUPYTER_NO_CONFIG": "1"}
         environment["TMPDIR"] = str(root)  # Jupyter makes a folder of settings there, which a killed one leaves
         self.log = (root / "log").open("ab")
         self.process = subprocess.Popen(

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from course_tools.access import read_code
+from course_tools.firstboot import HOST_KEY
 from course_tools.machine import (
     Course,
     CourseError,
@@ -96,7 +97,7 @@ def measure_disk(folder: Path) -> int:
 def list_fingerprints(machine: Machine) -> list[str]:
     """The fingerprint that ssh shows at the first connection, as `SHA256:... (ED25519)`; empty without a key."""
     try:
-        kind, key = machine.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2]
+        kind, key = machine.path(f"{HOST_KEY}.pub").read_text().split()[:2]
         digest = hashlib.sha256(base64.b64decode(key)).digest()
     except (OSError, ValueError):
         return []

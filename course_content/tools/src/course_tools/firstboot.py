@@ -1,4 +1,4 @@
-"""What makes one machine different from every other: access code, password, ssh host keys.
+"""What makes one machine different from every other: access code, password, ssh host key.
 
 Runs as root at every boot, before anything that listens. Each step looks at its product and does nothing when that is
 valid, so a boot cut anywhere ends in the same state at the next one.
@@ -23,14 +23,14 @@ from course_tools.machine import (
 )
 
 STAMP = "/var/lib/course/firstboot.done"
-KEY_TYPES = ("rsa", "ecdsa", "ed25519")  # what ssh-keygen -A makes in Debian 12 (sshd_config(5), HostKey)
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"  # the only HostKey in sshd_config.d/course.conf: an RSA key takes a second
 
 
 def prepare(machine: Machine, course: Course) -> None:
     """Bring the machine into its valid state; raises CourseError or OSError when a step fails."""
     make_folder(machine.path("/var/lib/course"))
     ensure_password(machine, course, ensure_code(machine, course))
-    ensure_host_keys(machine)
+    ensure_host_key(machine)
     ensure_stamp(machine, course)
 
 
@@ -60,29 +60,21 @@ def ensure_password(machine: Machine, course: Course, password: str) -> None:
         access.set_password(machine, course, password)
 
 
-def ensure_host_keys(machine: Machine) -> None:
-    """Make the ssh host keys that are missing or damaged."""
-    folder = machine.path("/etc/ssh")
-    broken = [key for kind in KEY_TYPES if not is_valid_key(key := folder / f"ssh_host_{kind}_key")]
-    if not broken:
+def ensure_host_key(machine: Machine) -> None:
+    """Make the ssh host key when it is missing or damaged."""
+    key = machine.path(HOST_KEY)
+    if is_valid_key(key):
         return
-    for key in broken:
-        # ssh-keygen -A keeps any private key that is not empty, and never remakes a public one alone.
-        key.unlink(missing_ok=True)
-        key.with_suffix(".pub").unlink(missing_ok=True)
-    run_checked(machine, ["ssh-keygen", "-A", *prefix_of(machine)])
-    for key in broken:
-        if not is_valid_key(key):
-            raise CourseError(f"ssh-keygen -A did not make {key}: run it by hand")
-        # ssh-keygen does not fsync: without this a power cut could leave keys of zero bytes behind the stamp.
-        fsync_path(key)
-        fsync_path(key.with_suffix(".pub"))
-    fsync_path(folder)
-
-
-def prefix_of(machine: Machine) -> list[str]:
-    """ssh-keygen's option to work below another root."""
-    return [] if machine.root == Path("/") else ["-f", str(machine.root)]
+    # ssh-keygen asks before it writes over a key, and never remakes a public one alone.
+    key.unlink(missing_ok=True)
+    key.with_suffix(".pub").unlink(missing_ok=True)
+    run_checked(machine, ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
+    if not is_valid_key(key):
+        raise CourseError(f"ssh-keygen did not make {key}: run it by hand")
+    # ssh-keygen does not fsync: without this a power cut could leave a key of zero bytes behind the stamp.
+    fsync_path(key)
+    fsync_path(key.with_suffix(".pub"))
+    fsync_path(key.parent)
 
 
 def is_valid_key(key: Path) -> bool:
@@ -92,7 +84,7 @@ def is_valid_key(key: Path) -> bool:
     except OSError:
         return False
     complete = private.startswith(b"-----BEGIN ") and private.rstrip().endswith(b" PRIVATE KEY-----")
-    return complete and public.startswith((b"ssh-", b"ecdsa-")) and public.endswith(b"\n")
+    return complete and public.startswith(b"ssh-ed25519 ") and public.endswith(b"\n")
 
 
 def ensure_stamp(machine: Machine, course: Course) -> None:
