@@ -78,7 +78,8 @@ def resolve(
     """Let uv choose one wheel for each of `requires` (and, with `deps`, for what they need), sorted by name.
 
     `source`: extra uv options, one of `list_cpu_sources`. `excludes`: a file that names the packages to be left out,
-X
+    whoever needs them. `hashes`: the sha256 digests allowed for each name, all where None. Raises PracticumError, its
+    message beginning with `where`, when there is no solution or no network.
     """
     options = [*source, *(() if deps else ("--no-deps",)), *(("--excludes", os.fspath(excludes)) if excludes else ())]
     wheels = [
