@@ -114,7 +114,16 @@ def test_no_acknowledged_save_is_lost_when_the_server_is_killed(machine: Machine
     wait_for_saves(saver, 1, START_TIMEOUT)
 
 
-@pytest.mark.usefixtures("jupyter_answers")
+@pytest.fixture
+def little_memory(machine: Machine) -> Iterator[None]:
+    """Leave a gigabyte of the machine's memory: to fill all of it takes an emulated processor minutes."""
+    available = r"$(awk '/^MemAvailable/ {print $2}' /proc/meminfo)"
+    machine.sudo(f"sysctl --quiet vm.nr_hugepages=$((({available} - 1048576) / 2048))")
+    yield
+    machine.sudo("sysctl --quiet vm.nr_hugepages=0")
+
+
+@pytest.mark.usefixtures("jupyter_answers", "little_memory")
 def test_kernel_without_memory_dies_alone(
     machine: Machine, jupyter: Jupyter, capsys: pytest.CaptureFixture[str]
 ) -> None:
