@@ -39,6 +39,12 @@ def test_debian_packages_are_those_of_the_build(tree: Container, semester: Semes
     assert found == lock.read_debian(record / "debian.txt")
 
 
+def test_the_boot_finds_the_keymap_compiled(tree: Container) -> None:
+    """As Debian's console-setup.service asks; to compile it again takes an emulated processor half a minute."""
+    for settings in ("/etc/default/keyboard", "/etc/default/console-setup"):
+        tree.exec(["sh", "-c", f"test /etc/console-setup/cached_setup_terminal.sh -nt {settings}"])
+
+
 def test_torch_works_to_the_doctor(tree: Container) -> None:
     """The other checks ask for the machine's services, of which none runs here."""
     told = json.loads(tree.exec(["course-doctor", "--json"], check=False).stdout)
