@@ -116,9 +116,9 @@ def test_no_acknowledged_save_is_lost_when_the_server_is_killed(machine: Machine
 
 @pytest.fixture
 def little_memory(machine: Machine) -> Iterator[None]:
-    """Leave a gigabyte of the machine's memory: to fill all of it takes an emulated processor minutes."""
+    """Leave half a gigabyte of the machine's memory: to fill all of it takes an emulated processor minutes."""
     available = r"$(awk '/^MemAvailable/ {print $2}' /proc/meminfo)"
-    machine.sudo(f"sysctl --quiet vm.nr_hugepages=$((({available} - 1048576) / 2048))")
+    machine.sudo(f"sysctl --quiet vm.nr_hugepages=$((({available} - 524288) / 2048))")
     yield
     machine.sudo("sysctl --quiet vm.nr_hugepages=0")
 
