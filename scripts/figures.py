@@ -12,8 +12,9 @@ from practicum.publish import write_text
 
 HEAD = """# Figures
 
-Written by `make bench` (`scripts/bench.py`): do not edit, measure again. Each part can be measured alone and replaces
-its own rows only. Times depend on what else the machine did: the second table gives its load before each part.
+`make bench` (`scripts/bench.py`) writes this page: do not edit it, measure again. Each part can be measured alone; it
+then replaces only its own rows. Times depend on what else the machine does: the second table gives its load before
+each part.
 
 """
 
@@ -57,35 +58,39 @@ class Measurement:
 
 
 def render(measurements: Mapping[str, Measurement], order: tuple[str, ...]) -> str:
-    """Returns docs/figures.md: the rows of each part, in `order`, then when and where each part was measured."""
+    """Return docs/figures.md: the rows of each part, in `order`, then how, when and where each part was measured."""
     parts = [part for part in order if part in measurements]
-    rows = [
-        f"| {figure.what} | {format_value(figure.value, figure.unit)} | {format_limit(figure)} "
-        f"| `{measurements[part].command}` |"
-        for part in parts
-        for figure in measurements[part].figures
-    ]
+    rows = [row for part in parts for row in _render_figures(part, measurements[part].figures)]
     runs = [
-        f"| {part} | {one.product} | {one.date} | {one.load:.1f} | {one.host} |"
+        f"| {part} | `{one.command}` | {one.product} | {one.date} | {one.load:.1f} | {one.host} |"
         for part in parts
         for one in [measurements[part]]
     ]
     return HEAD + "\n".join(
         [
-            "| what | measured | at most | command |",
+            "| part | what | measured | at most |",
             "| --- | --- | --- | --- |",
             *rows,
             "",
-            "| part | of | when | load before | machine |",
-            "| --- | --- | --- | --- | --- |",
+            "| part | command | of | when | load before | machine |",
+            "| --- | --- | --- | --- | --- | --- |",
             *runs,
             "",
         ]
     )
 
 
+def _render_figures(part: str, figures: tuple[Figure, ...]) -> list[str]:
+    """Return one row for each figure; the first row names the part."""
+    return [
+        f"| {'' if number else part} | {figure.what} | {format_value(figure.value, figure.unit)} "
+        f"| {format_limit(figure)} |"
+        for number, figure in enumerate(figures)
+    ]
+
+
 def format_value(value: float, unit: str) -> str:
-    """Returns a value for people, with its unit."""
+    """Return a value for people, with its unit."""
     if unit == "bytes":
         return format_bytes(round(value))
     if unit == "ratio":
@@ -99,14 +104,14 @@ def format_value(value: float, unit: str) -> str:
 
 
 def format_limit(figure: Figure) -> str:
-    """Returns what was promised, with a mark where it is missed, "" where nothing was."""
+    """Return what was promised, with a mark where it is missed, "" where nothing was."""
     if figure.limit is None:
         return ""
     return format_value(figure.limit, figure.unit) + ("" if figure.value <= figure.limit else " **(missed)**")
 
 
 def read_measurements(path: Path) -> dict[str, Measurement]:
-    """Returns what earlier runs measured, by part; empty when there is no such file."""
+    """Return what earlier runs measured, by part; empty when there is no such file."""
     if not path.exists():
         return {}
     kept = json.loads(path.read_text())
