@@ -1,56 +1,94 @@
 """What a person asks for: the appliance, the container images, and why a stage would run again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from practicum import appliance, archive, container, images, stages
-from practicum.description import Semester
-from practicum.lock import Kind
-from practicum.progress import Console
-from practicum.stages import Stage
+from practicum.engine import stages
+from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
+from practicum.engine.stage import Stage
+from practicum.images.docker import ensure_docker, image_exists
+from practicum.semester import products, settings
+from practicum.semester.description import Semester
+from practicum.semester.locks import Variant
+from practicum.semester.revision import read_revision
 
 
-def build_ova(semester: Semester, console: Console) -> Path:
-    """Builds what is missing and returns the appliance's path; raises PracticumError, Busy or Stopped."""
-    images.ensure_docker()
-    ensure_all(appliance.recipe(semester), semester, console)
-    return appliance.target(semester)
+def build_ova(semester: Semester, console: Console, again: str = "") -> Path:
+    """Build what is missing and return the appliance's path; raises PracticumError, Busy or Stopped.
+
+    `again`: a stage that runs even if it is cached, with all that reads it.
+    """
+    ensure_docker()
+    ensure_all(products.list_ova(semester), semester, console, again)
+    return products.ova_path(semester)
 
 
-def build_images(semester: Semester, kinds: Sequence[Kind], console: Console) -> list[str]:
-    """Builds what is missing and returns the names of the container images; raises as `build_ova` does."""
-    images.ensure_docker()
-    ensure_all(merge(container.recipe(semester, kind) for kind in kinds), semester, console)
-    return [container.require_docker_image(semester, kind) for kind in kinds]
+def build_images(semester: Semester, variants: Sequence[Variant], console: Console, again: str = "") -> list[str]:
+    """Build what is missing and return the names of the container images; raises as `build_ova` does."""
+    ensure_docker()
+    wanted = products.merge(products.list_image(semester, variant) for variant in variants)
+    ensure_all(wanted, semester, console, again)
+    return [require_image(semester, variant) for variant in variants]
 
 
-def build_archives(semester: Semester, kinds: Sequence[Kind], console: Console) -> list[Path]:
-    """Builds what is missing and returns the paths of the OCI archives; raises as `build_ova` does."""
-    images.ensure_docker()
-    ensure_all(merge(archive.recipe(semester, kind) for kind in kinds), semester, console)
-    return [archive.target(semester, kind) for kind in kinds]
+def build_archives(semester: Semester, variants: Sequence[Variant], console: Console, again: str = "") -> list[Path]:
+    """Build what is missing and return the paths of the OCI archives; raises as `build_ova` does."""
+    ensure_docker()
+    wanted = products.merge(products.list_archive(semester, variant) for variant in variants)
+    ensure_all(wanted, semester, console, again)
+    return [products.archive_path(semester, variant) for variant in variants]
 
 
-def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console) -> None:
-    """Runs the stages that are not cached, then frees what no semester uses any more."""
-    stages.require_all(wanted)
+def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, again: str = "") -> None:
+    """Run the stages that are not cached, then free what no semester uses any more."""
+    forced = find_readers(wanted, again) if again else set()
+    stages.require_all(wanted, forced)
     console.expect([stage.name for stage in wanted])
     for stage in wanted:
-        stages.ensure(stage, semester.course.semester, console)
+        stages.ensure(stage, semester.course.semester, console, again=stage.name in forced)
     stages.prune()
 
 
-def merge(recipes: Iterable[Sequence[Stage]]) -> list[Stage]:
-    """Returns the stages of all recipes, those they share once, in an order in which they can run."""
-    return list({stage.key: stage for recipe in recipes for stage in recipe}.values())
-
-
-def list_stages(semester: Semester) -> list[Stage]:
-    """Returns every stage of every product of the semester."""
-    return merge([appliance.recipe(semester), *(container.recipe(semester, kind) for kind in container.KINDS)])
+def find_readers(wanted: Sequence[Stage], name: str) -> set[str]:
+    """Return `name` and every stage that reads it, directly or not; raises PracticumError for an unknown name."""
+    if name not in {stage.name for stage in wanted}:
+        known = ", ".join(stage.name for stage in wanted)
+        raise PracticumError(f"--again={name}: no such stage of this product; known: {known}")
+    found = {name}
+    for stage in wanted:  # in the order they run, so a reader comes after what it reads
+        if found & stage.inputs.keys():
+            found.add(stage.name)
+    return found
 
 
 def explain(semester: Semester) -> list[tuple[str, str]]:
-    """Returns, for each stage, why it would run again, or "cached"."""
-    images.ensure_docker()
-    return [(stage.name, stages.explain(stage, semester.course.semester)) for stage in list_stages(semester)]
+    """Return, for each stage, why it would run again, or "cached"."""
+    ensure_docker()
+    return [(stage.name, stages.explain(stage, semester.course.semester)) for stage in products.list_all(semester)]
+
+
+def render_reads(semester: Semester) -> str:
+    """Return as a Markdown table what the stages of each class make and read; docs/build.md holds it."""
+    classes: dict[type[Stage], list[Stage]] = {}
+    listed = products.list_all(semester)
+    for stage in listed:
+        classes.setdefault(type(stage), []).append(stage)
+    names = {stage.name for stage in listed}
+    rows = ["| stage | makes | reads | runs, of `practicum/` |", "| --- | --- | --- | --- |"]
+    for kind, members in classes.items():
+        labels = list(dict.fromkeys(label for stage in members for label in stage.inputs))
+        code = [label.removeprefix("practicum/") for label in labels if label.startswith("practicum/")]
+        read = [label if label in names else f"`{label}`" for label in labels if not label.startswith("practicum/")]
+        title = ", ".join(f"`{stage.name}`" for stage in members)
+        makes = (kind.__doc__ or "").splitlines()[0].rstrip(".")
+        rows.append(f"| {title} | {makes} | {', '.join(read)} | {', '.join(f'`{name}`' for name in code)} |")
+    return "\n".join(rows) + "\n"
+
+
+def require_image(semester: Semester, variant: Variant) -> str:
+    """Return the name of the image that follows the semester; raises PracticumError when no such image is there."""
+    name = settings.name_image(semester, variant, read_revision(semester.root)).moving
+    if not image_exists(name):
+        raise PracticumError(f"{name}: no such image; run: make docker")
+    return name

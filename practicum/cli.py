@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from practicum import cache, run
-from practicum.description import Semester, load
-from practicum.errors import PracticumError
+from practicum.engine import cache, run
+from practicum.engine.errors import PracticumError
+from practicum.semester.description import Semester, load
 
 if TYPE_CHECKING:
-    from practicum.progress import Console
+    from practicum.engine.progress import Console
 
 app = typer.Typer(
     add_completion=False,
@@ -27,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Builds the practical environment of a course. Run `make help` for the commands around it.",
 )
+
+Again = Annotated[str, typer.Option(metavar="STAGE", help="Run this stage, and what reads it, though it is cached.")]
 
 SemesterId = Annotated[
     str, typer.Argument(metavar="[SEMESTER]", help="A folder of semesters/; the newest if left out.")
@@ -37,64 +39,77 @@ Product = Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="Only this 
 
 
 @app.command()
-def ova(semester: SemesterId = "") -> None:
+def ova(semester: SemesterId = "", again: Again = "") -> None:
     """Build the VirtualBox appliance and print its path."""
     described = find_semester(semester)
     with building(described) as console:
         from practicum import build
 
-        path = build.build_ova(described, console)
+        path = build.build_ova(described, console, again)
     print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
 
 
 @app.command()
-def docker(semester: SemesterId = "", product: Product = None) -> None:
+def docker(semester: SemesterId = "", product: Product = None, again: Again = "") -> None:
     """Build the container images and print their names."""
     described = find_semester(semester)
     with building(described) as console:
-        from practicum import build, container
+        from practicum import build
+        from practicum.semester.products import VARIANTS
 
-        names = build.build_images(described, (product,) if product else container.KINDS, console)
+        names = build.build_images(described, (product,) if product else VARIANTS, console, again)
     print(*names, sep="\n")
 
 
 @app.command()
-def archive(semester: SemesterId = "", product: Product = None) -> None:
+def archive(semester: SemesterId = "", product: Product = None, again: Again = "") -> None:
     """Write the container images as OCI archives with zstd layers into dist/, with their checksums."""
     described = find_semester(semester)
     with building(described) as console:
-        from practicum import build, container
+        from practicum import build
+        from practicum.semester.products import VARIANTS
 
-        paths = build.build_archives(described, (product,) if product else container.KINDS, console)
+        paths = build.build_archives(described, (product,) if product else VARIANTS, console, again)
     for path in paths:
         print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
 
 
 @app.command()
-def explain(semester: SemesterId = "") -> None:
+def explain(
+    semester: SemesterId = "",
+    reads: Annotated[bool, typer.Option("--reads", help="Print what each stage reads, as a table.")] = False,
+) -> None:
     """Say of each stage why it would run again, or that it is cached."""
     from practicum import build
 
-    for name, reason in build.explain(find_semester(semester)):
-        print(f"{name:<12} {reason}")
+    described = find_semester(semester)
+    if reads:
+        print(build.render_reads(described), end="")
+        return
+    told = build.explain(described)
+    width = max(len(name) for name, _ in told)
+    for name, reason in told:
+        print(f"{name:<{width}} {reason}")
 
 
 @app.command()
 def lock(semester: SemesterId = "") -> None:
     """Resolve the Python sets with hashes, and record the versions of the Debian packages as they are today."""
-    from practicum import base, layers
-    from practicum import lock as locks
-    from practicum.progress import Console
+    from practicum.engine.progress import Console
+    from practicum.lock import lock_python, resolve_packages
+    from practicum.semester.products import TRIM_DEBIAN, VARIANTS
+    from practicum.wheels.debian_lock import record_debian
 
     described = find_semester(semester)
-    for path in (locks.lock_python(described, kind="cpu"), locks.lock_python(described, kind="cuda")):
-        print(path)
+    for variant in VARIANTS:
+        print(lock_python(described, variant=variant))
     with Console() as console, cache.work_folder("lock") as work, console.stage("debian"):
         packages = [*described.debian.packages, *described.debian.appliance_packages]
-        versions = base.resolve_packages(
-            described.debian.suite, layers.trim_list(described.root), packages, work, console
-        )
-    print(locks.record_debian(described, versions))
+        trim = described.root / TRIM_DEBIAN
+        versions = resolve_packages(described.debian.suite, trim, packages, work, console)
+    path = described.folder / "debian.lock"
+    record_debian(path, versions)
+    print(path)
 
 
 @app.command()
@@ -103,7 +118,7 @@ def verify_ova(
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Apply the rules of VirtualBox's importer to an appliance; exit code 1 if it breaks one."""
-    from practicum.verify import check as verify
+    from practicum.ova.conformance import check as verify
 
     report = verify(file)
     print(report.to_json() if json else report.render())
@@ -137,7 +152,7 @@ def content(
     semester: SemesterId = "",
 ) -> None:
     """Write the course's content as students get it, without a build."""
-    from practicum.content import publish
+    from practicum.course.content import publish
 
     described = find_semester(semester)
     wanted = described.content
@@ -148,7 +163,7 @@ def content(
 @app.command()
 def prune() -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
-    from practicum import stages
+    from practicum.engine import stages
 
     pruned = stages.prune()
     for line in (*pruned.removed, *(f"left {line}" for line in pruned.left)):
@@ -175,7 +190,7 @@ def building(described: Semester) -> Iterator["Console"]:
     """
     scope = described.course.semester
     with cache.lock(f"build-{scope}", f"build of {scope}"):
-        from practicum.progress import Console
+        from practicum.engine.progress import Console
 
         with Console() as console:
             yield console

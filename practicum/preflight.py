@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from practicum import build, cache, images, run
-from practicum.description import Semester
-from practicum.errors import PracticumError
+from practicum.engine import cache, run
+from practicum.engine.errors import PracticumError
+from practicum.images.docker import ensure_docker
+from practicum.semester.description import Semester
+from practicum.semester.products import list_all
 
 MEMORY = 3 * 10**9
 """Bytes of memory and swap; packing the Python set and compressing the disk on two cores stay well below."""
@@ -25,7 +27,7 @@ class Finding:
 
 def inspect(semester: Semester) -> list[Finding]:
     """Returns what was found of every requirement; takes under two seconds and changes nothing."""
-    every = build.list_stages(semester)
+    every = list_all(semester)
     tools = tuple(dict.fromkeys(tool for stage in every for tool in stage.tools))
     needed = sum(stage.space for stage in every)
     return [
@@ -33,7 +35,7 @@ def inspect(semester: Semester) -> list[Finding]:
         _judge("tools", lambda: run.require(*tools), f"{len(tools)} found"),
         _judge("disk", lambda: cache.require_space(cache.root(), needed, "a build from nothing"), _describe_free()),
         _judge("memory", _require_memory, cache.format_bytes(_read_memory())),
-        _judge("docker", images.ensure_docker, "reachable"),
+        _judge("docker", ensure_docker, "reachable"),
     ]
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import uv
 
-from practicum import course, wheelhouse
-from practicum.cache import root as cache_root
-from practicum.description import Semester
-from practicum.lock import find_lock
-from practicum.run import run
+from practicum.course.commands import build_wheel
+from practicum.engine.cache import root as cache_root
+from practicum.engine.run import run
+from practicum.semester.description import Semester
+from practicum.semester.locks import find_lock
+from practicum.wheels import wheelhouse
 
 
 def create_argv(python: str, folder: Path) -> list[str]:
@@ -39,7 +40,7 @@ def make_venv(semester: Semester, folder: Path) -> None:
     run(create_argv(semester.debian.python_version, folder), step="venv", contain=False)
     run(install_argv(house, folder), step="venv", contain=False)
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = course.build_tools_wheel(semester.content_root / "tools", Path(scratch), Path(scratch) / "tools.log")
+        wheel = build_wheel(semester.content_root / "tools", Path(scratch), Path(scratch) / "tools.log")
         run(commands_argv(wheel, folder), step="venv", contain=False)
     packages = next(folder.glob("lib/python3*/site-packages"))
     (packages / "course.pth").write_text(f"{semester.content_root / 'prologue'}\n")

@@ -27,11 +27,12 @@ import bench_start
 from bench_base import LOGS, ROOT, Bench, Part
 from figures import Measurement, describe_host, read_measurements, render, write_measurements
 
-from practicum import cli, run
-from practicum.description import Semester
-from practicum.errors import PracticumError
-from practicum.progress import Console
-from practicum.publish import write_text
+from practicum import cli
+from practicum.engine import run
+from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
+from practicum.engine.publish import write_text
+from practicum.semester.description import Semester
 
 PARTS: dict[str, Part] = {**bench_appliance.PARTS, **bench_images.PARTS, **bench_start.PARTS}
 """In the order in which they run and stand on the page."""

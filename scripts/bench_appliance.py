@@ -18,8 +18,10 @@ from bench_base import (
 from figures import Figure
 from sandbox import spared
 
-from practicum import appliance, cache, disk
-from practicum.errors import PracticumError
+from practicum.engine import cache
+from practicum.engine.errors import PracticumError
+from practicum.ova import disk
+from practicum.semester import products
 from smoke_tests.qemu import Machine, extract_disk
 from smoke_tests.virtualbox import Unavailable, open_vbox, prepare_root
 
@@ -34,7 +36,7 @@ CHANGED_BY_CONTENT = ("course-appliance", "disk", "ova")
 
 
 def find_ova(bench: Bench) -> Path:
-    path = appliance.target(bench.semester)
+    path = products.ova_path(bench.semester)
     if not path.is_file():
         raise PracticumError(f"{path.relative_to(ROOT)}: not there; run: make ova")
     return path
@@ -65,13 +67,13 @@ def measure_imported(bench: Bench) -> tuple[int, str]:
 
 
 def measure_warm(bench: Bench) -> list[Figure]:
-    seconds = time_nothing_changed(bench, "ova", appliance.recipe(bench.semester))
+    seconds = time_nothing_changed(bench, "ova", products.list_ova(bench.semester))
     return [Figure("`make ova`, nothing changed", seconds, "s", LIMITS["warm"])]
 
 
 def measure_content(bench: Bench) -> list[Figure]:
     with spared(bench.semester, bench.work) as (copy, home):
-        changed, seconds = time_content_change(bench, copy, home, "ova", appliance.recipe, CHANGED_BY_CONTENT)
+        changed, seconds = time_content_change(bench, copy, home, "ova", products.list_ova, CHANGED_BY_CONTENT)
     return [
         Figure(f"`make ova` after a change of {changed}", seconds, "s", LIMITS["content"]),
         *list_stage_times(home, CHANGED_BY_CONTENT),
@@ -82,7 +84,7 @@ def measure_cold(bench: Bench) -> list[Figure]:
     with spared(bench.semester, bench.work) as (copy, home):
         wheels = fetch_wheels(bench, copy, "cpu", home)
         building = build_copy(bench, copy, home, "ova", name="cold-ova")
-        names = [stage.name for stage in appliance.recipe(copy)]
+        names = [stage.name for stage in products.list_ova(copy)]
     return [
         Figure("`make ova` from an empty cache", wheels.value + building, "s"),
         wheels,

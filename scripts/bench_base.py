@@ -14,13 +14,14 @@ import httpx
 from figures import Figure
 from sandbox import change_content, lend_output
 
-from practicum import lock, run, stages, wheelhouse
-from practicum.cache import format_bytes
-from practicum.description import Semester
-from practicum.errors import PracticumError
-from practicum.lock import Kind
-from practicum.progress import Console
-from practicum.stages import Stage
+from practicum.engine import run, stages
+from practicum.engine.cache import format_bytes
+from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
+from practicum.engine.stage import Stage
+from practicum.semester.description import Semester
+from practicum.semester.locks import Variant, find_lock
+from practicum.wheels import wheelhouse
 
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / "build/logs"
@@ -88,11 +89,11 @@ def build_copy(bench: Bench, copy: Semester, home: Path, *arguments: str, name: 
     return bench.practicum(*arguments, scope, name=name, cwd=copy.root, env={"XDG_CACHE_HOME": str(home)})
 
 
-def fetch_wheels(bench: Bench, copy: Semester, kind: Kind, home: Path) -> Figure:
+def fetch_wheels(bench: Bench, copy: Semester, kind: Variant, home: Path) -> Figure:
     """Finds, downloads and checks what the cache at `home` lacks of the wheels of `kind`."""
     before, started = size_of_wheels(home), time.monotonic()
     with bench.console.paused():
-        wheelhouse.prepare(lock.find_lock(copy, kind), home / "practicum", progress=True)
+        wheelhouse.prepare(find_lock(copy, kind), home / "practicum", progress=True)
     seconds, fetched = time.monotonic() - started, format_bytes(size_of_wheels(home) - before)
     return Figure(f"of which finding, downloading and checking {fetched} of wheels", seconds, "s")
 

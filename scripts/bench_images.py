@@ -19,11 +19,14 @@ from bench_plain import Plain, build_plain
 from figures import Figure
 from sandbox import spared
 
-from practicum import archive, build, container, images, run, stages
-from practicum.description import Semester
-from practicum.errors import PracticumError
-from practicum.lock import Kind
-from practicum.stages import Stage
+from practicum import build
+from practicum.engine import run, stages
+from practicum.engine.errors import PracticumError
+from practicum.engine.stage import Stage
+from practicum.images import docker
+from practicum.semester import products
+from practicum.semester.description import Semester
+from practicum.semester.locks import Variant
 from smoke_tests.container.docker import inspect, started
 
 UNPACKED = {"cpu": 2.0e9, "cuda": 6.7e9}
@@ -49,35 +52,35 @@ done
 
 def list_recipe(semester: Semester) -> list[Stage]:
     """Returns the stages of both images."""
-    return build.merge(container.recipe(semester, kind) for kind in container.KINDS)
+    return products.merge(products.list_image(semester, kind) for kind in products.VARIANTS)
 
 
 def measure_images(bench: Bench) -> list[Figure]:
     require_finished(list_recipe(bench.semester), "docker")
-    if any(stages.find_fault(archive.recipe(bench.semester, kind)[-1]) for kind in container.KINDS):
+    if any(stages.find_fault(products.list_archive(bench.semester, kind)[-1]) for kind in products.VARIANTS):
         bench.practicum("archive", bench.semester.course.semester, name="archive")
     figures = []
-    for kind in container.KINDS:
-        image = container.require_docker_image(bench.semester, kind)
+    for kind in products.VARIANTS:
+        image = build.require_image(bench.semester, kind)
         figures += [*measure_image(bench, kind, image), *time_stop(kind, image), *time_start_path(bench, kind, image)]
     return figures
 
 
-def measure_image(bench: Bench, kind: Kind, image: str) -> list[Figure]:
+def measure_image(bench: Bench, kind: Variant, image: str) -> list[Figure]:
     known = inspect(image)
     return [
         Figure(f"`{kind}` image, unpacked", known["Size"], "bytes", UNPACKED[kind]),
         Figure(f"`{kind}` image, layers", len(known["RootFS"]["Layers"]), "count", LAYERS),
         Figure(
             f"`{kind}` image, packed: OCI archive with zstd layers",
-            archive.target(bench.semester, kind).stat().st_size,
+            products.archive_path(bench.semester, kind).stat().st_size,
             "bytes",
             PACKED[kind],
         ),
     ]
 
 
-def time_stop(kind: Kind, image: str) -> list[Figure]:
+def time_stop(kind: Variant, image: str) -> list[Figure]:
     """`docker stop` of an idle server, the median of three."""
     times = []
     for _ in range(3):
@@ -90,9 +93,9 @@ def time_stop(kind: Kind, image: str) -> list[Figure]:
     return [Figure(f"`{kind}` image, `docker stop` of an idle server", statistics.median(times), "s", STOP)]
 
 
-def time_start_path(bench: Bench, kind: Kind, image: str) -> list[Figure]:
+def time_start_path(bench: Bench, kind: Variant, image: str) -> list[Figure]:
     """What happens in front of the server, in an empty home and in one that has the course: medians of five."""
-    with images.running(image, bench.work) as idle:
+    with docker.running(image, bench.work) as idle:
         sync = time_twice(idle, "bash", "-c", 'course-sync --home "$HOME"')
         start = time_twice(idle, "start.sh", "/bin/true")
         plain = time_twice(idle, "/bin/true")
@@ -122,7 +125,7 @@ def measure_warm(bench: Bench) -> list[Figure]:
 def measure_content(bench: Bench) -> list[Figure]:
     with spared(bench.semester, bench.work) as (copy, home):
         changed, seconds = time_content_change(bench, copy, home, "docker", list_recipe, CHANGED_BY_CONTENT)
-        layers = {kind: measure_last_layer(copy, kind) for kind in container.KINDS}
+        layers = {kind: measure_last_layer(copy, kind) for kind in products.VARIANTS}
     return [
         Figure(f"`make docker` after a change of {changed}", seconds, "s", CONTENT),
         *list_stage_times(home, CHANGED_BY_CONTENT),
@@ -130,20 +133,20 @@ def measure_content(bench: Bench) -> list[Figure]:
     ]
 
 
-def measure_last_layer(semester: Semester, kind: Kind) -> int:
+def measure_last_layer(semester: Semester, kind: Variant) -> int:
     """Returns the unpacked bytes of the layer with the course."""
-    *_, before, course, _ = container.recipe(semester, kind)
-    return int(inspect(course.tag)["Size"] - inspect(before.tag)["Size"])
+    *_, before, course, _ = products.list_image(semester, kind)
+    return int(inspect(course.image)["Size"] - inspect(before.image)["Size"])
 
 
 def measure_cold(bench: Bench) -> list[Figure]:
     """One image after the other from nothing, each followed by what a person would write by hand for it."""
     with spared(bench.semester, bench.work) as (copy, home):
         figures, total, by_hand = [], 0.0, 0.0
-        for kind in container.KINDS:
+        for kind in products.VARIANTS:
             whole, *parts = time_image(bench, copy, kind, home)
-            recipe, size = container.recipe(copy, kind), inspect(container.require_docker_image(copy, kind))["Size"]
-            plain = build_plain(bench, copy, kind, recipe[0].tag, home)
+            recipe, size = products.list_image(copy, kind), inspect(build.require_image(copy, kind))["Size"]
+            plain = build_plain(bench, copy, kind, recipe[0].image, home)
             figures += [whole, *parts, *compare(kind, plain, size, sum_stages(home, recipe[1:]))]
             total, by_hand = total + whole.value, by_hand + plain.seconds
         ours = sum_stages(home, [stage for stage in list_recipe(copy) if stage.name != "base"])
@@ -154,19 +157,19 @@ def measure_cold(bench: Bench) -> list[Figure]:
     ]
 
 
-def time_image(bench: Bench, copy: Semester, kind: Kind, home: Path) -> list[Figure]:
+def time_image(bench: Bench, copy: Semester, kind: Variant, home: Path) -> list[Figure]:
     """Returns the seconds of the whole build, downloads included, then those of its parts."""
     before = read_stage_times(home)
     wheels = fetch_wheels(bench, copy, kind, home)
     building = build_copy(bench, copy, home, "docker", f"--product={kind}", name=f"cold-{kind}")
-    new = [stage.name for stage in container.recipe(copy, kind) if stage.name not in before]
+    new = [stage.name for stage in products.list_image(copy, kind) if stage.name not in before]
     what = f"of which the `{kind}` image" + (
         ", with the layers and wheels that it shares already there" if before else ""
     )
     return [Figure(what, wheels.value + building, "s"), wheels, *list_stage_times(home, new)]
 
 
-def compare(kind: Kind, plain: Plain, size: int, seconds: float) -> list[Figure]:
+def compare(kind: Variant, plain: Plain, size: int, seconds: float) -> list[Figure]:
     """Both from the same base image and the same wheels."""
     what = f"plain Dockerfile on the same base image for the packages of the `{kind}` image"
     return [

@@ -12,9 +12,10 @@ from typing import Any
 
 from bench_base import ROOT, Bench
 
-from practicum import lock, run, wheelhouse
-from practicum.description import Semester
-from practicum.lock import Kind
+from practicum.engine import run
+from practicum.semester.description import Semester
+from practicum.semester.locks import Variant, find_lock
+from practicum.wheels import wheelhouse
 from smoke_tests.container.docker import inspect
 from smoke_tests.waiting import wait_until
 
@@ -41,9 +42,9 @@ class QuietHandler(SimpleHTTPRequestHandler):
             super().copyfile(source, outputfile)
 
 
-def build_plain(bench: Bench, semester: Semester, kind: Kind, base: str, home: Path) -> Plain:
+def build_plain(bench: Bench, semester: Semester, kind: Variant, base: str, home: Path) -> Plain:
     """Builds it from the image `base` and the wheels in the cache at `home`; leaves no image."""
-    house = wheelhouse.prepare(lock.find_lock(semester, kind), home / "practicum", progress=False)
+    house = wheelhouse.prepare(find_lock(semester, kind), home / "practicum", progress=False)
     context, tag = bench.work / f"plain-{kind}", f"practicum-plain:{kind}"
     context.mkdir()
     shutil.copy(DOCKERFILE, context / "Dockerfile")

@@ -9,7 +9,10 @@ from subprocess import PIPE, Popen
 from bench_base import LOGS, Bench, Part, require_finished, wait_for_server
 from figures import Figure
 
-from practicum import cache, container, images, run
+from practicum import build
+from practicum.engine import cache, run
+from practicum.images.tree import export_tree
+from practicum.semester import products, settings
 from smoke_tests.container.docker import LABEL, docker, inspect
 from smoke_tests.qemu import pick_ports
 
@@ -31,9 +34,9 @@ exec chroot --userspec={UID}:{GID} --groups={GID} "$@"
 
 def measure_start(bench: Bench) -> list[Figure]:
     """Both in turn, each once before it counts."""
-    require_finished(container.recipe(bench.semester, "cpu"), "docker")
-    image, tree = container.require_docker_image(bench.semester, "cpu"), bench.work / "tree"
-    images.export_tree(image, tree, bench.work)
+    require_finished(products.list_image(bench.semester, "cpu"), "docker")
+    image, tree = build.require_image(bench.semester, "cpu"), bench.work / "tree"
+    export_tree(image, tree, bench.work)
     inside, outside = [], []
     for turn in range(1 + ROUNDS):
         outside.append(time_outside(image, tree))
@@ -53,7 +56,7 @@ PARTS: dict[str, Part] = {"images-start": measure_start}
 def time_container(image: str) -> float:
     (port,) = pick_ports(1)
     name, log = f"practicum-bench-{os.getpid()}", LOGS / "bench-container.log"
-    publish = f"--publish=127.0.0.1:{port}:{container.PORT}"
+    publish = f"--publish=127.0.0.1:{port}:{settings.JUPYTER_PORT}"
     started = time.monotonic()
     try:
         docker("run", "--detach", f"--name={name}", "--label", LABEL, publish, image)
@@ -67,7 +70,7 @@ def time_container(image: str) -> float:
 def time_outside(image: str, tree: Path) -> float:
     """The image's files at `tree`, its user and its variables, in a home as new as a container's."""
     (port,) = pick_ports(1)
-    home, log = tree / f"home/{container.CONTAINER_USER}", LOGS / "bench-outside.log"
+    home, log = tree / f"home/{settings.CONTAINER_USER}", LOGS / "bench-outside.log"
     cache.remove_tree(home)
     home.mkdir(mode=0o775)
     os.chown(home, UID, 0)

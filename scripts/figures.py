@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from practicum.cache import format_bytes
-from practicum.publish import write_text
+from practicum.engine.cache import format_bytes
+from practicum.engine.publish import write_text
 
 HEAD = """# Figures
 

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from practicum import build, cache, container, content, images, run, stages
-from practicum.description import Semester, load
-from practicum.errors import PracticumError
-from practicum.revision import read_revision
-from practicum.stages import Stage
+from practicum.course import content
+from practicum.engine import cache, run
+from practicum.engine.errors import PracticumError
+from practicum.engine.stage import Stage
+from practicum.images import docker
+from practicum.semester import products, settings
+from practicum.semester.description import Semester, load
+from practicum.semester.revision import read_revision
 
 REMOVAL_TIMEOUT = 300.0
 """Seconds: an image of CUDA has gigabytes of small files."""
@@ -60,10 +63,10 @@ def change_content(semester: Semester) -> str:
 def find_images(semester: Semester) -> dict[str, str]:
     """Returns the id ("" for none) of each image that a build of `semester` names, children before parents."""
     revision = read_revision(semester.root)
-    names = [container.name_image(semester, kind, revision) for kind in container.KINDS]
-    products = [name for both in names for name in (both.moving, both.fixed) if name]
-    tags = [stage.tag for stage in reversed(build.list_stages(semester)) if stage.keeps_image]
-    return {tag: images.find_id(tag) for tag in (*products, *tags)}
+    names = [settings.name_image(semester, kind, revision) for kind in products.VARIANTS]
+    given = [name for both in names for name in (both.moving, both.fixed) if name]
+    made = [stage.image for stage in reversed(products.list_all(semester)) if stage.image]
+    return {tag: docker.find_id(tag) for tag in (*given, *made)}
 
 
 @contextmanager
@@ -94,7 +97,7 @@ def restore_images(before: dict[str, str], after: dict[str, str]) -> None:
 
 def lend_output(stage: Stage, home: Path) -> None:
     """Puts the finished output of `stage` from this user's cache into the one at `home`."""
-    folder = stages.folder_of(stage)
+    folder = stage.folder
     shutil.copytree(folder, home / folder.relative_to(cache.root().parent), copy_function=link_or_copy)
 
 

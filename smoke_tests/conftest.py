@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from practicum.description import Semester
+    from practicum.semester.description import Semester
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -40,7 +40,7 @@ def build() -> Path:
 @pytest.fixture(scope="session")
 def semester(request: pytest.FixtureRequest) -> Semester:
     """Description of the semester whose products are tested."""
-    from practicum import description
+    from practicum.semester import description
 
     semesters = [folder.parent.name for folder in REPOSITORY.glob("semesters/*/semester.toml")]
     # "2027-autumn" comes after "2027-spring": order by year, then by season.
@@ -51,7 +51,7 @@ def semester(request: pytest.FixtureRequest) -> Semester:
 @pytest.fixture(scope="session")
 def course_copy(semester: Semester, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The course's folder as students get it, with the solutions that they do not get; readable for everyone."""
-    from practicum import content
+    from practicum.course import content
 
     folder = tmp_path_factory.mktemp("course")
     for parent in (folder, folder.parent, folder.parent.parent):

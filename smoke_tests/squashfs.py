@@ -13,7 +13,7 @@ from smoke_tests.ext4 import Entry
 PARTITION = "python"
 # A line of `unsquashfs -lln`: rights, owner/group, size, date, time, path (and the target of a link).
 LINE = re.compile(r"^([-dlbcps])([-rwxsStT]{9}) +(\d+)/(\d+) +(\d+) [-\d]+ [:\d]+ squashfs-root(/.*?)(?: -> .*)?$")
-KINDS = {"-": 0o100000, "d": 0o040000, "l": 0o120000}
+VARIANTS = {"-": 0o100000, "d": 0o040000, "l": 0o120000}
 
 
 def list_environment(disk: Path, place: str) -> dict[str, Entry]:
@@ -46,4 +46,4 @@ def read_entry(match: re.Match[str]) -> Entry:
     kind, rights, uid, gid, size = match.group(1, 2, 3, 4, 5)
     bits = sum(1 << (8 - place) for place, letter in enumerate(rights) if letter not in "-ST")
     special = sum(bit for place, bit in ((2, 0o4000), (5, 0o2000), (8, 0o1000)) if rights[place] in "sStT")
-    return Entry(inode=-1, mode=KINDS.get(kind, 0) | bits | special, uid=int(uid), gid=int(gid), size=int(size))
+    return Entry(inode=-1, mode=VARIANTS.get(kind, 0) | bits | special, uid=int(uid), gid=int(gid), size=int(size))

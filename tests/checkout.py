@@ -5,8 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from practicum import build
-from practicum.description import Semester, load
+from practicum.semester import products
+from practicum.semester.description import Semester, load
 
 ROOT = Path(__file__).parent.parent
 SEMESTER = "2027-spring"
@@ -27,7 +27,7 @@ class Checkout:
         return load(self.folder)
 
     def keys(self) -> dict[str, str]:
-        return {stage.name: stage.key for stage in build.list_stages(self.load())}
+        return {stage.name: stage.key for stage in products.list_all(self.load())}
 
     def replace(self, before: str, after: str, file: str = f"semesters/{SEMESTER}/semester.toml") -> None:
         path = self.root / file

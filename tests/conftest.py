@@ -30,9 +30,9 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture
 def checkout(unchanged: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     """A copy of this checkout with an empty cache, whose modules count as the builder's own."""
-    from practicum import layers
+    from practicum.engine import source
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     copied = unchanged.copy(tmp_path / "checkout")
-    monkeypatch.setattr(layers, "HERE", copied.root / "practicum")
+    monkeypatch.setattr(source, "ROOT", copied.root / "practicum")
     return copied

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from docker_clients import declared_client
 
-from practicum import run
+from practicum.engine import run
 
 NAMES = ("docker", "mke2fs", "mmdebstrap", "packer", "tar")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from survivors import HANG
 
-from practicum.resolver import Wheel
+from practicum.wheels.resolver import Wheel
 
 
 def make_wheel(

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from practicum import ova, ovf
-from practicum.vmdk import describe_disk, write_stream_optimized
-from practicum.vmdk_format import (
+from practicum.ova import ovf
+from practicum.ova import pack as ova
+from practicum.ova.vmdk import describe_disk, write_stream_optimized
+from practicum.ova.vmdk_format import (
     DIRECTORY_AT_END,
     GRAIN,
     GRAIN_MARKER,

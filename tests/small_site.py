@@ -22,9 +22,11 @@ from cpu_time import run_counted
 from held_programs import HeldPrograms
 from survivors import HANG, MARK, listeners_of, marked_processes, mounts_under, wait_until
 
-from practicum import build, cache, cli, layers, run, stages
-from practicum.description import Semester, load
-from practicum.stages import Stage
+from practicum import cli
+from practicum.engine import cache, run, stages
+from practicum.engine.stage import Stage
+from practicum.semester import products
+from practicum.semester.description import Semester, load
 
 ROOT = Path(__file__).parent.parent
 SEMESTER = "2026-autumn"
@@ -164,7 +166,7 @@ class Site:
         if self.broken:
             pytest.skip(f"{self.broken} failed, and this goes on from there")
         self.count += 1
-        self.tags |= {stage.tag for stage in build.list_stages(self.load())}
+        self.tags |= {stage.image for stage in products.list_all(self.load()) if stage.image}
         mark, told = uuid.uuid4().hex, self.folder / f"build-{self.count}.txt"
         with told.open("wb") as stream:
             process = subprocess.Popen(
@@ -228,16 +230,16 @@ class Site:
 
         They are what the builds would make themselves: their keys differ for a comment and a list of versions.
         """
-        ours, theirs = layers.chain(self.load(), "cpu")[:2], layers.chain(newest_semester(), "cpu")[:2]
+        ours, theirs = (products.list_environment(semester, "cpu")[:2] for semester in (self.load(), newest_semester()))
         for mine, other in zip(ours, theirs, strict=True):
             if describe_inputs(mine) != describe_inputs(other) or stages.find_fault(other):
                 return
             folder = self.folder / "cache/practicum/stages" / mine.name / mine.key
-            shutil.copytree(stages.folder_of(other), folder)
+            shutil.copytree(other.folder, folder)
             manifest = json.loads((folder / stages.MANIFEST).read_text())
-            (folder / stages.MANIFEST).write_text(json.dumps({**manifest, "image": mine.tag, "key": mine.key}))
-            self.tags.add(mine.tag)
-            docker("tag", other.tag, mine.tag)
+            (folder / stages.MANIFEST).write_text(json.dumps({**manifest, "image": mine.image, "key": mine.key}))
+            self.tags.add(mine.image)
+            docker("tag", other.image, mine.image)
 
     def remove(self) -> None:
         """Removes the folder and the images that its builds made."""
@@ -253,8 +255,12 @@ def newest_semester() -> Semester:
 
 def describe_inputs(stage: Stage) -> dict[str, str]:
     """Returns the inputs of one of the lowest layers that change what is in it."""
-    told_apart = ("base", "debian.lock", "ansible/trim/debian.dpkg.cfg")
-    return {label: value for label, value in stage.inputs.items() if label not in told_apart}
+    told_apart = ("base", "recorded", "ansible/trim/debian.dpkg.cfg")
+    return {
+        label: value
+        for label, value in stage.inputs.items()
+        if label not in told_apart and not label.endswith("/debian.lock")
+    }
 
 
 def docker(*arguments: str, check: bool = True) -> str:

@@ -7,14 +7,18 @@ import pytest
 from checkout import SEMESTER, Checkout
 from small_ova import write_raw
 
-from practicum import appliance, disk, ova, ovf, verify
-from practicum.progress import Console
-from practicum.vmdk import write_stream_optimized
+from practicum.engine.progress import Console
+from practicum.ova import conformance as verify
+from practicum.ova import disk, ovf
+from practicum.ova import pack as ova
+from practicum.ova.vmdk import write_stream_optimized
+from practicum.recipes.appliance import report_drift
+from practicum.semester import products, settings
 
 
 def test_roles_know_the_semester(checkout: Checkout) -> None:
     semester = checkout.load()
-    variables = appliance.role_variables(semester)
+    variables = settings.describe_roles(semester)
     course = variables["course"]
     assert (course["code"], course["slug"], course["name"]) == ("EE-559", "ee559", f"ee559-{SEMESTER}")
     assert (course["user"], course["access"], course["product"]) == ("student", "code", "appliance")
@@ -25,11 +29,11 @@ def test_roles_know_the_semester(checkout: Checkout) -> None:
 def test_drift_from_debian_lock_is_told(checkout: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     installed = tmp_path / "debian.txt"
     installed.write_text("bash=5.3\nzip=3.0\n")
-    appliance.report_drift(checkout.load(), installed, Console(plain=True))
+    report_drift(checkout.folder / "debian.lock", installed, Console(plain=True))
     told = capsys.readouterr().err
     assert "differs from debian.lock: bash: 5.2 became 5.3\n" in told and "zip: 3.0 is new" in told
     (checkout.folder / "debian.lock").unlink()
-    appliance.report_drift(checkout.load(), installed, Console(plain=True))
+    report_drift(checkout.folder / "debian.lock", installed, Console(plain=True))
     assert capsys.readouterr().err == ""
 
 
@@ -41,7 +45,7 @@ def test_machine_conforms_to_the_importer(checkout: Checkout, tmp_path: Path, ac
     checkout.replace('access = "code"', f'access = "{access}"')
     checkout.replace('institution = "EPFL"', 'institution = "École <&> Co"')
     semester = checkout.load()
-    machine = appliance.describe_machine(semester)
+    machine = settings.describe_machine(semester)
     vmdk, target = tmp_path / "disk.vmdk", tmp_path / "small.ova"
     write_stream_optimized(write_raw(tmp_path / "disk.raw"), vmdk, level=1)
     descriptor = ovf.describe(machine, ovf.Disk.of(vmdk, ova.disk_name(semester.name)))
@@ -56,7 +60,7 @@ def test_machine_conforms_to_the_importer(checkout: Checkout, tmp_path: Path, ac
 def test_machine_forwards_from_loopback_alone_to_the_guests_own_ports(checkout: Checkout) -> None:
     checkout.replace("jupyter_port = 8888", "jupyter_port = 9999")
     checkout.replace("ssh_port = 2022", "ssh_port = 2222")
-    machine = appliance.describe_machine(checkout.load())
+    machine = settings.describe_machine(checkout.load())
     assert machine.forwards == (
         ovf.Forward("jupyter", "127.0.0.1", 9999, 8888),
         ovf.Forward("ssh", "127.0.0.1", 2222, 22),
@@ -69,8 +73,8 @@ def test_machine_forwards_from_loopback_alone_to_the_guests_own_ports(checkout: 
 
 
 def test_appliance_that_was_replaced_or_removed_is_packed_again(checkout: Checkout) -> None:
-    stage = appliance.recipe(checkout.load())[-1]
-    target = appliance.target(checkout.load())
+    stage = products.list_ova(checkout.load())[-1]
+    target = products.ova_path(checkout.load())
     assert target == checkout.root / f"dist/{SEMESTER}/ee559-{SEMESTER}.ova"
     target.parent.mkdir(parents=True)
     target.write_bytes(b"good")

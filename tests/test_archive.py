@@ -6,26 +6,28 @@ from pathlib import Path
 import pytest
 from checkout import SEMESTER, Checkout
 
-from practicum import archive, stages
+from practicum.engine import stages
+from practicum.recipes.archive import copy_argv, publish
+from practicum.semester import products
 
 
 def test_archive_has_zstd_layers_and_the_name_of_the_image() -> None:
-    argv = archive.copy_argv("ee559:2027-spring-cpu", Path("/w/a.tar"))
+    argv = copy_argv("ee559:2027-spring-cpu", Path("/w/a.tar"))
     assert argv[:2] == ["skopeo", "copy"] and "--dest-compress-format=zstd" in argv
     assert argv[-2:] == ["docker-daemon:ee559:2027-spring-cpu", "oci-archive:/w/a.tar:ee559:2027-spring-cpu"]
 
 
 def test_archive_lies_beside_the_appliance(checkout: Checkout) -> None:
     semester = checkout.load()
-    assert archive.target(semester, "cuda") == checkout.root / f"dist/{SEMESTER}/ee559-{SEMESTER}-cuda.oci.tar"
-    recipe = archive.recipe(semester, "cuda")
+    assert products.archive_path(semester, "cuda") == checkout.root / f"dist/{SEMESTER}/ee559-{SEMESTER}-cuda.oci.tar"
+    recipe = products.list_archive(semester, "cuda")
     assert [stage.name for stage in recipe[-2:]] == ["image-cuda", "archive-cuda"]
 
 
 def test_checksum_is_of_the_bytes_and_in_the_form_that_sha256sum_reads(tmp_path: Path) -> None:
     written, path = tmp_path / "work.tar", tmp_path / "dist/a.oci.tar"
     written.write_bytes(b"layers" * 1000)
-    archive.publish(written, path)
+    publish(written, path)
     assert path.read_bytes() == written.read_bytes()
     done = subprocess.run(["sha256sum", "--check", "a.oci.tar.sha256"], cwd=path.parent, capture_output=True, text=True)
     assert done.stdout == "a.oci.tar: OK\n"
@@ -38,21 +40,21 @@ def test_checksum_of_the_old_archive_never_stands_beside_the_new_one(
     """A build that is killed between the archive and its checksum leaves an archive without one."""
     written, path = tmp_path / "work.tar", tmp_path / "dist/a.oci.tar"
     written.write_bytes(b"old")
-    archive.publish(written, path)
+    publish(written, path)
     written.write_bytes(b"new")
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("practicum.publish.write_text", killed)
+    monkeypatch.setattr("practicum.engine.publish.write_text", killed)
     with pytest.raises(KeyboardInterrupt):
-        archive.publish(written, path)
+        publish(written, path)
     assert path.read_bytes() == b"new" and not path.with_name("a.oci.tar.sha256").exists()
 
 
 def test_replaced_or_removed_archive_is_packed_again(checkout: Checkout, tmp_path: Path) -> None:
-    stage = archive.recipe(checkout.load(), "cpu")[-1]
-    path = archive.target(checkout.load(), "cpu")
+    stage = products.list_archive(checkout.load(), "cpu")[-1]
+    path = products.archive_path(checkout.load(), "cpu")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"good")
     (tmp_path / "archive.json").write_text(stages.describe_file(path))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from practicum import base
-from practicum.errors import PracticumError
-from practicum.progress import Console
+from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
+from practicum.recipes import base
 
 TRIM = Path(__file__).parent.parent / "ansible/trim/debian.dpkg.cfg"
 
@@ -39,7 +39,7 @@ class Tools:
 def test_build_imports_the_root_and_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = Tools()
     monkeypatch.setattr(base, "run", tools)
-    base.build_base("bookworm", TRIM, "practicum-base:1", tmp_path, Console(plain=True))
+    base.make_root("bookworm", TRIM, "practicum-base:1", tmp_path, Console(plain=True))
     (made, options), (imported, _) = tools.calls
     assert made == base.mmdebstrap_argv("bookworm", TRIM, tmp_path / "base.tar")
     assert imported == ["docker", "import", os.fspath(tmp_path / "base.tar"), "practicum-base:1"]
@@ -52,7 +52,7 @@ def test_failure_of_mmdebstrap_imports_nothing(tmp_path: Path, monkeypatch: pyte
     tools = Tools(failing="mmdebstrap")
     monkeypatch.setattr(base, "run", tools)
     with pytest.raises(PracticumError, match="mmdebstrap ended"):
-        base.build_base("bookworm", TRIM, "practicum-base:1", tmp_path, Console(plain=True))
+        base.make_root("bookworm", TRIM, "practicum-base:1", tmp_path, Console(plain=True))
     assert len(tools.calls) == 1
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from plain_stage import PlainStage
 from survivors import HANG
 
-from practicum import appliance, images, run, stages
-from practicum.description import load
-from practicum.errors import PracticumError
+from practicum.engine import run, stages
+from practicum.engine.errors import PracticumError
+from practicum.images import docker as images
+from practicum.semester import products
+from practicum.semester.description import load
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -121,7 +124,7 @@ def test_content_change_runs_only_what_follows_from_the_content(tmp_path: Path) 
     """On the newest semester as it is here: its keys say what a build would do, without building."""
     sandbox.copy_checkout(ROOT, tmp_path / "copy")
     semester = load(max((tmp_path / "copy/semesters").glob("20*")))
-    recipes = {bench_appliance: appliance.recipe, bench_images: bench_images.list_recipe}
+    recipes = {bench_appliance: products.list_ova, bench_images: bench_images.list_recipe}
     before = {part: {stage.name: stage.key for stage in recipe(semester)} for part, recipe in recipes.items()}
     changed = sandbox.change_content(semester).strip("`")
     original, text = (folder / "course_content" / changed for folder in (ROOT, tmp_path / "copy"))
@@ -200,7 +203,7 @@ def test_all_names_a_build_gives_are_remembered_children_before_parents(
 
 def test_lent_output_is_a_whole_output_of_the_other_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
-    stage = stages.Stage("small", {"a": "1"}, lambda out, _: (out / "made").write_text("x") and None, ("made",))
+    stage = PlainStage("small", {"a": "1"}, lambda out, _: (out / "made").write_text("x") and None, ("made",))
     stages.ensure(stage, "scope")
     sandbox.lend_output(stage, tmp_path / "other")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))

@@ -1,4 +1,4 @@
-"""practicum.build: what a change makes run again, in every product, and errors before any work."""
+"""What a change of the checkout makes run again, in every product, and errors before any work."""
 
 import os
 import shutil
@@ -9,30 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checkout import SEMESTER, Checkout
+from checkout import ROOT, SEMESTER, Checkout
+from readers import ALL, CONTAINERS, COURSE, CPU, CUDA_REST, DATA, DISK, MACHINE, OVA, SETTINGS, SYSTEM, WHEELS
 from survivors import HANG
 
-from practicum import appliance, build, container, layers, lock, run, stages
-from practicum.cache import hash_tree
-from practicum.errors import PracticumError
+from practicum import build
+from practicum.engine import run
+from practicum.engine.cache import hash_tree
+from practicum.engine.errors import PracticumError
+from practicum.recipes.wheels import LastWheels
+from practicum.semester import products
+from practicum.semester.description import load
 
 # ---- what a change makes run again ---------------------------------------------------------------------------------
-
-OVA = {"ova"}
-DISK = {"disk", "ova"}
-IMAGES = {"image-cpu", "image-cuda"}
-MACHINE_COURSE = {"course-appliance", *DISK}
-COURSE = {*MACHINE_COURSE, "course-cpu", "course-cuda", *IMAGES}
-CONTAINERS = {"container-cpu", "container-cuda", "course-cpu", "course-cuda", *IMAGES}
-MACHINE = {"appliance", "squashfs", *MACHINE_COURSE}
-SETTINGS = {*MACHINE, *CONTAINERS}
-CPU = {"torch-cpu", "container-cpu", "course-cpu", "image-cpu", *MACHINE}
-CUDA_REST = {"cuda-rest", "torch-cuda", "container-cuda", "course-cuda", "image-cuda"}
-CUDA = {"cuda-cudnn", "cuda-math", *CUDA_REST}
-DATA = {"data", *CPU, *CUDA}
-WHEELS = {"python", *DATA}
-SYSTEM = {"system", *WHEELS}
-ALL = {"base", *SYSTEM}
 
 CHANGES: dict[str, tuple[Callable[[Checkout], object], set[str]]] = {
     # semester.toml
@@ -113,17 +102,6 @@ CHANGES: dict[str, tuple[Callable[[Checkout], object], set[str]]] = {
         COURSE,
     ),
     "a leftover of Python": (lambda c: (c.root / "course_content/__pycache__").mkdir(), set()),
-    # the builder's own source
-    "practicum/base.py": (lambda c: c.touch("practicum/base.py"), ALL),
-    "practicum/disk.py": (lambda c: c.touch("practicum/disk.py"), {"squashfs", *DISK}),
-    "practicum/vmdk.py": (lambda c: c.touch("practicum/vmdk.py"), DISK),
-    "practicum/vmdk_format.py": (lambda c: c.touch("practicum/vmdk_format.py"), DISK),
-    "practicum/content.py": (lambda c: c.touch("practicum/content.py"), COURSE),
-    "practicum/ovf.py": (lambda c: c.touch("practicum/ovf.py"), OVA),
-    "practicum/ova.py": (lambda c: c.touch("practicum/ova.py"), OVA),
-    "a rule of the checker": (lambda c: c.touch("practicum/verify/ovf_rules.py"), OVA),
-    "practicum/container.py": (lambda c: c.touch("practicum/container.py"), IMAGES),
-    "practicum/cli.py": (lambda c: c.touch("practicum/cli.py"), set()),
 }
 
 
@@ -153,12 +131,12 @@ def test_recipes_read_and_change_nothing(checkout: Checkout) -> None:
     first, second = checkout.keys(), checkout.keys()
     assert hash_tree(checkout.root) == before
     assert first == second and set(first) == ALL
-    assert len(build.list_stages(checkout.load())) == len(ALL), "two stages of one name would share a cache"
+    assert len(products.list_all(checkout.load())) == len(ALL), "two stages of one name would share a cache"
 
 
 def test_stages_come_after_what_they_read(checkout: Checkout) -> None:
     known: set[str] = set()
-    for stage in build.list_stages(checkout.load()):
+    for stage in products.list_all(checkout.load()):
         read = {label: value for label, value in stage.inputs.items() if label in ALL or label == "before"}
         assert set(read.values()) <= known, f"{stage.name} runs before {read}"
         assert read or stage.name == "base", "a stage must name the stage whose key it reads"
@@ -168,10 +146,11 @@ def test_stages_come_after_what_they_read(checkout: Checkout) -> None:
 def test_products_share_what_they_have_in_common(checkout: Checkout) -> None:
     semester = checkout.load()
     machine, cpu = (
-        {stage.key for stage in stages} for stages in (appliance.recipe(semester), container.recipe(semester, "cpu"))
+        {stage.key for stage in stages}
+        for stages in (products.list_ova(semester), products.list_image(semester, "cpu"))
     )
-    cuda = {stage.key for stage in container.recipe(semester, "cuda")}
-    names = {stage.key: stage.name for stage in build.list_stages(semester)}
+    cuda = {stage.key for stage in products.list_image(semester, "cuda")}
+    names = {stage.key: stage.name for stage in products.list_all(semester)}
     assert {names[key] for key in machine & cpu} == {"base", "system", "python", "data", "torch-cpu"}
     assert {names[key] for key in cpu & cuda} == {"base", "system", "python", "data"}
 
@@ -185,7 +164,7 @@ def test_checkouts_share_all_but_the_appliance_itself(checkout: Checkout, tmp_pa
 
 
 def test_tools_of_all_stages_are_known_to_the_installer(checkout: Checkout) -> None:
-    tools = {tool for stage in build.list_stages(checkout.load()) for tool in stage.tools}
+    tools = {tool for stage in products.list_all(checkout.load()) for tool in stage.tools}
     assert {"mmdebstrap", "packer", "docker", "mke2fs"} < tools
     # ansible-playbook comes with practicum's own environment.
     assert {tool for tool in tools if tool not in {**run.PACKAGES, **run.FILES}} == {"ansible-playbook"}
@@ -232,27 +211,43 @@ def test_missing_part_of_the_content_is_one_line_with_the_cure(checkout: Checkou
 def test_lock_that_does_not_fit_is_one_line_with_the_cure(checkout: Checkout) -> None:
     checkout.replace('"torchvision==0.28.0"', '"torchvision==0.27.0"')
     with pytest.raises(PracticumError, match=rf"torchvision==0\.27\.0.*run: practicum lock {SEMESTER}$"):
-        build.list_stages(checkout.load())
+        products.list_all(checkout.load())
     (checkout.folder / "python-cpu.lock").unlink()
     with pytest.raises(PracticumError, match=rf"not there yet; run: practicum lock {SEMESTER}$"):
-        build.list_stages(checkout.load())
+        products.list_all(checkout.load())
 
 
 def test_missing_role_is_told_before_the_build(checkout: Checkout) -> None:
     shutil.rmtree(checkout.root / "ansible/roles/jupyter")
     with pytest.raises(PracticumError, match=r"ansible/roles/jupyter: no such file or folder"):
-        build.list_stages(checkout.load())
+        products.list_all(checkout.load())
 
 
 def test_first_build_is_explained_as_such(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build.images, "ensure_docker", lambda: None)
+    monkeypatch.setattr(build, "ensure_docker", lambda: None)
     assert set(build.explain(checkout.load())) == {(name, "first build") for name in ALL}
-    assert not any(stages.folder_of(stage).exists() for stage in build.list_stages(checkout.load()))
+    assert not any(stage.folder.exists() for stage in products.list_all(checkout.load()))
 
 
-def test_lock_of_the_copied_checkout_is_the_one_the_stage_reads(checkout: Checkout) -> None:
+def test_the_last_wheels_are_those_of_the_lock(checkout: Checkout) -> None:
     semester = checkout.load()
-    (stage,) = [stage for stage in build.list_stages(semester) if stage.name == "torch-cpu"]
-    packages = layers.split_wheels(semester, "cpu")["torch-cpu"]
-    assert "torch" in {package.name for package in packages}
-    assert stage.inputs["packages"] == lock.hash_packages(packages)
+    stage = products.list_environment(semester, "cpu")[-1]
+    assert isinstance(stage, LastWheels) and stage.packages == products.split_wheels(semester, "cpu")["torch-cpu"]
+    assert "torch" in {package.name for package in stage.packages}
+
+
+# ---- what a person asks for ----------------------------------------------------------------------------------------
+
+
+def test_again_runs_a_stage_and_all_that_reads_it(checkout: Checkout) -> None:
+    wanted = products.list_ova(checkout.load())
+    assert build.find_readers(wanted, "squashfs") == {"squashfs", *DISK}
+    assert build.find_readers(wanted, "base") == {stage.name for stage in wanted}
+    with pytest.raises(PracticumError, match=r"^--again=squash: no such stage of this product; known: base, system, "):
+        build.find_readers(wanted, "squash")
+
+
+def test_table_of_the_docs_is_the_one_that_explain_prints() -> None:
+    """Written anew by: practicum explain --reads."""
+    documented = (ROOT / "docs/build.md").read_text()
+    assert build.render_reads(load(ROOT / "semesters" / SEMESTER)) in documented

@@ -13,8 +13,8 @@ import pytest
 from cpu_time import forbid_waiting
 from survivors import HANG, wait_until
 
-from practicum import cache
-from practicum.errors import PracticumError
+from practicum.engine import cache
+from practicum.engine.errors import PracticumError
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def start_holder(scope: str = "") -> "subprocess.Popen[str]":
     process = start(
         """
         import sys
-        from practicum import cache
+        from practicum.engine import cache
         with cache.lock("thing", "making the thing", scope=sys.argv[1]):
             print("held", flush=True)
             sys.stdin.readline()
@@ -94,7 +94,7 @@ def test_lock_leaves_no_file_and_excludes_under_load(own_cache: Path) -> None:
     script = """
         import os, sys
         from pathlib import Path
-        from practicum import cache
+        from practicum.engine import cache
         inside = Path(sys.argv[1])
         for _ in range(300):
             with cache.lock("hot", "counting", wait=cache.patient):
@@ -127,7 +127,7 @@ def test_sweep_takes_only_what_nobody_works_on(own_cache: Path) -> None:
     process = start(
         """
         import sys
-        from practicum import cache
+        from practicum.engine import cache
         with cache.work_folder("disk") as folder:
             (folder / "part").write_text("half")
             print(folder, flush=True)
@@ -164,7 +164,7 @@ def test_mounted_folder_is_refused_whole(tmp_path: Path) -> None:
     script = """
         import sys
         from pathlib import Path
-        from practicum import cache
+        from practicum.engine import cache
         cache.remove_tree(Path(sys.argv[1]))
     """
     mount_first = 'mount -t tmpfs x "$0/a mount" && touch "$0/a mount/f" && exec "$@"'
@@ -306,7 +306,7 @@ def test_waiting_for_a_lock_can_be_interrupted() -> None:
     waiter = start(
         """
         import sys
-        from practicum import cache, run
+        from practicum.engine import cache, run
         run.stop_on_signals()
         def wait(_):
             print("waiting", flush=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from practicum.content import assemble, publish
-from practicum.errors import PracticumError
+from practicum.course.content import assemble, publish
+from practicum.engine.errors import PracticumError
 
 
 @pytest.fixture

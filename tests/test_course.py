@@ -7,42 +7,43 @@ from pathlib import Path
 import pytest
 from checkout import ROOT, Checkout
 
-from practicum import course
-from practicum.cache import hash_tree
-from practicum.errors import PracticumError
+from practicum.course import commands
+from practicum.engine.cache import hash_tree
+from practicum.engine.errors import PracticumError
+from practicum.semester import settings
 
 TOOLS = ROOT / "course_content/tools"
 
 
 @pytest.mark.parametrize("product", ["cpu", "cuda"])
-def test_container_belongs_to_jovyan_and_is_never_open(checkout: Checkout, product: course.Product) -> None:
+def test_container_belongs_to_jovyan_and_is_never_open(checkout: Checkout, product: settings.Product) -> None:
     """An open access is said of a classroom's machines; a container may stand on any network."""
     checkout.replace('access = "code"', 'access = "open"')
     semester = checkout.load()
-    known = course.course_variables(semester, product)
+    known = settings.describe_course(semester, product)
     assert (known["user"], known["access"], known["product"]) == ("jovyan", "code", product)
-    machine = course.course_variables(semester, "appliance")
+    machine = settings.describe_course(semester, "appliance")
     assert (machine["user"], machine["access"]) == ("student", "open")
     assert known.keys() == machine.keys()
 
 
 def test_list_commands_is_sorted_and_every_command_exists() -> None:
-    commands = course.list_commands(TOOLS, "appliance")
-    assert commands == sorted(commands) and {"bye", "set-kbd", "course-access", "course-doctor"} <= set(commands)
+    names = commands.list_commands(TOOLS, "appliance")
+    assert names == sorted(names) and {"bye", "set-kbd", "course-access", "course-doctor"} <= set(names)
 
 
 def test_containers_lack_the_commands_of_a_machine(tmp_path: Path) -> None:
-    commands = course.list_commands(TOOLS, "cuda")
-    assert {"course-doctor", "course-sync", "course-verify", "bye"} <= set(commands)
+    names = commands.list_commands(TOOLS, "cuda")
+    assert {"course-doctor", "course-sync", "course-verify", "bye"} <= set(names)
     assert (
-        course.MACHINE_COMMANDS.isdisjoint(commands)
-        and set(course.list_commands(TOOLS, "appliance")) >= course.MACHINE_COMMANDS
+        commands.MACHINE_COMMANDS.isdisjoint(names)
+        and set(commands.list_commands(TOOLS, "appliance")) >= commands.MACHINE_COMMANDS
     )
 
 
 def test_list_commands_reads_the_scripts_alone(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "t"\n[project.scripts]\nb = "t:b"\na = "t:a"\n')
-    assert course.list_commands(tmp_path, "cpu") == ["a", "b"]
+    assert commands.list_commands(tmp_path, "cpu") == ["a", "b"]
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the build's containment needs root")
@@ -56,7 +57,7 @@ def test_wheel_of_the_commands_is_built_without_a_network_and_outside_the_checko
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
     tools = checkout.root / "course_content/tools"
     before = hash_tree(tools, ignore=())
-    wheel = course.build_tools_wheel(tools, tmp_path / "out", tmp_path / "tools.log")
+    wheel = commands.build_wheel(tools, tmp_path / "out", tmp_path / "tools.log")
     names = zipfile.ZipFile(wheel).namelist()
     assert "course_tools/bye.py" in names and any(name.endswith("entry_points.txt") for name in names)
     assert hash_tree(tools, ignore=()) == before, "what a build leaves in the sources would run the stage again"
@@ -66,4 +67,4 @@ def test_wheel_of_the_commands_is_built_without_a_network_and_outside_the_checko
 def test_wheel_that_does_not_build_is_told_with_the_log(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[project\n")
     with pytest.raises(PracticumError, match=rf"^course: .*uv ended with exit code \d+: .*{tmp_path}/tools\.log"):
-        course.build_tools_wheel(tmp_path, tmp_path / "out", tmp_path / "tools.log")
+        commands.build_wheel(tmp_path, tmp_path / "out", tmp_path / "tools.log")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from practicum import datasets
-from practicum.errors import PracticumError
-from practicum.progress import Console
+from practicum.course import datasets
+from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
 
 PROGRAM = """
 import json, pathlib, sys

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from practicum.description import Appliance, Content, Course, Data, Debian, Python, Semester, load
-from practicum.errors import PracticumError
+from practicum.engine.errors import PracticumError
+from practicum.semester.description import Appliance, Content, Course, Data, Debian, Python, Semester, load
 
 ROOT = Path(__file__).parents[1]
 GOOD = """

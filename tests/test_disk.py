@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from survivors import HANG
 
-from practicum import disk, run
-from practicum.disk import BIOS_START, BLOCK, ESP_START, GPT_BACKUP, MIB, PYTHON_START, SECTOR, Plan
-from practicum.errors import PracticumError
-from practicum.progress import Console
+from practicum.engine import run
+from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
+from practicum.ova import disk
+from practicum.ova.disk import BIOS_START, BLOCK, ESP_START, GPT_BACKUP, MIB, PYTHON_START, SECTOR, Plan
 
 MISSING = [tool for tool in disk.TOOLS if not run.find(tool)]
 PLAN = Plan("ee559-2027-spring", "EE-559 Deep Learning", "ee559", 8 << 30, 1_767_225_600)

@@ -13,10 +13,10 @@ import pytest
 from loopback import Index, make_wheel, serve
 from survivors import wait_until
 
-from practicum import download
-from practicum.download import fetch_all, find_file, is_whole
-from practicum.errors import PracticumError
-from practicum.resolver import Wheel
+from practicum.engine.errors import PracticumError
+from practicum.wheels import download
+from practicum.wheels.download import fetch_all, find_file, is_whole
+from practicum.wheels.resolver import Wheel
 
 
 class Pauses(list[float]):

@@ -10,14 +10,16 @@ import pytest
 from docker_clients import list_clients, name_client, path_with
 from survivors import is_free
 
-from practicum import images, run
-from practicum.errors import PracticumError
-from practicum.images import Step
-from practicum.progress import Console
+from practicum.engine import run
+from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
+from practicum.images import docker, packer
+from practicum.images.packer import Play, Step
 
 ROOT = Path(__file__).parent.parent
 PACKER = ROOT / "packer"
-STEP = Step("appliance", "practicum-base:aa", "practicum-appliance:bb", {"product": "appliance"})
+PLAY = Play(ROOT, "appliance", ("jupyter", "appliance"))
+STEP = Step(PLAY, "practicum-base:aa", "practicum-appliance:bb", {"product": "appliance"})
 
 
 def read_templates() -> str:
@@ -29,13 +31,13 @@ def read_templates() -> str:
 
 def test_packer_is_given_the_variables_it_declares_and_no_other() -> None:
     declared = set(re.findall(r'^variable "(\w+)"', read_templates(), re.MULTILINE))
-    given = images.packer_variables(STEP, Path("/w/alive"), Path("/w/vars.json"))
+    given = packer.packer_variables(STEP, Path("/w/alive"), Path("/w/vars.json"))
     assert set(given) == declared
     assert declared == set(re.findall(r"\bvar\.(\w+)", read_templates())), "declared, but used by nothing"
 
 
 def test_packer_variables_have_the_declared_types() -> None:
-    given = images.packer_variables(STEP, Path("/w/alive"), Path("/w/vars.json"))
+    given = packer.packer_variables(STEP, Path("/w/alive"), Path("/w/vars.json"))
     kinds = {"string": str, "list(string)": list, "map(string)": dict}
     for name, kind in re.findall(r'^variable "(\w+)" {\n +type += (\S+)$', read_templates(), re.MULTILINE):
         assert isinstance(given.pop(name), kinds[kind]), name
@@ -43,15 +45,22 @@ def test_packer_variables_have_the_declared_types() -> None:
 
 
 def test_packer_variables_name_folders_by_their_place_in_the_container() -> None:
-    step = Step("course", "b:1", "registry.example:5000/made:2", {}, {"wheels": Path("/host/wheels")}, ("USER 1000",))
-    given = images.packer_variables(step, Path("/w/alive"), Path("/w/vars.json"))
+    step = Step(
+        Play(ROOT, "course", ("course",)),
+        "b:1",
+        "registry.example:5000/made:2",
+        {},
+        {"wheels": Path("/host/wheels")},
+        ("USER 1000",),
+    )
+    given = packer.packer_variables(step, Path("/w/alive"), Path("/w/vars.json"))
     assert given["mounts"] == {"/run/practicum/wheels": "/host/wheels"}
     assert (given["repository"], given["tag"]) == ("registry.example:5000/made", "2")
     assert given["changes"] == ["USER 1000"] and given["alive"] == "/w/alive"
 
 
 def test_packer_argv_reads_a_folder_with_one_variable_file() -> None:
-    argv = images.packer_argv(Path("/r/packer"), Path("/w/p.json"))
+    argv = packer.packer_argv(Path("/r/packer"), Path("/w/p.json"))
     assert argv == ["packer", "build", "-color=false", "-var-file=/w/p.json", "/r/packer"]
 
 
@@ -59,7 +68,7 @@ def test_build_containers_wait_for_the_lock_and_are_removed() -> None:
     """Packer's and ours alike: `--rm`, one process that waits for the host file, and no port."""
     assert '"--rm"' in read_templates() and '"/usr/bin/flock", "--shared", "/run/alive"' in read_templates()
     assert "--publish" not in read_templates()
-    argv = images.container_argv("image:1", Path("/w/alive"), "none")
+    argv = docker.container_argv("image:1", Path("/w/alive"), "none")
     assert {"--rm", "/w/alive:/run/alive:ro"} < set(argv) and "--publish" not in argv
     assert argv[argv.index("--network") + 1] == "none"
     assert argv[argv.index("image:1") :] == ["image:1", "--shared", "/run/alive", "/bin/true"]
@@ -72,13 +81,15 @@ class FakePacker:
         self.argv: list[str] = []
         self.options: dict[str, object] = {}
         self.locked = False
-        monkeypatch.setattr(images, "run", self)
-        monkeypatch.setattr(images, "image_exists", lambda tag: makes_image)
+        monkeypatch.setattr(packer, "run", self)
+        monkeypatch.setattr(packer, "image_exists", lambda tag: makes_image)
 
     def __call__(self, argv: list[str], **options: object) -> None:
         self.argv, self.options = argv, options
         given = json.loads(Path(argv[3].removeprefix("-var-file=")).read_text())
         self.locked = not is_free(Path(given["alive"]))
+        checkout = Path(argv[-1]).parent
+        self.seen = {str(path.relative_to(checkout)) for path in checkout.glob("ansible/*/*")}
         assert json.loads(Path(given["ansible_vars"]).read_text()) == {
             "product": "appliance",
             "build_mount": "/run/practicum",
@@ -86,20 +97,27 @@ class FakePacker:
 
 
 def test_build_image_holds_the_lock_while_packer_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    packer = FakePacker(monkeypatch, makes_image=True)
-    images.build_image(STEP, ROOT, tmp_path, Console(plain=True))
-    assert packer.locked and is_free(tmp_path / "alive")
-    assert packer.argv[-1] == str(PACKER) and packer.options["log"] == tmp_path / "appliance.log"
+    fake = FakePacker(monkeypatch, makes_image=True)
+    packer.build_image(STEP, tmp_path, Console(plain=True))
+    assert fake.locked and is_free(tmp_path / "alive")
+    assert fake.argv[-1] == str(tmp_path / "checkout/packer") and fake.options["log"] == tmp_path / "appliance.log"
+
+
+def test_packer_sees_what_the_play_declares_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakePacker(monkeypatch, makes_image=True)
+    packer.build_image(STEP, tmp_path, Console(plain=True))
+    assert fake.seen == {"ansible/roles/jupyter", "ansible/roles/appliance"}
+    assert not (tmp_path / "checkout").exists()
 
 
 def test_droppings_of_packer_and_ansible_fall_into_the_work_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packer = FakePacker(monkeypatch, makes_image=True)
-    images.build_image(STEP, ROOT, tmp_path, Console(plain=True))
-    environment = packer.options["env"]
+    fake = FakePacker(monkeypatch, makes_image=True)
+    packer.build_image(STEP, tmp_path, Console(plain=True))
+    environment = fake.options["env"]
     assert isinstance(environment, dict) and environment["CHECKPOINT_DISABLE"] == "1"
-    assert packer.options["tmp"] == packer.options["cwd"] == tmp_path / "scratch"
+    assert fake.options["tmp"] == fake.options["cwd"] == tmp_path / "scratch"
     for name in ("PACKER_CACHE_DIR", "PACKER_CONFIG_DIR", "ANSIBLE_HOME"):
         assert Path(environment[name]).is_relative_to(tmp_path) and Path(environment[name]).is_dir()
 
@@ -107,7 +125,7 @@ def test_droppings_of_packer_and_ansible_fall_into_the_work_folder(
 def test_packer_that_leaves_no_image_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FakePacker(monkeypatch, makes_image=False)
     with pytest.raises(PracticumError, match=rf"left no image {STEP.tag}; see {tmp_path}/appliance\.log"):
-        images.build_image(STEP, ROOT, tmp_path, Console(plain=True))
+        packer.build_image(STEP, tmp_path, Console(plain=True))
 
 
 def test_progress_shows_the_tasks_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +135,7 @@ def test_progress_shows_the_tasks_alone(capsys: pytest.CaptureFixture[str]) -> N
         "    docker.root: ok: [default]",
         "==> docker.root: Provisioning with Ansible...",
     ):
-        images.report_task(line, console)
+        packer.report_task(line, console)
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1 and told[0].endswith("] system : Install the Debian packages")
 
@@ -128,22 +146,22 @@ def test_progress_shows_the_tasks_alone(capsys: pytest.CaptureFixture[str]) -> N
 def test_container_ends_even_when_what_was_done_in_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Sequence[str]] = []
 
-    def docker(argv: Sequence[str], **_options: object) -> str:
+    def answer(argv: Sequence[str], **_options: object) -> str:
         asked.append(argv)
         if argv[1] == "exec":
             raise PracticumError("asking image:1: no such program")
         return "c0ffee\n"
 
-    monkeypatch.setattr(images, "read", docker)
+    monkeypatch.setattr(docker, "read", answer)
     with pytest.raises(PracticumError, match="no such program"):
-        images.ask_image("image:1", {"a.txt": ["dpkg-query", "--show"]}, tmp_path)
+        docker.ask_image("image:1", {"a.txt": ["dpkg-query", "--show"]}, tmp_path)
     assert [argv[1] for argv in asked] == ["run", "exec", "kill"]
     assert asked[1] == ["docker", "exec", "c0ffee", "dpkg-query", "--show"] and asked[2][-1] == "c0ffee"
 
 
 def test_answers_are_named_as_the_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "read", lambda argv, **_: "c0ffee\n" if argv[1] == "run" else " ".join(argv[3:]))
-    assert images.ask_image("i:1", {"a": ["x", "1"], "b": ["y"]}, tmp_path) == {"a": "x 1", "b": "y"}
+    monkeypatch.setattr(docker, "read", lambda argv, **_: "c0ffee\n" if argv[1] == "run" else " ".join(argv[3:]))
+    assert docker.ask_image("i:1", {"a": ["x", "1"], "b": ["y"]}, tmp_path) == {"a": "x 1", "b": "y"}
 
 
 @pytest.mark.parametrize("client", list_clients(), ids=name_client)
@@ -160,13 +178,13 @@ def test_docker_that_does_not_answer_is_told_in_one_line(
     monkeypatch.setenv("PATH", path_with(client))
     assert run.find("docker") == str(client)
     with pytest.raises(PracticumError) as caught:
-        images.ensure_docker()
+        docker.ensure_docker()
     message = str(caught.value)
     assert message.startswith("docker is not reachable (") and message.endswith("; start it with: make docker-daemon")
     assert "Cannot connect to the Docker daemon" in message and "\n" not in message
 
 
 def test_missing_docker_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("practicum.run._search_path", lambda env=None: str(tmp_path))
+    monkeypatch.setattr("practicum.engine.run._search_path", lambda env=None: str(tmp_path))
     with pytest.raises(PracticumError, match=r"^missing: docker.*; install with: apt-get install .*docker\.io"):
-        images.ensure_docker()
+        docker.ensure_docker()

@@ -17,8 +17,11 @@ from held_programs import NAMES
 from small_site import SEMESTER, Build, Site, docker, make_site
 from survivors import marked_processes, mounts_under
 
-from practicum import appliance, cache, images, layers, lock, run
-from practicum.errors import PracticumError
+from practicum.engine import cache, run
+from practicum.engine.errors import PracticumError
+from practicum.images.docker import ensure_docker
+from practicum.lock import lock_python
+from practicum.semester import products
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 ORDERLY = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -29,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if os.geteuid() != 0:
         pytest.skip("a build needs root")
     try:
-        images.ensure_docker()
+        ensure_docker()
         run.require("mmdebstrap", "packer", "ansible-playbook")
     except PracticumError as error:
         pytest.skip(str(error))
@@ -40,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         store = cache.root() / "wheels"
         store.mkdir(exist_ok=True)
         (site.folder / "cache/practicum/wheels").symlink_to(store)
-        locked = lock.lock_python(site.load(), kind="cpu")
+        locked = lock_python(site.load(), variant="cpu")
         shutil.copy(locked, locked.with_name("python-cuda.lock"))  # no torch, so no difference
         site.lend_layers()
         yield site
@@ -70,7 +73,7 @@ def interrupt(running: Build, signum: int) -> None:
 
 
 def test_kill_during_base(site: Site) -> None:
-    trim = layers.trim_list(site.root)
+    trim = site.root / products.TRIM_DEBIAN
     before = trim.read_text()
     trim.write_text(f"{before}# of no use, but another base than the one in the cache\n")
     site.programs.hold("mmdebstrap", "--variant")
@@ -177,7 +180,7 @@ def test_unchanged_build_is_quick(site: Site) -> None:
     assert again.returncode == 0 and cpu_seconds < 5, (
         f"{again.returncode} after {cpu_seconds:.1f} CPU s: {again.stderr}"
     )
-    assert again.stderr.count(": cached\n") == len(appliance.recipe(site.load()))
+    assert again.stderr.count(": cached\n") == len(products.list_ova(site.load()))
     calls = {name: site.programs.list_calls(name)[count:] for name, count in asked.items()}
     assert {" ".join(call.split()[:2]) for call in calls.pop("docker")} == {"version --format", "image ls"}
     assert not any(calls.values()), calls

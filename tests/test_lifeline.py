@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from survivors import HANG, is_free, wait_until
 
-from practicum import images
-from practicum.errors import PracticumError
-from practicum.lifeline import hold_alive
+from practicum.engine.errors import PracticumError
+from practicum.images.docker import ensure_docker
+from practicum.images.lifetime import hold_alive
 
 HOLDER = (
-    "import sys\nfrom pathlib import Path\nfrom practicum.lifeline import hold_alive\n"
+    "import sys\nfrom pathlib import Path\nfrom practicum.images.lifetime import hold_alive\n"
     "with hold_alive(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
 )
 
@@ -27,7 +27,7 @@ def docker(*argv: str) -> str:
 @pytest.fixture
 def image() -> Iterator[str]:
     try:
-        images.ensure_docker()
+        ensure_docker()
     except PracticumError as error:
         pytest.skip(str(error))
     name = f"practicum-test:{uuid.uuid4().hex[:12]}"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from practicum import cache, images, run
+from practicum.engine import cache, run
+from practicum.images.packer import Play, Step, packer_variables
 
 ROOT = Path(__file__).parent.parent
 SHELLS = ("sh", "bash", "dash")
@@ -108,12 +109,12 @@ def test_packer_fmt() -> None:
         lint("packer", "fmt", "-check", "-diff", folder)
 
 
-@pytest.mark.parametrize("step", ["system", "wheels", "appliance", "container", "course"])
-def test_packer_validate(step: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("play", sorted(path.stem for path in (ROOT / "ansible").glob("*.yml")))
+def test_packer_validate(play: str, tmp_path: Path) -> None:
     """With the variables a build passes, so that a variable only one side knows is found here."""
     roles, variables = tmp_path / "ansible-vars.json", tmp_path / "packer.pkrvars.json"
     roles.write_text("{}")
-    changes = images.packer_variables(images.Step(step, "base:1", "made:2", {}), tmp_path / "alive", roles)
+    changes = packer_variables(Step(Play(ROOT, play, ()), "base:1", "made:2", {}), tmp_path / "alive", roles)
     variables.write_text(json.dumps(changes))
     lint("packer", "validate", f"-var-file={variables}", ROOT / "packer", CHECKPOINT_DISABLE="1")
 

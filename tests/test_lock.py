@@ -10,11 +10,15 @@ import pytest
 from loopback import Index, make_wheel, serve
 from packaging.version import Version
 
-from practicum import lock, resolver
-from practicum.description import Semester, load
-from practicum.errors import PracticumError
-from practicum.lock import LockedPackage, drift, find_lock, locate, lock_python, read_debian, read_lock, record_debian
-from practicum.resolver import Target
+from practicum import lock
+from practicum.engine.errors import PracticumError
+from practicum.lock import lock_python
+from practicum.semester.description import Semester, load
+from practicum.semester.locks import find_lock
+from practicum.wheels import resolver
+from practicum.wheels.debian_lock import drift, read_debian, record_debian
+from practicum.wheels.lockfile import LockedPackage, locate, read_lock
+from practicum.wheels.resolver import Target
 
 ROOT = Path(__file__).parents[1]
 SEMESTERS = sorted(path.parent for path in (ROOT / "semesters").glob("*/semester.toml"))
@@ -84,14 +88,14 @@ def versions(path: Path) -> dict[str, str]:
 
 
 def test_cuda_lock_takes_the_plain_builds(semester: Semester, index: Index) -> None:
-    path = lock_python(semester, kind="cuda")
+    path = lock_python(semester, variant="cuda")
     assert path == semester.folder / "python-cuda.lock"
     assert versions(path) == {"speedy": "1.1", "torch": "2.13.0", "torchvision": "0.28.0"}
     assert find_lock(semester, "cuda") == path
 
 
 def test_lock_names_the_best_wheel_of_the_target_and_no_address(semester: Semester, index: Index) -> None:
-    path = lock_python(semester, kind="cuda")
+    path = lock_python(semester, variant="cuda")
     (wheel,) = [wheel for wheel in locate(path) if wheel.name == "speedy"]
     assert wheel.filename == "speedy-1.1-cp311-cp311-manylinux_2_28_x86_64.whl"
     assert wheel.url == f"{index.url}/files/{wheel.filename}"
@@ -99,14 +103,14 @@ def test_lock_names_the_best_wheel_of_the_target_and_no_address(semester: Semest
     text = path.read_text()
     assert text.startswith("# Made by: practicum lock 2027-spring\n# target: python 3.11, x86_64-manylinux_2_36\n")
     assert "//" not in text and "127.0.0.1" not in text
-    assert lock_python(semester, kind="cuda").read_text() == text
+    assert lock_python(semester, variant="cuda").read_text() == text
 
 
 def test_what_is_left_out_is_in_no_lock_though_a_package_needs_it(semester: Semester, index: Index) -> None:
     make_wheel(index.folder, "torch", "2.13.0", requires=["slow-syntax", "wanted"])
     make_wheel(index.folder, "slow_syntax", "1.0")
     make_wheel(index.folder, "wanted", "1.0")
-    assert versions(lock_python(semester, kind="cuda")).keys() == {"speedy", "torch", "torchvision", "wanted"}
+    assert versions(lock_python(semester, variant="cuda")).keys() == {"speedy", "torch", "torchvision", "wanted"}
 
 
 def test_the_locks_of_this_checkout_hold_nothing_that_is_left_out() -> None:
@@ -122,7 +126,7 @@ def test_cpu_lock(
     semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builds: tuple[str, ...]
 ) -> None:
     offer_cpu_builds(tmp_path, monkeypatch, *builds)
-    path = lock_python(semester, kind="cpu")
+    path = lock_python(semester, variant="cpu")
     vision = "0.28.0+cpu" if "torchvision" in builds else "0.28.0"
     assert versions(path) == {"speedy": "1.1", "torch": "2.13.0+cpu", "torchvision": vision}
     assert {wheel.name: wheel.url.partition(":")[0] for wheel in locate(path)} == {
@@ -139,7 +143,7 @@ def test_no_cpu_build_anywhere(
     (semester.folder / "python-cpu.lock").write_text("the old one")
     offer_cpu_builds(tmp_path, monkeypatch)
     with pytest.raises(PracticumError) as caught:
-        lock_python(semester, kind="cpu")
+        lock_python(semester, variant="cpu")
     assert re.fullmatch(
         r"semesters/2027-spring/semester.toml: python.requires: no CPU build of torch for Python 3.11 \(.*\); "
         r"connect to the network, or put the wheel into a folder and name it in PIP_FIND_LINKS",
@@ -152,7 +156,7 @@ def test_cpu_build_that_is_gone(
     semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = offer_cpu_builds(tmp_path, monkeypatch, "torch")
-    path = lock_python(semester, kind="cpu")
+    path = lock_python(semester, variant="cpu")
     next(folder.iterdir()).unlink()
     with pytest.raises(PracticumError, match=r"^semesters/2027-spring/python-cpu.lock: .*torch.*; .+") as caught:
         locate(path)
@@ -165,11 +169,11 @@ def test_cpu_build_does_not_reach_the_cuda_lock(
     folder = offer_cpu_builds(tmp_path, monkeypatch, "torch", "torchvision")
     monkeypatch.setenv("UV_FIND_LINKS", str(folder))
     monkeypatch.setenv("UV_TORCH_BACKEND", "cpu")
-    assert versions(lock_python(semester, kind="cuda"))["torch"] == "2.13.0"
+    assert versions(lock_python(semester, variant="cuda"))["torch"] == "2.13.0"
     make_wheel(index.folder, "torch", "2.13.0+cpu")  # an index that should not hold it
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another uv-cache"))
     with pytest.raises(PracticumError, match="the CUDA lock met a CPU build; remove"):
-        lock_python(semester, kind="cuda")
+        lock_python(semester, variant="cuda")
 
 
 def test_packages_that_do_not_fit(semester: Semester, index: Index) -> None:
@@ -177,7 +181,7 @@ def test_packages_that_do_not_fit(semester: Semester, index: Index) -> None:
     with pytest.raises(
         PracticumError, match=r"semester.toml: python.requires: .*speedy.*; change the versions"
     ) as caught:
-        lock_python(load(semester.folder), kind="cuda")
+        lock_python(load(semester.folder), variant="cuda")
     assert "\n" not in str(caught.value)
 
 
@@ -185,18 +189,18 @@ def test_network_down(semester: Semester, index: Index, tmp_path: Path, monkeypa
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     with pytest.raises(PracticumError, match=r"; check the network and run again$") as caught:
-        lock_python(semester, kind="cuda")
+        lock_python(semester, variant="cuda")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_every_suite_has_a_target_uv_knows(semester: Semester, index: Index, suite: str) -> None:
     (semester.folder / "semester.toml").write_text(TOML.replace("bookworm", suite))
-    assert versions(lock_python(load(semester.folder), kind="cuda"))["torch"] == "2.13.0"
+    assert versions(lock_python(load(semester.folder), variant="cuda"))["torch"] == "2.13.0"
 
 
 def test_wheel_replaced_at_its_index(semester: Semester, index: Index, tmp_path: Path, monkeypatch) -> None:
-    path = lock_python(semester, kind="cuda")
+    path = lock_python(semester, variant="cuda")
     make_wheel(index.folder, "torch", "2.13.0", files={"torch/__init__.py": b"import evil"})
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another uv-cache"))
     with pytest.raises(PracticumError, match=r"^semesters/2027-spring/python-cuda.lock: .*torch.*; .+"):
@@ -207,7 +211,7 @@ def test_find_lock_wants_one_that_fits(semester: Semester, index: Index) -> None
     cure = "; run: practicum lock 2027-spring$"
     with pytest.raises(PracticumError, match=f"^semesters/2027-spring/python-cuda.lock: not there yet{cure}"):
         find_lock(semester, "cuda")
-    lock_python(semester, kind="cuda")
+    lock_python(semester, variant="cuda")
     for old, new, reason in [
         ("speedy>=1", "speedy>=2", r"semester.toml asks for speedy>=2, the lock holds 1\.1"),
         ("speedy>=1", "extra", "semester.toml asks for extra, the lock holds none"),

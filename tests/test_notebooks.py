@@ -9,8 +9,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from practicum import content, notebooks
-from practicum.errors import PracticumError
+from practicum.course import content, notebooks
+from practicum.engine.errors import PracticumError
 
 COURSE_CONTENT = Path(__file__).parents[1] / "course_content"
 SOURCES = sorted(COURSE_CONTENT.rglob("*.nb.py"))

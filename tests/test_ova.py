@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from small_ova import APPLIANCE, DISK, MTIME, NAME, write_raw
 
-from practicum import ova, ovf, publish
-from practicum.errors import PracticumError
-from practicum.vmdk import write_stream_optimized
+from practicum.engine import publish
+from practicum.engine.errors import PracticumError
+from practicum.ova import ovf
+from practicum.ova import pack as ova
+from practicum.ova.vmdk import write_stream_optimized
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def test_sigkill_leaves_nothing(out: Path, old: bool) -> None:
     if old:
         out.write_bytes(b"old")
     code = (
-        "import os, signal, sys; from pathlib import Path; from practicum.publish import new_file\n"
+        "import os, signal, sys; from pathlib import Path; from practicum.engine.publish import new_file\n"
         "with new_file(Path(sys.argv[1])) as new:\n"
         "    new.stream.write(bytes(1 << 20)); new.stream.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 from small_ova import APPLIANCE, CAPACITY, DISK, NAME, write_raw
 
-from practicum import ovf
-from practicum.errors import PracticumError
-from practicum.vmdk import write_stream_optimized
+from practicum.engine.errors import PracticumError
+from practicum.ova import ovf
+from practicum.ova.vmdk import write_stream_optimized
 
 OVF = f"{{{ovf.NAMESPACES['ovf']}}}"
 RASD = f"{{{ovf.NAMESPACES['rasd']}}}"

@@ -7,7 +7,7 @@ import threading
 import pytest
 from survivors import HANG, wait_until
 
-from practicum.progress import Console
+from practicum.engine.progress import Console
 
 
 class Terminal(io.StringIO):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum.revision import Revision, read_revision
+from practicum.semester.revision import Revision, read_revision
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from survivors import HANG, MARK, marked_processes, mounts_under, wait_until
 
-from practicum import run
-from practicum.errors import PracticumError
+from practicum.engine import run
+from practicum.engine.errors import PracticumError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of the build need root")
 
@@ -24,7 +24,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of the bui
 STUBBORN = """
 import signal, sys
 from pathlib import Path
-from practicum import run
+from practicum.engine import run
 run.stop_on_signals()
 if len(sys.argv) > 2:
     run.GRACE = float(sys.argv[2])
@@ -197,7 +197,7 @@ def test_kill_at_any_moment_of_the_start_leaves_nothing(tmp_path: Path, mark: st
     """The start takes some 15 ms from fork to the program's first instruction: kill in steps of half of one."""
     script = """
         import sys
-        from practicum import run
+        from practicum.engine import run
         sys.stdin.readline()
         print("go", flush=True)
         run.run(["sh", "-c", f"mount -t tmpfs x {sys.argv[1]}; sleep 600"], step="start")
@@ -238,7 +238,7 @@ def test_children_of_other_threads_are_stopped_too(mark: str) -> None:
     script = """
         import sys, threading
         from concurrent.futures import ThreadPoolExecutor
-        from practicum import run
+        from practicum.engine import run
         run.stop_on_signals()
         up = threading.Barrier(3)
         def work(number):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum import disk
+from practicum.ova import disk
 
 ROOT = Path(__file__).parents[1]
 ROLE = ROOT / "ansible" / "roles" / "appliance"

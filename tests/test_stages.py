@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pytest
 from cpu_time import cpu_seconds_of, forbid_waiting
+from plain_stage import PlainStage, key_of
 from survivors import HANG, MARK, marked_processes, mounts_under, wait_until
 
-from practicum import cache, run, stages
-from practicum.errors import PracticumError
-from practicum.progress import Console
-from practicum.stages import Stage
+from practicum.engine import cache, run, stages
+from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
+from practicum.engine.stage import Stage
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of the build need root")
 
@@ -50,14 +51,14 @@ class Recipe:
 
 
 def make(build: Callable[[Path, Console], None], **inputs: str) -> Stage:
-    return Stage("base", inputs or {"suite": "bookworm"}, build, ("root.tar",))
+    return PlainStage("base", inputs or {"suite": "bookworm"}, build)
 
 
 def test_key_depends_on_name_and_inputs_alone() -> None:
-    key = stages.key_of("base", {"a": "1", "b": "2"})
-    assert key == stages.key_of("base", {"b": "2", "a": "1"})
+    key = key_of("base", {"a": "1", "b": "2"})
+    assert key == key_of("base", {"b": "2", "a": "1"})
     others = [("disk", {"a": "1", "b": "2"}), ("base", {"a": "12"}), ("base", {"a": "2", "b": "1"}), ("base", {})]
-    assert len({key, *(stages.key_of(name, inputs) for name, inputs in others)}) == 5
+    assert len({key, *(key_of(name, inputs) for name, inputs in others)}) == 5
 
 
 def test_ensure_builds_once_and_records_what_it_did() -> None:
@@ -72,7 +73,7 @@ def test_ensure_builds_once_and_records_what_it_did() -> None:
     assert 0 <= manifest.pop("seconds") <= round(time.monotonic() - begun, 1)
     assert manifest.pop("tools")["bash"].startswith("GNU bash")
     assert manifest == {
-        "version": 1,
+        "version": stages.MANIFEST_VERSION,
         "name": "base",
         "key": stage.key,
         "inputs": {"suite": "bookworm"},
@@ -189,10 +190,10 @@ class TestPrune:
         stages.ensure(make(Recipe(), lock="1"), "autumn", quiet)
         stages.ensure(make(Recipe(), lock="4"), "spring", quiet)
         pruned = stages.prune()
-        assert [Path(path).name for path in pruned.removed] == [stages.key_of("base", {"lock": "2"})]
+        assert [Path(path).name for path in pruned.removed] == [key_of("base", {"lock": "2"})]
         assert pruned.freed > 0 and not pruned.left
         kept = {path.name for path in (own_cache / "stages" / "base").iterdir()}
-        assert kept == {stages.key_of("base", {"lock": lock}) for lock in "134"}
+        assert kept == {key_of("base", {"lock": lock}) for lock in "134"}
 
     def test_going_back_and_forth_keeps_both(self, quiet: Console) -> None:
         for lock in "12121":
@@ -208,7 +209,7 @@ class TestPrune:
         assert stages.prune().removed == (str(folder),)
 
     def test_removes_the_image_first(self, quiet: Console, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        stage = dataclasses.replace(make(Recipe()), keeps_image=True)
+        stage = dataclasses.replace(make(Recipe()), image="practicum-base:1")
         folder = stages.ensure(stage, "s", quiet)
         (own_cache / "scopes" / "s" / "base.json").unlink()
         asked: list[list[str]] = []
@@ -225,7 +226,7 @@ class TestPrune:
         assert folder.exists(), "without its folder nobody would remember the image"
         monkeypatch.setattr(run, "read", docker)
         assert stages.prune().removed == (str(folder),)
-        assert asked[-1] == ["docker", "image", "rm", "--force", f"practicum-base:{stage.key[:16]}"]
+        assert asked[-1] == ["docker", "image", "rm", "--force", "practicum-base:1"]
 
 
 # ---- builds that are interrupted -----------------------------------------------------------------------------------
@@ -233,9 +234,10 @@ class TestPrune:
 DRIVER = """
 import sys
 from pathlib import Path
-from practicum import run, stages
+from plain_stage import PlainStage
+from practicum.engine import run, stages
 from practicum.cli import exit_code_of
-from practicum.progress import Console
+from practicum.engine.progress import Console
 
 lock, what, mount_point, scope = sys.argv[1:5]
 
@@ -250,7 +252,7 @@ def build(folder, console):
             sum(range(10000))
 
 run.stop_on_signals()
-stage = stages.Stage("base", {"lock": lock}, build, ("root.tar",))
+stage = PlainStage("base", {"lock": lock}, build)
 sys.exit(exit_code_of(lambda: stages.ensure(stage, scope, Console(plain=True))))
 """
 
@@ -265,7 +267,7 @@ def start_build(tmp_path: Path, mark: str, lock: str, what: str, scope: str = "s
     mount_point.mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-c", DRIVER, lock, what, str(mount_point), scope],
-        env={**os.environ, MARK: mark},
+        env={**os.environ, MARK: mark, "PYTHONPATH": str(Path(__file__).parent)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -294,7 +296,7 @@ def test_interrupted_build(
     tmp_path: Path, own_cache: Path, mark: str, what: str, line: str, signum: int, code: int
 ) -> None:
     assert start_build(tmp_path, mark, "good", "finish").wait(HANG) == 0
-    good = own_cache / "stages" / "base" / stages.key_of("base", {"lock": "good"})
+    good = own_cache / "stages" / "base" / key_of("base", {"lock": "good"})
     process = start_build(tmp_path, mark, "new", what)
     assert process.stdout and process.stdout.readline().strip() == line
     assert list((own_cache / "work").iterdir())
@@ -319,7 +321,7 @@ def wait_for_moment(process: "subprocess.Popen[str]", cpu_seconds: float) -> Non
 def test_build_killed_at_any_moment(tmp_path: Path, own_cache: Path, mark: str) -> None:
     """From the first import to the mounted child: each run is killed somewhere else, each next one starts clean."""
     assert start_build(tmp_path, mark, "good", "finish").wait(HANG) == 0
-    good = own_cache / "stages" / "base" / stages.key_of("base", {"lock": "good"})
+    good = own_cache / "stages" / "base" / key_of("base", {"lock": "good"})
     process = start_build(tmp_path, mark, "new", "hang")
     assert process.stdout and process.stdout.readline()
     whole = cpu_seconds_of(process.pid)

@@ -16,13 +16,16 @@ import uv
 from loopback import make_wheel
 from packaging.version import Version
 
-from practicum import cache, images, layers, stages, torchvision, wheelhouse
-from practicum.description import Semester, load
-from practicum.download import find_file
-from practicum.errors import PracticumError
-from practicum.lock import find_lock, find_target
-from practicum.resolver import Wheel
-from practicum.torchvision import needs_repacking, repack_for_cpu
+from practicum.engine import cache, stages
+from practicum.engine.errors import PracticumError
+from practicum.images import docker
+from practicum.semester import products
+from practicum.semester.description import Semester, load
+from practicum.wheels import torchvision, wheelhouse
+from practicum.wheels.download import find_file
+from practicum.wheels.lockfile import find_lock, find_target
+from practicum.wheels.resolver import Wheel
+from practicum.wheels.torchvision import needs_repacking, repack_for_cpu
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "tests/data/use_torchvision.py"
@@ -197,8 +200,8 @@ def test_library_that_is_none(tmp_path: Path) -> None:
 def list_layer_argv(semester: Semester) -> list[str]:
     """Returns the command that runs SCRIPT in the torch layer of the last build, [] when there is none here."""
     try:
-        images.ensure_docker()
-        layer = layers.chain(semester, "cpu")[-1]
+        docker.ensure_docker()
+        layer = products.list_environment(semester, "cpu")[-1]
         if stages.find_fault(layer):
             return []
     except PracticumError:
@@ -206,7 +209,7 @@ def list_layer_argv(semester: Semester) -> list[str]:
     cgroup = [f"--cgroup-parent={name}"] if (name := os.environ.get("PROOF_CGROUP")) else []
     return [
         *("docker", "run", "--rm", "--network=none", *cgroup, f"--volume={SCRIPT}:/script.py:ro", "--workdir=/tmp"),
-        *("--env=HOME=/tmp", layer.tag, "/opt/venv/bin/python", "-W", "error", "/script.py"),
+        *("--env=HOME=/tmp", layer.image, "/opt/venv/bin/python", "-W", "error", "/script.py"),
     ]
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from practicum import venv
-from practicum.wheelhouse import Wheelhouse
+from practicum.wheels.wheelhouse import Wheelhouse
 
 
 def test_install_takes_nothing_but_the_locked_wheels() -> None:

@@ -28,9 +28,10 @@ from small_ova import (
     write_raw,
 )
 
-from practicum import ova, verify
-from practicum.errors import PracticumError
-from practicum.vmdk_format import GRAIN, SECTOR, pack_marker
+from practicum.engine.errors import PracticumError
+from practicum.ova import conformance as verify
+from practicum.ova import pack as ova
+from practicum.ova.vmdk_format import GRAIN, SECTOR, pack_marker
 
 DOCS = Path(__file__).parent.parent / "docs"
 HARDWARE = b"</VirtualHardwareSection>"
@@ -449,7 +450,7 @@ def test_what_is_no_archive_does_not_conform(tmp_path: Path, data: bytes) -> Non
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from practicum import verify
+from practicum.ova import conformance as verify
 resource.setrlimit(resource.RLIMIT_CPU, (7, 7))
 resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
 print(verify.check(Path(sys.argv[1])).ok)

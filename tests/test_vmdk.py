@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from small_ova import CAPACITY, write_raw
 
-from practicum import vmdk
-from practicum.errors import PracticumError
-from practicum.vmdk import describe_disk, find_data, write_stream_optimized
-from practicum.vmdk_format import DIRECTORY_AT_END, GRAIN, MARKER_END, SECTOR, Header
-from practicum.vmdk_reader import (
+from practicum.engine.errors import PracticumError
+from practicum.ova import vmdk
+from practicum.ova.vmdk import describe_disk, find_data, write_stream_optimized
+from practicum.ova.vmdk_format import DIRECTORY_AT_END, GRAIN, MARKER_END, SECTOR, Header
+from practicum.ova.vmdk_reader import (
     GrainRecord,
     MetadataRecord,
     Source,
@@ -173,7 +173,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     raw = tmp_path / "disk.raw"
     raw.write_bytes(os.urandom(1 << 20) * 192)
     code = (
-        "import resource, sys; from pathlib import Path; from practicum.vmdk import write_stream_optimized as w;"
+        "import resource, sys; from pathlib import Path; from practicum.ova.vmdk import write_stream_optimized as w;"
         "start = resource.getrusage(0).ru_maxrss;"
         "w(Path(sys.argv[1]), Path(sys.argv[2]), level=1, workers=2);"
         "print(resource.getrusage(0).ru_maxrss - start)"

@@ -14,11 +14,11 @@ import uv
 from loopback import Index, make_wheel, serve
 from survivors import wait_until
 
-from practicum import lock as locks
-from practicum import wheelhouse
-from practicum.errors import PracticumError
-from practicum.lock import LockedPackage
-from practicum.wheelhouse import Wheelhouse, prepare
+from practicum.engine.errors import PracticumError
+from practicum.wheels import lockfile as locks
+from practicum.wheels import wheelhouse
+from practicum.wheels.lockfile import LockedPackage
+from practicum.wheels.wheelhouse import Wheelhouse, prepare
 
 NAMES = ("alpha", "beta", "gamma")
 

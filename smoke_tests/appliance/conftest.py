@@ -19,7 +19,7 @@ from smoke_tests.qemu import Machine, Memory
 from smoke_tests.saved_machine import Boot, SavedMachine, Shelf, copy_overlay, go_on
 
 if TYPE_CHECKING:
-    from practicum.description import Semester
+    from practicum.semester.description import Semester
 
 MakeMachine = Callable[..., Machine]
 

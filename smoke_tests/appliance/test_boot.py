@@ -10,7 +10,7 @@ import httpx
 import paramiko
 import pytest
 
-from practicum.description import Semester
+from practicum.semester.description import Semester
 from smoke_tests.appliance.identity import Identity
 from smoke_tests.jupyter import judge_answers_without_credential
 from smoke_tests.qemu import Machine

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from practicum.description import Semester
+from practicum.semester.description import Semester
 from smoke_tests.browser import PLOT, open_browser
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum.description import Semester
+from practicum.semester.description import Semester
 from smoke_tests.ext4 import FileSystem
 from smoke_tests.squashfs import list_environment
 

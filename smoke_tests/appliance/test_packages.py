@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from practicum import layers, lock
-from practicum.container import KINDS
-from practicum.description import Semester
+from practicum.semester import products
+from practicum.semester.description import Semester
+from practicum.semester.locks import find_lock
+from practicum.semester.products import VARIANTS
+from practicum.wheels import lockfile as lock
 from smoke_tests.appliance.tree import find_tree
 from smoke_tests.container.conftest import find_image
 from smoke_tests.container.docker import Container, idle, inspect
@@ -97,11 +99,11 @@ def test_cuda_image_has_those_and_cuda(image_packages: dict[str, Packages]) -> N
     assert more and [name for name in more if not name.startswith(("nvidia-", "cuda-", "triton"))] == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_packages_are_those_of_the_lock(
-    kind: lock.Kind, image_packages: dict[str, Packages], semester: Semester
+    kind: lock.Variant, image_packages: dict[str, Packages], semester: Semester
 ) -> None:
-    locked = [(package.name, package.version) for package in lock.read_lock(lock.find_lock(semester, kind))]
+    locked = [(package.name, package.version) for package in lock.read_lock(find_lock(semester, kind))]
     assert image_packages[kind] == name_packages(locked)
 
 
@@ -135,7 +137,7 @@ def test_appliance_and_cpu_image_are_made_of_the_same_layers(
     tree: Container, cpu: Container, semester: Semester
 ) -> None:
     """Up to torch and with it: docker names a layer by the sha256 of all that is in it."""
-    common = inspect(layers.chain(semester, "cpu")[-1].tag)["RootFS"]["Layers"]
+    common = inspect(products.list_environment(semester, "cpu")[-1].tag)["RootFS"]["Layers"]
     for container in (tree, cpu):
         image = inspect(container.described["Image"])
         assert image["RootFS"]["Layers"][: len(common)] == common

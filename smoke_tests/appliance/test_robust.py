@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from practicum.description import Semester
+from practicum.semester.description import Semester
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine
 from smoke_tests.saver import Saver, judge_saved, wait_for_saves

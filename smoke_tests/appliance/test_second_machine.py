@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from practicum.description import Semester
+from practicum.semester.description import Semester
 from smoke_tests.appliance.conftest import MakeMachine
 from smoke_tests.appliance.identity import Identity, read_identity
 from smoke_tests.qemu import Machine, Progress, find_firmware

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from practicum.description import Semester
+from practicum.semester.description import Semester
 from smoke_tests.appliance.identity import Identity, read_identity
 from smoke_tests.guest import PATIENCE
 from smoke_tests.jupyter import Jupyter

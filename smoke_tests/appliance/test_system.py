@@ -11,7 +11,7 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from practicum.description import Semester
+from practicum.semester.description import Semester
 from smoke_tests.qemu import Machine
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unknown ssh-ed25519 host key")

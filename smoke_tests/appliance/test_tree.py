@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from practicum import lock, stages
-from practicum.description import Semester
+from practicum.engine import stages
+from practicum.semester.description import Semester
+from practicum.wheels import lockfile as lock
 from smoke_tests.appliance.tree import find_tree
 from smoke_tests.container.docker import Container, idle
 

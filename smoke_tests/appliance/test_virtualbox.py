@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from practicum import cache
-from practicum.description import Semester
+from practicum.engine import cache
+from practicum.semester.description import Semester
 from smoke_tests.virtualbox import Unavailable, VBox, open_vbox, prepare_root
 
 pytestmark = pytest.mark.timeout(1500)  # the first test may have to make VirtualBox's root

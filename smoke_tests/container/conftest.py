@@ -11,14 +11,14 @@ import pytest
 from smoke_tests.container.docker import Container, docker, started
 
 if TYPE_CHECKING:
-    from practicum.description import Semester
+    from practicum.semester.description import Semester
 
 RunContainer = Callable[..., Container]
 
 
 def find_image(request: pytest.FixtureRequest, semester: Semester, kind: Literal["cpu", "cuda"]) -> str:
-    from practicum.container import name_image
-    from practicum.revision import read_revision
+    from practicum.semester.revision import read_revision
+    from practicum.semester.settings import name_image
 
     named = request.config.getoption(f"--{kind}-image")
     name = str(named or name_image(semester, kind, read_revision(semester.root)).moving)

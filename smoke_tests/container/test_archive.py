@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from practicum import archive
-from practicum.description import Semester
+from practicum.semester import products
+from practicum.semester.description import Semester
 from smoke_tests.container.docker import LABEL, cgroup_options, docker, inspect
 from smoke_tests.waiting import PATIENCE, wait_until
 
@@ -40,7 +40,7 @@ def skopeo(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def file(semester: Semester, cpu_image: str) -> Path:
-    path = archive.target(semester, "cpu")
+    path = products.archive_path(semester, "cpu")
     if not path.is_file():
         pytest.fail(f"{path} does not exist: run `practicum archive --product cpu` first", pytrace=False)
     return path

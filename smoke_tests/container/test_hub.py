@@ -15,7 +15,7 @@ from smoke_tests.container.hub import Browser, Hub, new_hub
 from smoke_tests.jupyter import Jupyter
 
 if TYPE_CHECKING:
-    from practicum.description import Semester
+    from practicum.semester.description import Semester
 
 LOOPBACK_IN_HEX = "0100007F"  # 127.0.0.1 as the kernel's tables write it
 CELL = "import getpass, os; print(getpass.getuser(), os.environ['JUPYTERHUB_USER'], os.getcwd())"

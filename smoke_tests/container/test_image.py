@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from practicum import container
-from practicum.description import Semester
-from practicum.revision import Revision
+from practicum.semester import products, settings
+from practicum.semester.description import Semester
+from practicum.semester.revision import Revision
 from smoke_tests.container.docker import Container, docker, idle, inspect
 
 LIMITS = {"cpu": 2.0e9, "cuda": 6.7e9}
@@ -77,7 +77,7 @@ class Image:
         return self.asked.exec(argv, user).stdout
 
 
-@pytest.fixture(scope="module", params=container.KINDS)
+@pytest.fixture(scope="module", params=products.VARIANTS)
 def image(request: pytest.FixtureRequest) -> Iterator[Image]:
     name: str = request.getfixturevalue(f"{request.param}_image")
     with idle(name, "--network=none") as asked:
@@ -111,8 +111,8 @@ def test_runs_as_a_numbered_user_and_declares_no_volume(image: Image) -> None:
 
 
 def test_settings_are_those_of_the_recipe(image: Image, semester: Semester) -> None:
-    settings = container.settings(semester, image.kind)  # type: ignore[arg-type]
-    wanted = dict(line.removeprefix("ENV ").split("=", 1) for line in settings if line.startswith("ENV "))
+    start = settings.describe_start(semester, image.kind)  # type: ignore[arg-type]
+    wanted = dict(line.removeprefix("ENV ").split("=", 1) for line in start if line.startswith("ENV "))
     assert image.environment == wanted
     assert image.config["Entrypoint"] == ["/usr/bin/tini", "-g", "--", "/usr/local/bin/start.sh"]
     assert image.config["Cmd"] == ["start-notebook.py"]
@@ -141,7 +141,7 @@ def test_commit_has_a_name_of_its_own(image: Image, semester: Semester) -> None:
     labels = image.config["Labels"]
     commit, _, dirty = labels["org.opencontainers.image.revision"].partition("-")
     built = Revision(commit, labels["org.opencontainers.image.created"])
-    names = container.name_image(semester, image.kind, built)  # type: ignore[arg-type]
+    names = settings.name_image(semester, image.kind, built)  # type: ignore[arg-type]
     assert names.moving in image.described["RepoTags"]
     if dirty:
         pytest.skip("built from files that no commit holds: the image has no name that stays")

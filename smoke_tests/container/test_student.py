@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from practicum.description import Semester
+from practicum.semester.description import Semester
 from smoke_tests.browser import PLOT, open_browser
 from smoke_tests.container.conftest import RunContainer
 from smoke_tests.container.docker import LABEL, Container, docker

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum.container import KINDS
+from practicum.semester.products import VARIANTS
 from smoke_tests.container.conftest import RunContainer
 
 WAYS = {
@@ -16,7 +16,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_torch_works(run_container: RunContainer, request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
     image = request.getfixturevalue(f"{kind}_image")
     tmp_path.chmod(0o777)

@@ -1,0 +1,1 @@
+"""The course in a product: content, data sets, the students' commands."""

@@ -1,0 +1,110 @@
+"""The course's content as the student gets it: the included parts of course_content/, with a list of their hashes."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from practicum.course import notebooks
+from practicum.engine.errors import PracticumError
+
+MANIFEST = "manifest.json"
+SOLUTIONS = "solutions"  # folders of this name, anywhere, are the teacher's
+LEFTOVERS = {"__pycache__", "node_modules"}
+LEFTOVER_SUFFIXES = {".pyc", ".pyo", ".tmp", ".orig", ".rej"}
+
+
+def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutions: bool) -> None:
+    """Copy the parts `include` (paths inside `course_content`) into the new or empty folder `out`.
+
+    Folders called "solutions" come only with `solutions`; caches and hidden files never; a `.nb.py` comes as the
+    notebook it describes. `out` then holds manifest.json, {"version": 1, "files": {"relative/path": "sha256"}}, the
+    same bytes for the same content, and files of mode 0644 in folders of mode 0755. Raises PracticumError when a part
+    is missing or cannot be copied, or when two files would come under one name.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise PracticumError(f"{out} is not empty: remove it, the content is assembled from nothing")
+    files = sorted({path for part in include for path in list_files(course_content, part, solutions=solutions)})
+    if not files:
+        raise PracticumError(
+            f"{course_content}: content.include = {[*include]} selects no file: name a part that has one"
+        )
+    make_folder(out)
+    hashes: dict[str, str] = {}
+    for source in files:
+        path = notebooks.built_name(source)
+        if str(path) in hashes or (path != source and path in files):
+            raise PracticumError(f"{course_content / path}: {source} becomes this file, too: remove one of the two")
+        data = notebooks.build(course_content / source) if path != source else (course_content / source).read_bytes()
+        make_folder(out / path.parent)
+        write_file(out / path, data)
+        hashes[str(path)] = sha256(data).hexdigest()
+    manifest = json.dumps({"version": 1, "files": hashes}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    write_file(out / MANIFEST, manifest.encode())
+
+
+def publish(course_content: Path, include: Sequence[str], folder: Path, *, solutions: bool) -> None:
+    """`assemble` into `folder`, which appears when it is whole, in the place of an earlier one.
+
+    Raises PracticumError as `assemble` does, and when `folder` is something else.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise PracticumError(
+            f"{folder}: something else is there: name a new folder, or one that was made by this command"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        assemble(course_content, include, beside, solutions=solutions)
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def list_files(course_content: Path, part: str, *, solutions: bool) -> Iterator[PurePosixPath]:
+    """The files of one part, as paths inside `course_content`; raises PracticumError as `assemble` does."""
+    start = course_content / part
+    if ".." in PurePosixPath(part).parts or PurePosixPath(part).is_absolute():
+        raise PracticumError(f"content.include: {part!r} leaves {course_content}: name a path inside it")
+    if not start.exists() and not start.is_symlink():
+        there = ", ".join(sorted(path.name for path in course_content.glob("[!.]*"))) or "nothing"
+        raise PracticumError(f"content.include: {part!r} is not in {course_content}: name one of {there}, or create it")
+    for path in walk(start):
+        inside = PurePosixPath(path.relative_to(course_content).as_posix())
+        if SOLUTIONS in inside.parts and not solutions:
+            continue
+        if path.is_symlink() or not path.is_file():
+            raise PracticumError(f"{path}: only plain files can be content: replace it by a copy")
+        if str(inside) == MANIFEST:
+            raise PracticumError(f"{path}: this name belongs to the list of the files: rename it")
+        yield inside
+
+
+def walk(path: Path) -> Iterator[Path]:
+    """Everything below `path` that is neither a folder nor a leftover of a program."""
+    if path.is_symlink() or not path.is_dir():
+        yield path
+        return
+    for child in sorted(path.iterdir()):
+        if not (child.name.startswith(".") or child.name in LEFTOVERS or child.suffix in LEFTOVER_SUFFIXES):
+            yield from walk(child)
+
+
+def make_folder(folder: Path) -> None:
+    """Create `folder` and its parents with mode 0755, whatever the umask is."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir()
+        folder.chmod(0o755)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write `data` with mode 0644; raises PracticumError when the disk is full or the folder is protected."""
+    try:
+        path.write_bytes(data)
+        path.chmod(0o644)
+    except OSError as error:
+        raise PracticumError(f"{path}: {error.strerror}: make room or choose another folder") from error

@@ -1,0 +1,1 @@
+"""The engine of the build: stages, their cache, and what runs, shows and publishes them."""

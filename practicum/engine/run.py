@@ -1,0 +1,317 @@
+"""Runs other programs so that none of them outlives this process, whatever ends it.
+
+A contained program gets its own PID and mount namespace. The kernel ends the whole namespace, daemons and mounts
+included, when the namespace's first process ends, and that one is killed when this process dies, even by SIGKILL.
+
+The death signal is bound to the *thread* that started the child, so `run` and `read` wait for the child in the thread
+that called them; never hand their child to another thread.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from practicum.engine.errors import PracticumError
+
+GRACE = 10.0
+"""Seconds between asking a child to end and killing it; an orderly stop must fit in 15 s."""
+
+KEPT_LINES = 60
+
+PACKAGES = {
+    "bash": "bash",
+    "debugfs": "e2fsprogs",
+    "docker": "docker.io",
+    "dockerd": "docker.io",
+    "e2fsck": "e2fsprogs",
+    "git": "git",
+    "grub-mkimage": "grub-common",
+    "make": "make",
+    "mcopy": "mtools",
+    "mke2fs": "e2fsprogs",
+    "mkfs.ext4": "e2fsprogs",
+    "mkfs.vfat": "dosfstools",
+    "mksquashfs": "squashfs-tools",
+    "mmd": "mtools",
+    "mmdebstrap": "mmdebstrap",
+    "packer": "packer",
+    "qemu-img": "qemu-utils",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "setpriv": "util-linux",
+    "sfdisk": "fdisk",
+    "shellcheck": "shellcheck",
+    "skopeo": "skopeo",
+    "tar": "tar",
+    "tune2fs": "e2fsprogs",
+    "unshare": "util-linux",
+    "zstd": "zstd",
+}
+"""The Debian package that brings each program."""
+
+FILES = {
+    "/usr/lib/grub/i386-pc/modinfo.sh": "grub-pc-bin",
+    "/usr/lib/grub/x86_64-efi/modinfo.sh": "grub-efi-amd64-bin",
+    "/usr/share/OVMF/OVMF_CODE.fd": "ovmf",
+}
+"""Required files that are no programs, named by their absolute path on Debian, and their package."""
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_COMPLAINT = re.compile(r"(?i)(^|\W)(e:|errors?:|fatal:|failed!|no space left|permission denied|cannot |unable to )")
+
+# Starts as the namespace's first process. Its standard input is a pipe held open by the Python process: at end of file
+# that process died before both death signals were armed, so nothing may start. The program itself is not the first
+# process, because the kernel would then ignore a SIGTERM it has no handler for. What bash itself says of the program's
+# end ("Terminated") goes nowhere.
+_GUARDED_CHILD = 'read -t 0 && exit 137; exec 3>&2 2>/dev/null; "$@" 2>&3 3>&- <"$0"; exit $?'
+_GUARDED_EXEC = 'read -t 0 && exit 137; exec "$@" <"$0"'
+
+TMP = Path("/run/practicum-tmp")
+"""Where a contained program sees the folder it is given as TMPDIR: short and open to every user, wherever the cache is.
+
+The path of a socket has at most 107 bytes, and Packer makes some in TMPDIR; below a folder that only root may enter,
+apt gives up its sandbox.
+"""
+_WITH_TMP = 'mkdir -p "$0" && mount --bind "$1" "$0" && shift && TMPDIR="$0" exec "$@"'
+
+
+class Stopped(BaseException):
+    """SIGINT, SIGTERM or SIGHUP asked for an orderly stop; like KeyboardInterrupt it passes `except Exception`."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.exit_code = 128 + signum
+
+
+@dataclass(frozen=True)
+class CompletedRun:
+    """A program that ended with exit code 0: its last lines of output (both streams, escapes removed) and its log."""
+
+    argv: tuple[str, ...]
+    seconds: float
+    tail: tuple[str, ...]
+    log: Path | None
+
+
+def contained(argv: Sequence[str]) -> list[str]:
+    """Returns `argv` in a PID and mount namespace of its own that dies with the calling thread (needs root)."""
+    unshare = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
+    return ["setpriv", "--pdeathsig", "KILL", *unshare, *argv]
+
+
+def guarded(argv: Sequence[str], *, contain: bool = True, stdin: Path = Path(os.devnull)) -> list[str]:
+    """Returns the full command for `argv`; its own standard input must be the read end of a pipe held by the caller."""
+    if contain:
+        return contained(["bash", "-c", _GUARDED_CHILD, os.fspath(stdin), *argv])
+    return ["setpriv", "--pdeathsig", "KILL", "bash", "-c", _GUARDED_EXEC, os.fspath(stdin), *argv]
+
+
+def with_tmp(argv: Sequence[str], folder: Path) -> list[str]:
+    """Returns `argv` with `folder` mounted on TMP; only for a mount namespace of its own."""
+    return ["bash", "-c", _WITH_TMP, os.fspath(TMP), os.fspath(folder), *argv]
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    step: str,
+    log: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    tmp: Path | None = None,
+    contain: bool = True,
+    on_line: Callable[[str], None] | None = None,
+    stdin: Path = Path(os.devnull),
+) -> CompletedRun:
+    """Runs `argv` to its end, appending its output to `log` and handing each line to `on_line`.
+
+    `env` is added to this process's environment; `stdin` names a file; a contained program makes its temporary files in
+    `tmp`. Raises PracticumError when the program is missing or its exit code is not 0, Stopped when a signal ended it.
+    """
+    tail: deque[str] = deque(maxlen=KEPT_LINES)
+    started = time.monotonic()
+    require(argv[0])
+    words = with_tmp(argv, tmp) if tmp and contain else argv
+    with _log_file(log) as sink, _child(words, step, env, cwd, contain, stdin, subprocess.STDOUT) as child:
+        assert child.stdout is not None
+        for raw in child.stdout:
+            sink.write(raw)
+            if line := _ESCAPES.sub("", raw).rstrip():
+                tail.append(line)
+                if on_line:
+                    on_line(line)
+        code = child.wait()
+    if code:
+        raise PracticumError(_describe_failure(step, argv[0], code, tail, log))
+    return CompletedRun(tuple(argv), time.monotonic() - started, tuple(tail), log)
+
+
+def read(
+    argv: Sequence[str],
+    *,
+    step: str,
+    env: Mapping[str, str] | None = None,
+    contain: bool = False,
+    timeout: float = 60,
+) -> str:
+    """Returns the standard output of a short command; raises as `run` does, and after `timeout` seconds."""
+    with _child(argv, step, env, None, contain, Path(os.devnull), subprocess.PIPE) as child:
+        try:
+            out, err = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise PracticumError(f"{step}: `{shlex.join(argv)}` gave no answer in {timeout:.0f} s") from None
+    if child.returncode:
+        lines = [line for line in (out + err).splitlines() if line.strip()]
+        raise PracticumError(_describe_failure(step, argv[0], child.returncode, lines, None))
+    return out
+
+
+def require(*tools: str) -> None:
+    """Raises one PracticumError naming every absent tool (or absolute path) and the command that installs them."""
+    absent = [tool for tool in tools if not find(tool)]
+    if not absent:
+        return
+    packages = sorted({PACKAGES.get(tool) or FILES.get(tool) or tool for tool in absent})
+    raise PracticumError(f"missing: {', '.join(absent)}; install with: apt-get install {' '.join(packages)}")
+
+
+def find(tool: str) -> str | None:
+    """Returns the path of a program, or of a file given by its absolute path; None when it is absent."""
+    if tool.startswith("/"):
+        return tool if Path(tool).exists() else None
+    return shutil.which(tool, path=_search_path())
+
+
+def version(tool: str) -> str:
+    """Returns the line in which `tool` tells its version, "unknown" for the few that tell none."""
+    flag = "-V" if PACKAGES.get(tool) == "e2fsprogs" else "--version"
+    with _child([tool, flag], f"version of {tool}", None, None, False, Path(os.devnull), subprocess.STDOUT) as child:
+        out, _ = child.communicate(timeout=30)
+    return next((line.strip() for line in out.splitlines() if re.search(r"\d\.\d", line)), "unknown")
+
+
+def stop_on_signals() -> None:
+    """Makes SIGINT, SIGTERM and SIGHUP raise Stopped in the main thread after asking all children to end.
+
+    A child that does not end is killed after GRACE seconds; a second signal kills everything at once.
+    """
+    signal.signal(signal.SIGINT, _on_signal)
+    signal.signal(signal.SIGTERM, _on_signal)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asked us to outlive the terminal
+        signal.signal(signal.SIGHUP, _on_signal)
+
+
+_live: set[subprocess.Popen[str]] = set()
+_stop_signal: int | None = None
+
+
+def _on_signal(signum: int, _frame: FrameType | None) -> None:
+    global _stop_signal
+    if _stop_signal is not None:
+        _kill(list(_live))
+        os._exit(128 + signum)
+    _stop_signal = signum
+    asked = list(_live)
+    for child in asked:
+        _signal_group(child, signal.SIGTERM)
+    # Children of other threads get no exception from here: their end, forced if need be, is what wakes those threads.
+    killer = threading.Timer(GRACE, _kill, [asked])
+    killer.daemon = True
+    killer.start()
+    raise Stopped(signum)
+
+
+def _kill(children: Sequence[subprocess.Popen[str]]) -> None:
+    for child in children:
+        _signal_group(child, signal.SIGKILL)
+
+
+def _signal_group(child: subprocess.Popen[str], signum: int) -> None:
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signum)
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    _signal_group(child, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE)
+    _signal_group(child, signal.SIGKILL)
+    child.wait()
+
+
+@contextmanager
+def _child(
+    argv: Sequence[str],
+    step: str,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    contain: bool,
+    stdin: Path,
+    stderr: int,
+) -> Iterator[subprocess.Popen[str]]:
+    require(argv[0], "setpriv", "unshare", "bash")
+    if contain and os.geteuid() != 0:
+        raise PracticumError(f"{step}: {argv[0]} runs in namespaces of its own, which needs root: use sudo")
+    lifeline, held = os.pipe()
+    try:
+        child = subprocess.Popen(
+            guarded(argv, contain=contain, stdin=stdin),
+            stdin=lifeline,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            errors="replace",
+            cwd=cwd,
+            env={**os.environ, **(env or {}), "PATH": _search_path(env)},
+            start_new_session=True,  # a Ctrl-C of the terminal must reach only us: we stop the children in order
+        )
+        _live.add(child)
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                _end(child)
+            _live.discard(child)
+            for stream in (child.stdout, child.stderr):
+                if stream:
+                    stream.close()
+    finally:
+        os.close(lifeline)
+        os.close(held)
+    if _stop_signal is not None and child.returncode:
+        raise Stopped(_stop_signal)
+
+
+@contextmanager
+def _log_file(log: Path | None) -> Iterator[IO[str]]:
+    path = log or Path(os.devnull)
+    if log:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8", buffering=1) as sink:
+        yield sink
+
+
+def _search_path(env: Mapping[str, str] | None = None) -> str:
+    """The programs of our own environment (ansible-playbook, uv) and those of root, whatever shell started us."""
+    inherited = (env or {}).get("PATH") or os.environ.get("PATH", os.defpath)
+    return os.pathsep.join([os.path.dirname(sys.executable), inherited, "/usr/sbin", "/sbin"])  # noqa: PTH120
+
+
+def _describe_failure(step: str, tool: str, code: int, lines: Sequence[str], log: Path | None) -> str:
+    complaints = [line for line in lines if _COMPLAINT.search(line)]
+    reason = (complaints or [*lines] or ["it printed nothing"])[-1].strip()[:300]
+    ended = f"was killed by {signal.Signals(code - 128).name}" if code in (137, 143) else f"ended with exit code {code}"
+    return f"{step}: {tool} {ended}: {reason}" + (f" (log: {log})" if log else "")

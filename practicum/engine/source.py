@@ -1,0 +1,79 @@
+"""What the builder's own code says, as digests: a stage runs again when the code it runs has changed.
+
+Words do not count: comments, docstrings and layout are left out of a digest.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "practicum"
+ROOT = Path(__file__).parents[1]
+ENGINE = f"{PACKAGE}.engine"
+"""The room that is in no digest: it decides when a stage runs and where its output goes, never what is in it."""
+
+
+def digest_code(module: str) -> dict[str, str]:
+    """Return the digest of `module` and of every module of the builder that it imports, by path, sorted.
+
+    Imports are followed from module to module, wherever they stand, but not into the engine.
+    """
+    found: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        path = find_file(waiting.pop())
+        label = f"{PACKAGE}/{path.relative_to(ROOT)}"
+        if label not in found:
+            found[label], imported = read_code(path)
+            waiting += [name for name in imported if not f"{name}.".startswith(f"{ENGINE}.")]
+    return dict(sorted(found.items()))
+
+
+def read_code(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Return the digest of a Python file, and the modules of the builder that it imports."""
+    return _read_code(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _read_code(path: Path, _mtime: int) -> tuple[str, tuple[str, ...]]:
+    tree = ast.parse(path.read_bytes())
+    imported = tuple(sorted({*list_imports(tree)}))
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            if isinstance(statements := getattr(node, name, None), list):
+                setattr(node, name, [statement for statement in statements if not _is_text(statement)])
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
+
+
+def list_imports(tree: ast.Module) -> Iterator[str]:
+    """Give the full names of the builder's modules that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if f"{alias.name}.".startswith(f"{PACKAGE}."))
+        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{PACKAGE}."):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if _candidates(name) else str(node.module)
+
+
+def find_file(module: str) -> Path:
+    """Return the file of a module of the builder; raises ModuleNotFoundError."""
+    if not (paths := _candidates(module)):
+        raise ModuleNotFoundError(f"{module} is no module of {PACKAGE}")
+    return paths[0]
+
+
+def _candidates(module: str) -> list[Path]:
+    place = ROOT.joinpath(*module.split(".")[1:])
+    return [path for path in (place.with_name(f"{place.name}.py"), place / "__init__.py") if path.is_file()]
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether a statement is a docstring, of whatever it stands below."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,0 +1,255 @@
+"""The engine of the build: a stage runs once for each key, and its output appears whole or not at all.
+
+    <cache>/stages/<name>/<key>/manifest.json     a finished output, beside its files
+    <cache>/scopes/<scope>/<name>.json            the keys a scope (a semester) used last, newest first
+    <cache>/work/<name>-<id>/                     where a stage is being built
+    <cache>/logs/<scope>/<name>/                  the logs of its last failure
+
+A key is known before anything runs (stage.py), so `explain` says what a build will do.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from practicum.engine import cache, run
+from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
+from practicum.engine.publish import sync_folder, write_text
+from practicum.engine.stage import Stage
+
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 2
+KEPT = 2
+"""Outputs of one stage a scope keeps: the present one and the one before, for going back after a bad edit."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What `prune` did: folders removed, bytes freed on this disk, one line for each thing it had to leave."""
+
+    removed: tuple[str, ...] = ()
+    freed: int = 0
+    left: tuple[str, ...] = field(default=())
+
+
+def ensure(stage: Stage, scope: str, console: Console | None = None, *, again: bool = False) -> Path:
+    """Returns the folder with the stage's output, building it first when it is not there, or `again`.
+
+    When another process builds the same output for the same scope, raises cache.Busy at once; for another scope (a
+    semester with the same base), waits for it. Raises whatever `build` raises, and PracticumError for a missing tool,
+    no disk space or an output that `build` did not make.
+    """
+    console = console or Console()
+    if not again and not find_fault(stage):
+        console.skip(stage.name, "cached")
+    else:
+        with console.stage(stage.name):
+            console.say("asked for" if again else explain(stage, scope))
+            _build_locked(stage, scope, console, again=again)
+    _remember(stage, scope)
+    return stage.folder
+
+
+def last_output(scope: str, name: str) -> Path | None:
+    """Returns the output of stage `name` that `scope` used last, None when there is none any more."""
+    used = _used(scope, name)
+    folder = cache.root() / "stages" / name / used[0]["key"] if used else None
+    return folder if folder and (folder / MANIFEST).exists() else None
+
+
+def describe_file(path: Path) -> str:
+    """Returns as JSON what tells cheaply that a file outside the cache is still the one a stage wrote."""
+    status = path.stat()
+    return json.dumps({"bytes": status.st_size, "mtime_ns": status.st_mtime_ns})
+
+
+def find_fault(stage: Stage) -> str:
+    """Returns why the cached output cannot be used ("no output", "output missing: ..."), or "" when it is whole."""
+    folder = stage.folder
+    recorded_outputs = _read_json(folder / MANIFEST).get("outputs")
+    if not isinstance(recorded_outputs, dict):
+        return "no output"
+    for name in stage.outputs:
+        recorded = recorded_outputs.get(name)
+        path = folder / name
+        if not recorded or not path.is_file():
+            return f"output missing: {name}"
+        if path.stat().st_size != recorded["bytes"]:
+            return f"output missing: {name} has another size than recorded"
+    return "" if stage.still_there(folder) else "output missing: what it left outside the cache is gone"
+
+
+def explain(stage: Stage, scope: str) -> str:
+    """Returns in one line why `stage` would run for `scope`, or "cached"."""
+    fault = find_fault(stage)
+    if not fault:
+        return "cached"
+    used = _used(scope, stage.name)
+    if not used:
+        return "first build"
+    before = used[0]["inputs"]
+    changes = [
+        label + _describe_change(before.get(label), stage.inputs.get(label))
+        for label in sorted({*before, *stage.inputs})
+        if before.get(label) != stage.inputs.get(label)
+    ]
+    return f"changed: {', '.join(changes)}" if changes else fault
+
+
+def require_all(stages: Sequence[Stage], again: Collection[str] = ()) -> None:
+    """Raises PracticumError before anything starts when the stages that will run lack tools or disk space.
+
+    `again`: names of stages that run though they are cached.
+    """
+    missing = [stage for stage in stages if stage.name in again or find_fault(stage)]
+    run.require(*dict.fromkeys(tool for stage in missing for tool in stage.tools))
+    cache.require_space(cache.root(), sum(stage.space for stage in missing), "the build")
+
+
+def prune() -> Pruned:
+    """Removes what killed builds left and every output that is not among the last KEPT of any scope."""
+    swept = cache.sweep()
+    wanted = {(path.stem, entry["key"]) for path in _scopes().glob("*/*.json") for entry in _read_used(path)}
+    removed, left, freed = [os.fspath(folder) for folder in swept], [], 0
+    for folder in sorted((cache.root() / "stages").glob("*/*")):
+        if (folder.parent.name, folder.name) in wanted:
+            continue
+        try:
+            with cache.lock(f"{folder.parent.name}-{folder.name}", f"pruning {folder.parent.name}"):
+                size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
+                _remove_output(folder)
+        except PracticumError as error:
+            left.append(f"{folder.parent.name}/{folder.name[:16]}: {error}")
+        else:
+            removed.append(os.fspath(folder))
+            freed += size
+    return Pruned(tuple(removed), freed, tuple(left))
+
+
+def _build_locked(stage: Stage, scope: str, console: Console, *, again: bool) -> None:
+    def other_scope(holder: cache.Holder | None) -> bool:
+        if holder is None or holder.scope == scope:
+            return False
+        console.say(f"waiting for {holder}")
+        return True
+
+    with cache.lock(f"{stage.name}-{stage.key}", f"{stage.name} of {scope}", scope=scope, wait=other_scope):
+        if not again and not find_fault(stage):  # whoever we waited for has built it
+            return
+        cache.sweep()
+        run.require(*stage.tools)
+        cache.require_space(cache.root(), stage.space, f"stage {stage.name}")
+        with cache.work_folder(stage.name) as work:
+            started = time.monotonic()
+            content = work / "output"
+            content.mkdir()
+            with _kept_logs(content, cache.root() / "logs" / scope / stage.name):
+                stage.build(content, console)
+            _write_manifest(stage, content, time.monotonic() - started)
+            _publish(content, stage.folder, work / "broken")
+        console.say(f"done in {time.monotonic() - started:.1f} s")
+
+
+@contextmanager
+def _kept_logs(content: Path, logs: Path) -> Iterator[None]:
+    """Saves the logs of a failed build from the removal of its work folder, and makes its message name them there."""
+    try:
+        yield
+    except BaseException as error:
+        cache.remove_tree(logs)
+        for path in content.glob("*.log"):
+            logs.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, logs)
+        if isinstance(error, PracticumError):
+            error.args = (str(error).replace(os.fspath(content), os.fspath(logs)),)
+        raise
+
+
+def _write_manifest(stage: Stage, content: Path, seconds: float) -> None:
+    for name in stage.outputs:
+        path = content / name
+        if not path.is_file() or not path.stat().st_size:
+            raise PracticumError(f"stage {stage.name}: it ended without making {name}; see its log")
+    outputs = {
+        name: {"sha256": cache.hash_file(content / name), "bytes": (content / name).stat().st_size}
+        for name in stage.outputs
+    }
+    manifest = {
+        "version": MANIFEST_VERSION,
+        "name": stage.name,
+        "key": stage.key,
+        "inputs": dict(stage.inputs),
+        "outputs": outputs,
+        "image": stage.image,
+        "tools": {tool: run.version(tool) for tool in stage.tools if not tool.startswith("/")},
+        "seconds": round(seconds, 1),
+    }
+    write_text(content / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+
+def _publish(content: Path, folder: Path, aside: Path) -> None:
+    for path in content.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():  # a damaged output: a folder can only be renamed onto an empty one
+        folder.rename(aside)
+    content.rename(folder)
+    sync_folder(folder.parent)
+
+
+def _remove_output(folder: Path) -> None:
+    image = _read_json(folder / MANIFEST).get("image", "")
+    if image and run.read(["docker", "image", "ls", "--quiet", image], step="prune"):
+        run.read(["docker", "image", "rm", "--force", image], step="prune")
+    with suppress(FileNotFoundError):
+        (folder / MANIFEST).unlink()  # first, so that a half removed folder is no output
+    cache.remove_tree(folder)
+
+
+def _remember(stage: Stage, scope: str) -> None:
+    pointer = _scopes() / scope / f"{stage.name}.json"
+    with cache.lock(f"scope-{scope}-{stage.name}", f"noting {stage.name} of {scope}", wait=cache.patient):
+        entry = {"key": stage.key, "inputs": dict(stage.inputs)}
+        used = _read_used(pointer)
+        if used[:1] != [entry]:
+            older = [other for other in used if other["key"] != stage.key]
+            write_text(pointer, json.dumps({"used": [entry, *older][:KEPT]}, indent=2) + "\n")
+
+
+def _used(scope: str, name: str) -> list[dict[str, Any]]:
+    return _read_used(_scopes() / scope / f"{name}.json")
+
+
+def _read_used(pointer: Path) -> list[dict[str, Any]]:
+    used: list[dict[str, Any]] = _read_json(pointer).get("used", [])
+    return used
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _scopes() -> Path:
+    return cache.root() / "scopes"
+
+
+def _describe_change(before: str | None, after: str | None) -> str:
+    if before is None:
+        return " (new)"
+    if after is None:
+        return " (gone)"
+    # Two digests tell a reader nothing; two short values tell everything.
+    return "" if max(len(before), len(after)) > 24 else f" ({before} -> {after})"

@@ -1,0 +1,43 @@
+"""Offline conformance check: VirtualBox's reader rules, and this project's promises, applied to an OVA.
+
+No VirtualBox is needed. `docs/verify-ova.md` lists the rules; each is a small function in one of the modules here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from practicum.engine.errors import PracticumError
+from practicum.ova.conformance import archive_rules, machine_rules, ovf_rules, vmdk_rules
+from practicum.ova.conformance.rules import Finding, Report, Rule, judge
+from practicum.ova.conformance.subject import Ova
+
+__all__ = ["RULES", "Finding", "Report", "Rule", "check", "main_report", "render_table"]
+
+RULES: Sequence[Rule] = (*archive_rules.RULES, *ovf_rules.RULES, *machine_rules.RULES, *vmdk_rules.RULES)
+
+
+def check(ova: Path) -> Report:
+    """Judge the file by every rule; whatever its content, the answer is a report.
+
+    Raises:
+        PracticumError: the file cannot be read.
+    """
+    try:
+        with ova.open("rb") as stream:
+            subject = Ova(stream.fileno())
+            return Report(ova.name, tuple(judge(rule, subject) for rule in RULES))
+    except OSError as error:
+        raise PracticumError(f"{ova}: cannot be read ({error.strerror}): give the path of an .ova file") from error
+
+
+def main_report(ova: Path, as_json: bool) -> int:
+    """Print the report; the exit status is 0 when the file conforms, else 1. Raises as `check` does."""
+    report = check(ova)
+    print(report.to_json() if as_json else report.render())
+    return 0 if report.ok else 1
+
+
+def render_table() -> str:
+    """The rules as the Markdown table of `docs/verify-ova.md`."""
+    rows = [f"| `{rule.id}` | {rule.meaning} | {rule.prevents} |" for rule in RULES]
+    return "\n".join(("| rule | demands | prevents |", "| --- | --- | --- |", *rows))

@@ -1,0 +1,1 @@
+"""The stages, one file each: what a stage reads, and what it makes of it."""

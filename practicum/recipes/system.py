@@ -1,0 +1,30 @@
+"""The layer of Debian's packages that every product has."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from practicum.engine.progress import Console
+from practicum.images.packer import Play, Step, build_image, lent_uv
+from practicum.images.stage import ImageStage
+
+
+@dataclass(frozen=True)
+class System(ImageStage):
+    """Debian packages of every product, and an empty `/opt/venv`.
+
+    suite: Debian's name of the release. packages: `debian.packages` of the description.
+    """
+
+    outputs: ClassVar = ("system.log",)
+
+    base: ImageStage
+    suite: str
+    packages: tuple[str, ...]
+    play: Play
+
+    def build(self, out: Path, console: Console) -> None:
+        variables = {"debian_suite": self.suite, "debian_packages": list(self.packages)}
+        with lent_uv(out) as program:
+            step = Step(self.play, self.base.image, self.image, variables, {"bin": program})
+            build_image(step, out, console)

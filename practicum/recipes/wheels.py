@@ -1,0 +1,83 @@
+"""The layers of Python packages, one for each group of wheels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from practicum.engine import cache
+from practicum.engine.progress import Console
+from practicum.engine.publish import write_text
+from practicum.engine.stage import Place, Tree
+from practicum.images.docker import ask_image
+from practicum.images.packer import Play, Step, build_image, lent_uv
+from practicum.images.stage import GB, ImageStage
+from practicum.wheels import wheelhouse
+from practicum.wheels.lockfile import LockedPackage
+
+FREEZE = ("/opt/venv/bin/python", "-m", "pip", "freeze", "--all")
+CHECK = ("/opt/venv/bin/python", "-m", "pip", "check")
+TORCH = (
+    "/opt/venv/bin/python", "-c",
+    "import json\n"
+    "try:\n"
+    "    import torch\n"
+    "except ImportError:\n"
+    "    print(json.dumps({'torch': None, 'cuda': None, 'architectures': []}))\n"
+    "else:\n"
+    # torch.cuda.get_arch_list() is empty where there is no GPU, as in a build.
+    "    flags = torch._C._cuda_getArchFlags() if torch.version.cuda else None\n"
+    "    print(json.dumps({'torch': torch.__version__, 'cuda': torch.version.cuda,"
+    " 'architectures': (flags or '').split()}))\n",
+)  # fmt: skip
+"""What a product knows of its torch without importing it: written to /etc/course/torch.json."""
+
+
+@dataclass(frozen=True)
+class Wheels(ImageStage):
+    """A group of wheels, compiled.
+
+    group: the name of the layer. packages: those of the lock that it installs. lock: the whole lock, from which all
+    wheels are fetched at once. trim: which files are left out.
+    """
+
+    outputs: ClassVar[tuple[str, ...]] = ("python.txt",)
+    space: ClassVar = 3 * GB  # the largest, of CUDA, takes up to 5, and the sum over the groups is enough
+
+    before: ImageStage
+    group: str
+    packages: tuple[LockedPackage, ...]
+    lock: Place
+    trim: Tree
+    play: Play
+
+    @property
+    def name(self) -> str:
+        return self.group
+
+    def build(self, out: Path, console: Console) -> None:
+        console.say("collecting the wheels")
+        with console.paused():
+            house = wheelhouse.prepare(self.lock.path, cache.root(), progress=True)
+        lists = out / "lists"
+        lists.mkdir()
+        write_text(lists / "requirements.txt", house.select(package.name for package in self.packages))
+        write_text(lists / "trim.txt", self.trim.path.read_text())
+        with lent_uv(out) as program:
+            mounts = {"bin": program, "lists": lists, "wheels": house.folder}
+            build_image(Step(self.play, self.before.image, self.image, {}, mounts), out, console)
+        write_text(out / "python.txt", ask_image(self.image, {"freeze": FREEZE}, out)["freeze"])
+        if any(package.name == "torchvision" for package in self.packages):
+            for note in house.notes:  # of its repacking
+                console.say(note)
+
+
+@dataclass(frozen=True)
+class LastWheels(Wheels):
+    """The last group of a product's wheels; `pip check`, and what torch says of itself."""
+
+    outputs: ClassVar[tuple[str, ...]] = ("python.txt", "check.txt", "torch.json")
+
+    def build(self, out: Path, console: Console) -> None:
+        super().build(out, console)
+        for file, text in ask_image(self.image, {"check.txt": CHECK, "torch.json": TORCH}, out).items():
+            write_text(out / file, text)

@@ -1,0 +1,1 @@
+"""What semesters/ and git say of a semester."""

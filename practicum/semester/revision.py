@@ -1,0 +1,40 @@
+"""Which commit is built: read from git, and said in names and labels."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from practicum.engine.errors import PracticumError
+from practicum.engine.run import read
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A commit: its whole hash ("unknown" without git), its date in RFC 3339, whether files differ from it."""
+
+    full: str
+    date: str
+    dirty: bool = False
+
+    @property
+    def label(self) -> str:
+        """Returns what a label says: the hash, marked where the files are not those of the commit."""
+        return self.full + ("-dirty" if self.dirty else "")
+
+
+def read_revision(root: Path) -> Revision:
+    """Returns the commit of the checkout `root`; a folder that is no checkout is an unknown one."""
+    # Root builds what a user cloned: git would refuse to look.
+    git = ["git", "-c", f"safe.directory={root}", "-C", str(root)]
+    try:
+        if Path(read([*git, "rev-parse", "--show-toplevel"], step="git").strip()) != root:
+            raise PracticumError("another repository")
+        full, seconds = read([*git, "log", "-1", "--format=%H %ct"], step="git").split()
+        dirty = bool(read([*git, "status", "--porcelain"], step="git").strip())
+    except PracticumError:
+        return Revision("unknown", format_date(0), dirty=True)
+    return Revision(full, format_date(int(seconds)), dirty)
+
+
+def format_date(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

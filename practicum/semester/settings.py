@@ -1,0 +1,132 @@
+"""What the products are told of a semester: the values that the stages get."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from practicum.ova import disk, ovf
+from practicum.semester.description import Semester
+from practicum.semester.locks import Variant
+from practicum.semester.revision import Revision
+
+Product = Literal["appliance", "cpu", "cuda"]
+
+CONTAINER_USER = "jovyan"
+"""The name that clusters, hubs and students' habits expect, from jupyter/docker-stacks."""
+
+JUPYTER_PORT = 8888
+"""Of JupyterLab inside every product; semester.toml has the port of the student's computer."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of an image: `moving` follows the semester, `fixed` stays with a commit ("" where files differ)."""
+
+    moving: str
+    fixed: str
+
+
+def name_image(semester: Semester, variant: Variant, revision: Revision) -> Names:
+    """Return the names that an image of `revision` gets."""
+    name = f"{semester.course.slug}:{semester.course.semester}"
+    return Names(f"{name}-{variant}", "" if revision.dirty else f"{name}-{revision.full[:12]}-{variant}")
+
+
+def describe_course(semester: Semester, product: Product) -> dict[str, Any]:
+    """Return what becomes /etc/course/course.json in the product."""
+    machine = semester.appliance
+    container = product != "appliance"
+    return {
+        "code": semester.course.code,
+        "title": semester.course.title,
+        "institution": semester.course.institution,
+        "semester": semester.course.semester,
+        "name": semester.name,
+        "slug": semester.course.slug,
+        "user": CONTAINER_USER if container else machine.user,
+        # A container has no first boot that could make a code, and open is for a classroom of machines.
+        "access": "code" if container else machine.access,
+        "jupyter_port": machine.jupyter_port,
+        "ssh_port": machine.ssh_port,
+        "product": product,
+        "version": semester.course.semester,
+    }
+
+
+def describe_roles(semester: Semester) -> dict[str, Any]:
+    """Return what the Ansible roles of the appliance know of the semester."""
+    return {
+        "product": "appliance",
+        "debian_packages": list(semester.debian.appliance_packages),
+        "root_label": disk.LABEL,
+        "python_label": disk.PYTHON_LABEL,
+        "course": describe_course(semester, "appliance"),
+    }
+
+
+def describe_disk(semester: Semester) -> disk.Plan:
+    """Return what the appliance's disk is written for."""
+    return disk.Plan(
+        name=semester.name,
+        title=f"{semester.course.code} {semester.course.title}",
+        hostname=semester.course.slug,
+        size=semester.appliance.disk_gb << 30,
+        epoch=semester.epoch,
+    )
+
+
+def describe_machine(semester: Semester) -> ovf.Appliance:
+    """Return the virtual machine as the importer shows it."""
+    machine = semester.appliance
+    url = f"http://localhost:{machine.jupyter_port}/"
+    if machine.access == "open":
+        how = f"Start it and open {url} - OPEN ACCESS: no password protects it; for supervised classrooms only."
+    else:
+        how = f"Start it and open {url} with the access code that the machine's window shows."
+    return ovf.Appliance(
+        name=semester.name,
+        product=f"{semester.course.code} {semester.course.title}",
+        version=semester.course.semester,
+        vendor=semester.course.institution,
+        description=f"{semester.course.code} {semester.course.title}, {semester.course.semester}. {how}",
+        cpus=machine.cpus,
+        memory_mb=machine.memory_mb,
+        forwards=(
+            ovf.Forward("jupyter", "127.0.0.1", machine.jupyter_port, JUPYTER_PORT),
+            ovf.Forward("ssh", "127.0.0.1", machine.ssh_port, 22),
+        ),
+    )
+
+
+def describe_start(semester: Semester, variant: Variant) -> tuple[str, ...]:
+    """Return how a container image is started, in Dockerfile words.
+
+    No value holds a `$`: Apptainer would evaluate it.
+    """
+    environment = {
+        "PATH": "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "SHELL": "/bin/bash",
+        "HOME": f"/home/{CONTAINER_USER}",
+        "NB_USER": CONTAINER_USER,
+        "NB_UID": "1000",
+        "NB_GID": "100",
+        "JUPYTER_PORT": str(JUPYTER_PORT),
+        "COURSE_NAME": semester.name,
+        # torch's threads sleep while they wait for each other: see "Slow training" in docs/troubleshoot.md.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        # No compiler comes along; these name what says so, and what to do.
+        "CC": "/usr/local/lib/course/no-compiler",
+        "CXX": "/usr/local/lib/course/no-compiler",
+    }
+    if variant == "cuda":
+        # Read by NVIDIA's runtimes. No NVIDIA_REQUIRE_*: it would keep the container from starting on the CPU.
+        environment |= {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
+    return (
+        *(f"ENV {name}={value}" for name, value in environment.items()),
+        "USER 1000",  # a number, so that Kubernetes can tell that it is not root
+        f"WORKDIR /home/{CONTAINER_USER}",
+        f"EXPOSE {JUPYTER_PORT}",
+        'ENTRYPOINT ["/usr/bin/tini","-g","--","/usr/local/bin/start.sh"]',
+        'CMD ["start-notebook.py"]',
+        'HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=3 CMD ["/usr/local/bin/course-health"]',
+    )

@@ -1,0 +1,1 @@
+"""Python packages: the locks, and the wheels they name."""

@@ -1,0 +1,44 @@
+"""debian.lock: the Debian packages of a semester, as a build installed them."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from practicum.engine.errors import PracticumError
+from practicum.engine.publish import write_text
+from practicum.wheels.lock_text import label_of, read_logical_lines
+
+
+def record_debian(path: Path, installed: Mapping[str, str]) -> None:
+    """Write a debian.lock: the packages that a build installed, by name, one `name=version` a line."""
+    lines = [f"{name}={version}\n" for name, version in sorted(installed.items())]
+    write_text(
+        path, f"# Debian packages as a build installs them (practicum lock {path.parent.name})\n{''.join(lines)}"
+    )
+
+
+def read_debian(path: Path) -> dict[str, str]:
+    """The versions of a debian.lock by package name. Raises PracticumError for a line that is not name=version."""
+    versions = {}
+    for number, line in read_logical_lines(path):
+        match = re.fullmatch(r"([a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?)=(\S+)", line)
+        if not match:
+            raise PracticumError(
+                f"{label_of(path)}: line {number}: not name=version; run: practicum lock {path.parent.name}"
+            )
+        versions[match[1]] = match[2]
+    return versions
+
+
+def drift(lock: Mapping[str, str], installed: Mapping[str, str]) -> list[str]:
+    """What differs between the locked and the installed Debian packages, one readable line a package, sorted."""
+    lines = []
+    for name in sorted({*lock, *installed}):
+        locked, found = lock.get(name), installed.get(name)
+        if locked is None:
+            lines.append(f"{name}: {found} is new")
+        elif found is None:
+            lines.append(f"{name}: {locked} is gone")
+        elif locked != found:
+            lines.append(f"{name}: {locked} became {found}")
+    return lines

@@ -1,0 +1,216 @@
+"""Downloads into a content-addressed store, shared by all builds of a machine.
+
+A file of sha256 S lies at `<store>/<S>/<filename>`; it appears under that name only when it is whole and has that
+digest. Until then `<filename>.part` grows beside it, across cut connections and killed processes. A lock per file lets
+two builds at once share the work: the second waits, then finds the file.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from practicum.engine.cache import hash_file
+from practicum.engine.errors import PracticumError
+from practicum.wheels.resolver import Wheel
+
+WORKERS = 4
+TRIES = 6  # in a row without a byte gained
+PAUSES = (0.5, 1, 2, 4, 8)  # seconds between them: a server may be away for a quarter of a minute
+TIMEOUT = 15  # seconds without a byte, and so the longest an interrupted run takes to end
+
+
+class _RetryError(Exception):
+    """The connection or the server failed in a way that another try may mend."""
+
+
+def fetch_all(
+    wheels: Sequence[Wheel],
+    store: Path,
+    *,
+    report: Callable[[int], None] = lambda count: None,
+    pause: Callable[[float], object] | None = None,
+) -> list[Path]:
+    """The file of each wheel in `store`, downloaded where it is not there yet, a few at a time.
+
+    `report(n)` is told of every n bytes that arrived, from any thread; `pause(seconds)` waits before another try.
+    Raises PracticumError for the first wheel that cannot be had; what arrived of the others stays for the next run.
+    """
+    stop = Event()
+    # The default context honours SSL_CERT_FILE and SSL_CERT_DIR, as networks with an authority of their own need.
+    context = ssl.create_default_context()
+    with (
+        httpx.Client(timeout=TIMEOUT, follow_redirects=True, verify=context) as client,
+        ThreadPoolExecutor(WORKERS) as pool,
+    ):
+        fetcher = _Fetcher(store, client, stop, report, stop.wait if pause is None else pause)
+        futures = [pool.submit(fetcher.fetch, wheel) for wheel in wheels]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            failed = [future for future in futures if future.done() and future.exception()]
+            return [future.result() for future in failed or futures]
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Fetcher:
+    store: Path
+    client: httpx.Client
+    stop: Event
+    report: Callable[[int], None]
+    pause: Callable[[float], object]
+
+    def fetch(self, wheel: Wheel) -> Path:
+        target = find_file(self.store, wheel.sha256, wheel.filename)
+        try:
+            with hold_lock(target.with_name(f"{target.name}.lock")):
+                if not is_whole(target, wheel.sha256):
+                    part = target.with_name(f"{target.name}.part")
+                    self._complete(part, wheel)
+                    part.replace(target)
+                    _remember(target)
+        except OSError as error:
+            raise PracticumError(
+                f"{target}: cannot be written ({error.strerror}); free space, or name another folder in XDG_CACHE_HOME"
+            ) from None
+        return target
+
+    def _complete(self, part: Path, wheel: Wheel) -> None:
+        source = urlsplit(wheel.url)
+        if source.scheme == "file":
+            self._copy(Path(unquote(source.path)), part, wheel)
+        else:
+            self._download(part, wheel)
+
+    def _copy(self, source: Path, part: Path, wheel: Wheel) -> None:
+        if not os.access(source, os.R_OK):
+            raise PracticumError(f"{source}: cannot be read; put the wheel back, or lock again")
+        shutil.copyfile(source, part)
+        self.report(part.stat().st_size)
+        if hash_file(part) != wheel.sha256:
+            part.unlink()
+            raise PracticumError(f"{source}: does not have the sha256 of the lock; replace it by the published wheel")
+
+    def _download(self, part: Path, wheel: Wheel) -> None:
+        failures = 0
+        while not self.stop.is_set():
+            before = part.stat().st_size if part.exists() else 0
+            try:
+                self._read_rest(part, wheel, before)
+                if not self.stop.is_set() and self._accept(part, wheel, fresh=not before):
+                    return
+            except (httpx.TransportError, _RetryError) as error:
+                gained = part.exists() and part.stat().st_size > before
+                failures = 1 if gained else failures + 1
+                _check_hope(error, wheel, failures)
+                self.pause(PAUSES[failures - 1])
+        raise PracticumError(f"{wheel.filename}: stopped; run again, what arrived is kept")
+
+    def _accept(self, part: Path, wheel: Wheel, *, fresh: bool) -> bool:
+        """Whether `part` is the wheel. If not it goes; that the server lies is certain only of a `fresh` download."""
+        digest = hash_file(part)
+        if digest == wheel.sha256:
+            return True
+        part.unlink()
+        if fresh:
+            raise PracticumError(
+                f"{wheel.filename}: {urlsplit(wheel.url).hostname} sent other bytes (sha256 {digest[:12]}..., the lock "
+                f"has {wheel.sha256[:12]}...); look for a proxy that rewrites downloads, or lock again"
+            )
+        return False
+
+    def _read_rest(self, part: Path, wheel: Wheel, offset: int) -> None:
+        """Append what is missing of `part`, or write it anew where the server does not serve parts."""
+        if offset and offset == wheel.size:
+            return
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
+        with self.client.stream("GET", wheel.url, headers=headers) as response:
+            status = response.status_code
+            if status == 416:  # nothing follows `offset`: the part is whole, or it is not our file
+                return
+            if status in (408, 429) or status >= 500:
+                raise _RetryError(f"HTTP {status}")
+            if status not in (200, 206):
+                raise PracticumError(
+                    f"{wheel.filename}: {response.url.host} answers HTTP {status}; lock again, it may be withdrawn"
+                )
+            resumed = status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+            with part.open("ab" if resumed else "wb") as out:
+                for chunk in response.iter_raw():
+                    out.write(chunk)
+                    self.report(len(chunk))
+                    if self.stop.is_set():
+                        return
+
+
+def _check_hope(error: Exception, wheel: Wheel, failures: int) -> None:
+    """Raise PracticumError when another try is of no use."""
+    reason, host = str(error) or type(error).__name__, urlsplit(wheel.url).hostname
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        raise PracticumError(
+            f"{wheel.filename}: the certificate of {host} is not trusted; "
+            "let SSL_CERT_FILE name the certificates of your network"
+        )
+    if failures >= TRIES:
+        raise PracticumError(
+            f"{wheel.filename}: cannot be downloaded from {host} ({reason}); "
+            "check the network and run again, what arrived is kept"
+        )
+
+
+def find_file(store: Path, sha256: str, filename: str) -> Path:
+    """Where a file of that digest lies in `store`, there or not."""
+    return store / sha256 / filename
+
+
+def is_whole(path: Path, sha256: str) -> bool:
+    """Whether `path` has the digest `sha256`.
+
+    It is hashed again only when its size or time differ from what was recorded when it was last hashed.
+    """
+    try:
+        recorded = json.loads(_stamp_of(path).read_text())
+        if recorded == _measure(path):
+            return True
+    except (OSError, ValueError):
+        pass
+    if not path.exists() or hash_file(path) != sha256:
+        return False
+    _remember(path)
+    return True
+
+
+@contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` alone among threads and processes, waiting for it; a dead holder holds nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _stamp_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.hashed")
+
+
+def _measure(path: Path) -> dict[str, int]:
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _remember(path: Path) -> None:
+    temporary = path.with_name(f"{path.name}.hashed.{os.getpid()}")
+    temporary.write_text(json.dumps(_measure(path)))
+    temporary.replace(_stamp_of(path))
