@@ -23,8 +23,9 @@ def install_argv(house: wheelhouse.Wheelhouse, folder: Path) -> list[str]:
     Bytecode is compiled once, as in the products: a program that must not write it would compile torch each time.
     """
     return [
-        uv.find_uv_bin(), "pip", "install", "--offline", "--no-index", "--no-deps", "--require-hashes", f"--python={folder}",
-        "--compile-bytecode", f"--find-links={house.folder}", f"--requirement={house.requirements}",
+        uv.find_uv_bin(), "pip", "install", "--offline", "--no-index", "--no-deps", "--require-hashes",
+        "--compile-bytecode", f"--python={folder}", f"--find-links={house.folder}",
+        f"--requirement={house.requirements}",
     ]  # fmt: skip
 
 
