@@ -221,6 +221,14 @@ def test_kill_at_any_moment_of_the_start_leaves_nothing(tmp_path: Path, mark: st
     assert not mounts_under(tmp_path)
 
 
+def test_nothing_starts_once_a_stop_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if the exception of the signal's handler was lost, as Python loses those raised inside a finalizer."""
+    monkeypatch.setattr(run, "_stop_signal", signal.SIGTERM)
+    with pytest.raises(run.Stopped, match="SIGTERM"):
+        run.run(["touch", str(tmp_path / "started")], step="start", contain=False)
+    assert not (tmp_path / "started").exists()
+
+
 @needs_root
 @pytest.mark.parametrize("contain", [True, False])
 def test_program_does_not_start_when_we_died_before_the_death_signal_was_armed(tmp_path: Path, contain: bool) -> None:

@@ -9,7 +9,7 @@ from practicum.wheels.wheelhouse import Wheelhouse
 def test_install_takes_nothing_but_the_locked_wheels() -> None:
     house = Wheelhouse(Path("/c/house"), Path("/c/house/requirements.txt"))
     argv = venv.install_argv(house, Path("here"))
-    assert {"--offline", "--no-index", "--require-hashes"} <= set(argv)
+    assert {"--offline", "--no-index", "--no-deps", "--require-hashes"} <= set(argv)
     assert "--find-links=/c/house" in argv
     assert argv[-1] == "--requirement=/c/house/requirements.txt"
 

@@ -265,6 +265,8 @@ def _child(
     require(argv[0], "setpriv", "unshare", "bash")
     if contain and os.geteuid() != 0:
         raise PracticumError(f"{step}: {argv[0]} runs in namespaces of its own, which needs root: use sudo")
+    if _stop_signal is not None:  # Python drops an exception that a signal's handler raises inside a finalizer
+        raise Stopped(_stop_signal)
     lifeline, held = os.pipe()
     try:
         child = subprocess.Popen(
