@@ -96,20 +96,11 @@ def explain(
 def lock(semester: SemesterId = "") -> None:
     """Resolve the Python sets with hashes, and record the versions of the Debian packages as they are today."""
     from practicum.engine.progress import Console
-    from practicum.lock import lock_python, resolve_packages
-    from practicum.semester.products import TRIM_DEBIAN, VARIANTS
-    from practicum.wheels.debian_lock import record_debian
+    from practicum.lock import lock_semester
 
-    described = find_semester(semester)
-    for variant in VARIANTS:
-        print(lock_python(described, variant=variant))
-    with Console() as console, cache.work_folder("lock") as work, console.stage("debian"):
-        packages = [*described.debian.packages, *described.debian.appliance_packages]
-        trim = described.root / TRIM_DEBIAN
-        versions = resolve_packages(described.debian.suite, trim, packages, work, console)
-    path = described.folder / "debian.lock"
-    record_debian(path, versions)
-    print(path)
+    with Console() as console:
+        for path in lock_semester(find_semester(semester), console):
+            print(path)
 
 
 @app.command()
@@ -152,11 +143,9 @@ def content(
     semester: SemesterId = "",
 ) -> None:
     """Write the course's content as students get it, without a build."""
-    from practicum.course.content import publish
+    from practicum.venv import make_content
 
-    described = find_semester(semester)
-    wanted = described.content
-    publish(described.content_root, wanted.include, folder, solutions=solutions or wanted.solutions)
+    make_content(find_semester(semester), folder, solutions=solutions)
     print(folder)
 
 

@@ -2,27 +2,42 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from practicum.engine import cache
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import write_text
 from practicum.engine.run import read
 from practicum.images.docker import ensure_docker, running
-from practicum.recipes.base import make_root
+from practicum.images.root import make_root
 from practicum.semester.description import PINNED, Semester
 from practicum.semester.locks import Variant, find_target
+from practicum.semester.products import TRIM_DEBIAN, VARIANTS
+from practicum.wheels.debian_lock import record_debian
 from practicum.wheels.lock_text import label_of
 from practicum.wheels.lockfile import LockedPackage, render_lock
 from practicum.wheels.resolver import Target, list_cpu_sources, resolve
 
 # Below the root of the checkout: packages that no product has though others ask for them, each with its reason.
 LEFT_OUT = "ansible/trim/packages.txt"
+
+
+def lock_semester(semester: Semester, console: Console) -> Iterator[Path]:
+    """Write the locks of `semester` anew and give the path of each; raises PracticumError, the old one then stays."""
+    for variant in VARIANTS:
+        yield lock_python(semester, variant=variant)
+    packages = [*semester.debian.packages, *semester.debian.appliance_packages]
+    with cache.work_folder("lock") as work, console.stage("debian"):
+        versions = resolve_packages(semester.debian.suite, semester.root / TRIM_DEBIAN, packages, work, console)
+    path = semester.folder / "debian.lock"
+    record_debian(path, versions)
+    yield path
 
 
 def lock_python(semester: Semester, *, variant: Variant) -> Path:
@@ -49,7 +64,7 @@ def lock_python(semester: Semester, *, variant: Variant) -> Path:
 def _choose_cpu_builds(requires: list[str], target: Target, where: str) -> tuple[list[str], tuple[str, ...]]:
     """`requires` with torch, and torchvision where it can be had, pinned to their +cpu builds; and the source of those.
 
-    Without a +cpu torchvision the general build is locked; practicum.torchvision repacks it.
+    Without a +cpu torchvision the general build is locked; wheels/torchvision.py repacks it.
     """
     reason = ""
     for source in reversed(list_cpu_sources()):

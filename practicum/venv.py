@@ -1,4 +1,4 @@
-"""The locked Python environment on this machine: what students have, for trying content without a build."""
+"""What students have, on this machine and without a build: the locked Python, and the content."""
 
 import os
 import tempfile
@@ -7,6 +7,7 @@ from pathlib import Path
 import uv
 
 from practicum.course.commands import build_wheel
+from practicum.course.content import publish
 from practicum.engine.cache import root as cache_root
 from practicum.engine.run import run
 from practicum.semester.description import Semester
@@ -48,3 +49,12 @@ def make_venv(semester: Semester, folder: Path) -> None:
         run(commands_argv(wheel, folder), step="venv", contain=False)
     packages = next(folder.glob("lib/python3*/site-packages"))
     (packages / "course.pth").write_text(f"{semester.content_root / 'prologue'}\n")
+
+
+def make_content(semester: Semester, folder: Path, *, solutions: bool) -> None:
+    """Write the course's content as students get it, with `solutions` whatever the description says.
+
+    Raises PracticumError as `course.content.publish` does.
+    """
+    wanted = semester.content
+    publish(semester.content_root, wanted.include, folder, solutions=solutions or wanted.solutions)

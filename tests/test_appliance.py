@@ -1,4 +1,4 @@
-"""practicum.appliance: what the roles know of the machine, what it says of itself, and the file as an output."""
+"""practicum.semester.settings and recipes.appliance: what the roles know of the machine, what it says of itself, and the file as an output."""
 
 import os
 from pathlib import Path

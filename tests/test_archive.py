@@ -1,4 +1,4 @@
-"""practicum.archive: how skopeo is asked, and an archive that appears whole with its checksum."""
+"""practicum.recipes.archive: how skopeo is asked, and an archive that appears whole with its checksum."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""practicum.base: the command that makes the root, where it works, and what its trim list keeps."""
+"""practicum.recipes.base: the command that makes the root, where it works, and what its trim list keeps."""
 
 import os
 from fnmatch import fnmatchcase
@@ -8,7 +8,7 @@ import pytest
 
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
-from practicum.recipes import base
+from practicum.images import root as base
 
 TRIM = Path(__file__).parent.parent / "ansible/trim/debian.dpkg.cfg"
 

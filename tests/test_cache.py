@@ -1,4 +1,4 @@
-"""practicum.cache: locks the kernel keeps, digests of trees, and a janitor that cannot hurt."""
+"""practicum.engine.cache: locks the kernel keeps, digests of trees, and a janitor that cannot hurt."""
 
 import json
 import os

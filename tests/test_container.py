@@ -1,4 +1,4 @@
-"""practicum.container: names, settings and labels of the images, and how they are given."""
+"""practicum.semester.settings and recipes.image: names, settings and labels of the images, and how they are given."""
 
 import json
 import os

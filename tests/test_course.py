@@ -1,4 +1,4 @@
-"""practicum.course: what the tools know of a product, the students' commands, and their wheel."""
+"""practicum.semester.settings and course.commands: what the tools know of a product, the students' commands, and their wheel."""
 
 import os
 import zipfile

@@ -1,4 +1,4 @@
-"""practicum.disk: what it writes, judged by the programs that read it: sfdisk, e2fsck, dumpe2fs, mtools, GRUB."""
+"""practicum.ova.disk: what it writes, judged by the programs that read it: sfdisk, e2fsck, dumpe2fs, mtools, GRUB."""
 
 import json
 import os

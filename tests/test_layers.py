@@ -1,4 +1,4 @@
-"""practicum.layers: which wheel lies in which layer of the products."""
+"""practicum.semester.products: which wheel lies in which layer of the products."""
 
 import pytest
 from checkout import Checkout

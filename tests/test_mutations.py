@@ -16,8 +16,8 @@ COURSE_OF_CONTAINERS = {"course-cpu", "course-cuda", *IMAGES}
 
 MUTATIONS: list[tuple[str, str, str, set[str]]] = [
     # recipes
-    ("recipes/base.py", '"--variant=minbase"', '"--variant=essential"', ALL),
-    ("recipes/base.py", '"python3-apt")', '"python3-apt", "gnupg")', ALL),
+    ("recipes/base.py", "installing Debian", "making Debian", ALL),
+    ("images/root.py", '"--variant=minbase"', '"--variant=essential"', ALL),
     ("recipes/system.py", '{"bin": program}', '{"programs": program}', SYSTEM),
     ("recipes/wheels.py", '"freeze", "--all")', '"freeze")', WHEELS),
     ("recipes/data.py", "indent=1", "indent=2", DATA),

@@ -1,4 +1,4 @@
-"""practicum.progress: elapsed times on a terminal, plain lines elsewhere, never silence."""
+"""practicum.engine.progress: elapsed times on a terminal, plain lines elsewhere, never silence."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""practicum.revision: the commit that is built, in real repositories."""
+"""practicum.semester.revision: the commit that is built, in real repositories."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""practicum.run: nothing it starts outlives it, and its errors name the cure."""
+"""practicum.engine.run: nothing it starts outlives it, and its errors name the cure."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""practicum.stages: outputs whole or absent, reasons told, and no trace of a killed build."""
+"""practicum.engine.stages: outputs whole or absent, reasons told, and no trace of a killed build."""
 
 import dataclasses
 import io

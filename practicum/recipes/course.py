@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from practicum.course import notebooks
 from practicum.course.commands import build_wheel, list_commands
 from practicum.course.content import assemble
 from practicum.engine.progress import Console
@@ -30,10 +31,10 @@ class Course(ImageStage):
     content: Tree
     include: tuple[str, ...]
     solutions: bool
-    converter: str
     verify: Tree
     settings: tuple[str, ...]
     play: Play
+    converter: str = notebooks.RECIPE
 
     @property
     def name(self) -> str:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from practicum.course import notebooks
 from practicum.engine.stage import Place, Stage, Tree
 from practicum.images.packer import Play
 from practicum.images.stage import ImageStage
@@ -159,7 +158,6 @@ def _course(semester: Semester, before: ImageStage, product: settings.Product, s
         content=Tree(semester.root, "course_content"),
         include=tuple(semester.content.include),
         solutions=semester.content.solutions,
-        converter=notebooks.RECIPE,
         verify=Tree(semester.root, "smoke_tests/compute"),
         settings=start,
         play=Play(semester.root, "course", ("course", "sysprep")),
