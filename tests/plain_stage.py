@@ -32,4 +32,4 @@ class PlainStage(Stage):
 
 
 def key_of(name: str, given: Mapping[str, str]) -> str:
-    return PlainStage(name, given).key
+    return PlainStage(name=name, given=given).key

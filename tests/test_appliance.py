@@ -1,4 +1,4 @@
-"""practicum.semester.settings and recipes.appliance: what the roles know of the machine, what it says of itself, and the file as an output."""
+"""The appliance: what the roles know of it, what it says of itself, and the file as an output."""
 
 import os
 from pathlib import Path

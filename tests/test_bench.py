@@ -203,7 +203,9 @@ def test_all_names_a_build_gives_are_remembered_children_before_parents(
 
 def test_lent_output_is_a_whole_output_of_the_other_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
-    stage = PlainStage("small", {"a": "1"}, lambda out, _: (out / "made").write_text("x") and None, ("made",))
+    stage = PlainStage(
+        name="small", given={"a": "1"}, build=lambda out, _: (out / "made").write_text("x") and None, outputs=("made",)
+    )
     stages.ensure(stage, "scope")
     sandbox.lend_output(stage, tmp_path / "other")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))

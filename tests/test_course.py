@@ -1,4 +1,4 @@
-"""practicum.semester.settings and course.commands: what the tools know of a product, the students' commands, and their wheel."""
+"""What the tools know of a product, the students' commands, and their wheel."""
 
 import os
 import zipfile

@@ -15,9 +15,9 @@ from practicum.engine.errors import PracticumError
 from practicum.lock import lock_python
 from practicum.semester.description import Semester, load
 from practicum.semester.locks import find_lock
-from practicum.wheels import resolver
+from practicum.wheels import lockfile, resolver
 from practicum.wheels.debian_lock import drift, read_debian, record_debian
-from practicum.wheels.lockfile import LockedPackage, locate, read_lock
+from practicum.wheels.lockfile import LockedPackage, locate, read_lock, read_target
 from practicum.wheels.resolver import Target
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +65,8 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
     monkeypatch.setenv("UV_NO_CONFIG", "1")
-    monkeypatch.setattr(lock, "list_cpu_sources", lambda: [])
+    for module in (lock, lockfile):
+        monkeypatch.setattr(module, "list_cpu_sources", lambda: [])
     with serve(folder) as index:
         monkeypatch.setenv("UV_DEFAULT_INDEX", f"{index.url}/simple/")
         yield index
@@ -79,7 +80,8 @@ def offer_cpu_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *names: st
         make_wheel(folder, name, {"torch": "2.13.0+cpu", "torchvision": "0.28.0+cpu"}[name])
     (tmp_path / "empty").mkdir()
     sources = [("--find-links", str(tmp_path / "empty")), ("--find-links", str(folder))]
-    monkeypatch.setattr(lock, "list_cpu_sources", lambda: sources)
+    for module in (lock, lockfile):
+        monkeypatch.setattr(module, "list_cpu_sources", lambda: sources)
     return folder
 
 
@@ -232,7 +234,7 @@ def test_lock_without_version_or_hash(tmp_path: Path, bad: str) -> None:
     with pytest.raises(PracticumError, match=r"^semesters/x/python-cpu.lock: line 4: not .*; run: practicum lock x$"):
         read_lock(path)
     with pytest.raises(PracticumError, match="has no target line"):
-        lock.read_target(path)
+        read_target(path)
 
 
 def test_lock_in_the_form_pip_tools_write(tmp_path: Path) -> None:
@@ -268,8 +270,8 @@ def test_cpu_sources_come_from_pips_configuration(tmp_path: Path, monkeypatch: p
 
 def test_debian_lock(semester: Semester, tmp_path: Path) -> None:
     installed = {"zlib1g": "1:1.2.13", "apt": "2.6.1", "libc6:amd64": "2.36-9+deb12u10", "g++-12": "12.2.0-14"}
-    path = record_debian(semester, installed)
-    assert path == semester.folder / "debian.lock"
+    path = semester.folder / "debian.lock"
+    record_debian(path, installed)
     assert read_debian(path) == installed
     assert [line.partition("=")[0] for line in path.read_text().splitlines()[1:]] == sorted(installed)
     path.write_text("apt 2.6.1\n")

@@ -51,7 +51,7 @@ class Recipe:
 
 
 def make(build: Callable[[Path, Console], None], **inputs: str) -> Stage:
-    return PlainStage("base", inputs or {"suite": "bookworm"}, build)
+    return PlainStage(name="base", given=inputs or {"suite": "bookworm"}, build=build)
 
 
 def test_key_depends_on_name_and_inputs_alone() -> None:
@@ -252,7 +252,7 @@ def build(folder, console):
             sum(range(10000))
 
 run.stop_on_signals()
-stage = PlainStage("base", {"lock": lock}, build)
+stage = PlainStage(given={"lock": lock}, build=build)
 sys.exit(exit_code_of(lambda: stages.ensure(stage, scope, Console(plain=True))))
 """
 
