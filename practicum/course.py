@@ -23,6 +23,9 @@ Product = Literal["appliance", "cpu", "cuda"]
 CONTAINER_USER = "jovyan"
 """The name that clusters, hubs and students' habits expect, from jupyter/docker-stacks."""
 
+PACKAGES = ("runtime", "course_content/tools")
+"""The folders of the packages with the student's commands, in the order in which they are installed."""
+
 MACHINE_COMMANDS = {"course-access", "course-console", "course-firstboot", "set-kbd"}
 """Commands that only a machine of one's own has a use for."""
 
@@ -51,15 +54,16 @@ def course_variables(semester: Semester, product: Product) -> dict[str, Any]:
 def course_stage(semester: Semester, before: Stage, product: Product, changes: Sequence[str] = ()) -> Stage:
     """The last layer; `changes` are the image's settings, in Dockerfile words."""
     name, root = f"course-{product}", semester.root
-    tools = root / "course_content/tools"
+    packages = [root / folder for folder in PACKAGES]
     variables = {
         "product": product,
-        "course_commands": list_commands(tools, product),
+        "course_commands": list_commands(packages, product),
         "course": course_variables(semester, product),
     }
     inputs = {
         before.name: before.key,
         "course_content": hash_tree(root / "course_content"),
+        "runtime": hash_tree(root / "runtime"),
         "smoke_tests/compute": hash_tree(root / "smoke_tests/compute"),
         "content": json.dumps([semester.content.include, semester.content.solutions]),
         "settings": json.dumps([variables, *changes], sort_keys=True),
@@ -80,14 +84,14 @@ def course_stage(semester: Semester, before: Stage, product: Product, changes: S
             solutions=semester.content.solutions,
         )
         shutil.copytree(root / "smoke_tests/compute", staging / "verify", ignore=shutil.ignore_patterns(*IGNORED))
-        wheel = build_tools_wheel(tools, staging / "tools", out / "tools.log")
+        runtime, tools = build_wheels(packages, staging / "tools", out / "tools.log")
         mounts = {
             "bin": layers.lend_uv(out),
             "content": staging / "content",
             "tools": staging / "tools",
             "verify": staging / "verify",
         }
-        given = {**variables, "course_tools_wheel": wheel.name}
+        given = {**variables, "course_runtime_wheel": runtime.name, "course_tools_wheel": tools.name}
         images.build_image(images.Step("course", before.tag, tag, given, mounts, tuple(changes)), root, out, console)
         shutil.rmtree(staging)
         shutil.rmtree(out / "bin")
@@ -95,8 +99,8 @@ def course_stage(semester: Semester, before: Stage, product: Product, changes: S
     return layers.image_stage(name, inputs, build, ("course.log",))
 
 
-def build_tools_wheel(source: Path, out: Path, log: Path) -> Path:
-    """Builds the wheel of the student's commands with this environment's own build backend, without a network."""
+def build_wheels(sources: Sequence[Path], out: Path, log: Path) -> list[Path]:
+    """Builds a wheel of each package in `sources` with this environment's own build backend, without a network."""
     argv = [
         uv.find_uv_bin(),
         "build",
@@ -105,14 +109,18 @@ def build_tools_wheel(source: Path, out: Path, log: Path) -> Path:
         f"--python={sys.executable}",
         f"--out-dir={out}",
     ]
-    run([*argv, str(source)], step="course", log=log)
-    wheels = sorted(out.glob("course_tools-*.whl"))
-    if len(wheels) != 1:
-        raise PracticumError(f"course: {source} made {len(wheels)} wheels, not one; see {log}")
-    return wheels[0]
+    wheels: list[Path] = []
+    for source in sources:
+        run([*argv, str(source)], step="course", log=log)
+        made = [path for path in out.glob("*.whl") if path not in wheels]
+        if len(made) != 1:
+            raise PracticumError(f"course: {source} made {len(made)} wheels, not one; see {log}")
+        wheels += made
+    return wheels
 
 
-def list_commands(tools: Path, product: Product) -> list[str]:
-    """Returns the names of the student's commands that `product` has, sorted."""
-    commands = tomllib.loads((tools / "pyproject.toml").read_text())["project"]["scripts"]
+def list_commands(packages: Sequence[Path], product: Product) -> list[str]:
+    """Returns the names of the student's commands in `packages` that `product` has, sorted."""
+    projects = [tomllib.loads((package / "pyproject.toml").read_text())["project"] for package in packages]
+    commands = [name for project in projects for name in project["scripts"]]
     return sorted(name for name in commands if product == "appliance" or name not in MACHINE_COMMANDS)

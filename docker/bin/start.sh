@@ -31,7 +31,7 @@ else
     fi
 fi
 
-course_settled=$(/usr/bin/python3 -I -S /opt/course/lib/course_tools/home.py) && eval "$course_settled"
+course_settled=$(/usr/bin/python3 -I -S /opt/course/lib/course_runtime/files/home.py) && eval "$course_settled"
 unset course_settled
 [[ $PWD != /home/jovyan ]] || cd "$HOME" || true # the image's working directory is the image's home
 name_user "$course_name"

@@ -27,8 +27,8 @@ def why_no_gpu() -> str:
 def _ask_course() -> str:
     """What the course's images know about it, the cure included; "" on other machines."""
     try:
-        from course_tools.gpu import check_gpu
-        from course_tools.machine import CourseError, Machine
+        from course_runtime.doctor.gpu import check_gpu
+        from course_runtime.machine.machine import CourseError, Machine
     except ImportError:
         return ""
     try:

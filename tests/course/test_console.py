@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from course_tools import access, console
-from course_tools.machine import Finished
+from course_runtime.machine import access_code, console
+from course_runtime.machine.machine import Finished
 from fake_machine import Fixture, make_machine
 
 
 def test_the_text_is_what_the_student_needs(booted: Fixture) -> None:
-    code = access.read_code(booted.machine, booted.course)
+    code = access_code.read_code(booted.machine, booted.course)
     key = base64.b64decode(booted.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[1] + "==")
     fingerprint = base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
     assert console.describe_machine(booted.machine, booted.course).splitlines() == [
@@ -57,7 +57,7 @@ def test_status_follows_the_service_and_its_answer(
 
 
 def test_an_invalid_code_is_said_with_its_cure(booted: Fixture) -> None:
-    booted.path(access.CODE_FILE).write_bytes(b"")
+    booted.path(access_code.CODE_FILE).write_bytes(b"")
     text = console.describe_machine(booted.machine, booted.course)
     assert "  Status       STOPPED: " in text
     assert "is empty: restart the machine or run: sudo course-access new" in text

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from course_tools import access, container_checks, doctor, machine_checks
-from course_tools.findings import FAILURE, OK, WARNING, Check, Finding
-from course_tools.machine import Finished, Machine
+from course_runtime.doctor import cli, container_checks, machine_checks
+from course_runtime.doctor.findings import FAILURE, OK, WARNING, Check, Finding
+from course_runtime.machine import access_code
+from course_runtime.machine.machine import Finished, Machine
 from fake_machine import Fixture, make_machine, run_python
 
 HEALTHY = {
@@ -47,7 +48,7 @@ def statuses(check: Check, machine: Machine) -> dict[str, str]:
 
 
 def test_a_healthy_machine_has_nothing_to_say(healthy: Fixture) -> None:
-    findings = [*doctor.examine(healthy.machine, machine_checks.CHECKS)]
+    findings = [*cli.examine(healthy.machine, machine_checks.CHECKS)]
     assert [finding for finding in findings if finding.status != OK] == []
     assert len(findings) >= 14
 
@@ -130,7 +131,7 @@ def test_port(healthy: Fixture, answer: tuple[int, str], status: str) -> None:
 
 
 def test_a_bad_access_code_is_found(healthy: Fixture) -> None:
-    healthy.path(access.CODE_FILE).write_bytes(b"")
+    healthy.path(access_code.CODE_FILE).write_bytes(b"")
     assert statuses(machine_checks.check_jupyter, healthy.machine)["access"] == FAILURE
 
 
@@ -166,7 +167,7 @@ def test_a_check_that_cannot_look_does_not_stop_the_others(healthy: Fixture) -> 
         raise OSError(13, "Permission denied")
         yield
 
-    findings = [*doctor.examine(healthy.machine, [check_broken, machine_checks.check_cpu])]
+    findings = [*cli.examine(healthy.machine, [check_broken, machine_checks.check_cpu])]
     assert [(finding.name, finding.status) for finding in findings] == [("broken", WARNING), ("cpu", OK)]
 
 
@@ -175,18 +176,18 @@ def test_the_command_answers_people_and_programs(
     healthy: Fixture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: bool
 ) -> None:
     if broken:
-        healthy.path(access.CODE_FILE).write_bytes(b"")
-    monkeypatch.setattr(doctor, "Machine", lambda: healthy.machine)
+        healthy.path(access_code.CODE_FILE).write_bytes(b"")
+    monkeypatch.setattr(cli, "Machine", lambda: healthy.machine)
     monkeypatch.setattr("sys.argv", ["course-doctor", "--json"])
     with pytest.raises(SystemExit) as caught:
-        doctor.main()
+        cli.main()
     assert caught.value.code == int(broken)
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is not broken
     assert {"name", "status", "detail", "remedy"} == set(report["checks"][0])
     monkeypatch.setattr("sys.argv", ["course-doctor"])
     with pytest.raises(SystemExit):
-        doctor.main()
+        cli.main()
     assert ("-> " in capsys.readouterr().out) is broken
 
 
@@ -222,7 +223,7 @@ def start_server(container: Fixture, pid: int = 41, **changes: object) -> None:
 
 
 def test_a_healthy_container_has_nothing_to_say_and_no_noise(container: Fixture) -> None:
-    findings = [*doctor.examine(container.machine, doctor.choose_checks(container.machine))]
+    findings = [*cli.examine(container.machine, cli.choose_checks(container.machine))]
     assert [finding for finding in findings if finding.status != OK] == []
     names = {finding.name for finding in findings}
     assert names >= {"cpu", "memory", "home", "disk", "shm", "network", "server", "torch", "pip", "compiler", "gpu"}
@@ -231,7 +232,7 @@ def test_a_healthy_container_has_nothing_to_say_and_no_noise(container: Fixture)
 
 
 def test_the_appliance_is_looked_at_as_before(healthy: Fixture) -> None:
-    assert doctor.choose_checks(healthy.machine) is machine_checks.CHECKS
+    assert cli.choose_checks(healthy.machine) is machine_checks.CHECKS
 
 
 @pytest.mark.parametrize(
@@ -335,10 +336,10 @@ def test_a_container_without_a_gpu_is_no_failure(
     fixture = make_machine(tmp_path / "root", product="cuda")
     fixture.path("/etc/course/torch.json").write_text('{"cuda": "13.0", "architectures": ["sm_90"]}')
     fixture.path("/dev/shm").mkdir(parents=True)
-    monkeypatch.setattr(doctor, "Machine", lambda: fixture.machine)
+    monkeypatch.setattr(cli, "Machine", lambda: fixture.machine)
     monkeypatch.setattr("sys.argv", ["course-doctor", "--gpu", "--json"])
     with pytest.raises(SystemExit) as caught:
-        doctor.main()
+        cli.main()
     assert caught.value.code == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is True
@@ -348,16 +349,19 @@ def test_a_container_without_a_gpu_is_no_failure(
 def test_a_description_of_torch_that_is_not_there_is_told(tmp_path: Path) -> None:
     fixture = make_machine(tmp_path / "root", product="cuda")
     fixture.path("/dev/shm").mkdir(parents=True)
-    finding, _ = doctor.examine(fixture.machine, doctor.GPU_CHECKS)
+    finding, _ = cli.examine(fixture.machine, cli.GPU_CHECKS)
     assert (finding.name, finding.status) == ("gpu", WARNING)
     assert "torch.json" in finding.detail
 
 
 def test_no_command_imports_torch_or_jupyter_at_start() -> None:
     """Commands must start fast, and work when the Python environment does not."""
-    modules = "access bye console doctor firstboot gpu home keyboard machine_checks recover servers serving sync"
+    modules = (
+        "doctor.cli doctor.gpu files.home files.recover files.sync machine.access machine.bye machine.console"
+        " machine.firstboot machine.keyboard machine.servers start.prepare_home start.serving"
+    )
     code = (
-        f"import sys, importlib; [importlib.import_module('course_tools.' + name) for name in {modules!r}.split()];"
+        f"import sys, importlib; [importlib.import_module('course_runtime.' + name) for name in {modules!r}.split()];"
         "print([name for name in sys.modules if name.split('.')[0] in {'torch', 'numpy', 'jupyter_server', 'tornado'}])"
     )
     assert run_python(code) == "[]\n"

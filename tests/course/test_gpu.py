@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from course_tools import gpu, nvidia
-from course_tools.findings import OK, WARNING, Finding
-from course_tools.nvidia import Cuda, Device, Management
+from course_runtime.doctor import gpu, nvidia
+from course_runtime.doctor.findings import OK, WARNING, Finding
+from course_runtime.doctor.nvidia import Cuda, Device, Management
 from fake_machine import Fixture, make_machine
 
 TORCH = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cost import measure_processor
-from course_tools import home
+from course_runtime.files import home
 
 PROGRAM = Path(home.__file__)
 PATH = "/opt/venv/bin:/usr/bin:/bin"
@@ -211,13 +211,13 @@ def test_only_changes_are_printed(place: Path) -> None:
 
 
 def test_an_error_is_one_line_and_no_failure(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import course_tools.home as home\nhome.settle = None\nhome.main()\nhome.settle_quietly()"
+    code = "import course_runtime.files.home as home\nhome.settle = None\nhome.main()\nhome.settle_quietly()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         text=True,
         capture_output=True,
         check=True,
-        env={"PYTHONPATH": str(PROGRAM.parents[1])},
+        env={"PYTHONPATH": str(PROGRAM.parents[2])},
     )
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
@@ -227,18 +227,18 @@ def test_every_start_of_python_can_afford_it(place: Path) -> None:
     """In a process of its own, as a .pth file runs it: the import, then again what each start does."""
     code = (
         "import os, sys, time; sys.dont_write_bytecode = True; before = set(sys.modules)\n"
-        "import course_tools.home; new = set(sys.modules) - before\n"
-        "def cost():\n    start = time.process_time(); course_tools.home.settle_quietly()\n"
+        "import course_runtime.files.home; new = set(sys.modules) - before\n"
+        "def cost():\n    start = time.process_time(); course_runtime.files.home.settle_quietly()\n"
         "    return time.process_time() - start\n"
         "print(min(cost() for _ in range(20))); print(*sorted(new))"
     )
-    environment = {"PYTHONPATH": str(PROGRAM.parents[1]), "TMPDIR": str(place / "tmp"), "COURSE_NAME": "c"}
+    environment = {"PYTHONPATH": str(PROGRAM.parents[2]), "TMPDIR": str(place / "tmp"), "COURSE_NAME": "c"}
     done = subprocess.run(
         ["/usr/bin/python3", "-S", "-c", code], text=True, capture_output=True, check=True, env=environment
     )
     cost, modules = done.stdout.splitlines()
     assert float(cost) < 0.001
-    assert modules == "course_tools course_tools.home"
+    assert modules == "course_runtime course_runtime.files course_runtime.files.home"
 
 
 def test_as_a_program_it_takes_a_moment(place: Path) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its settings are not tested here")
 
-from course_tools import serving
-from course_tools.machine import CourseError, Machine
-from course_tools.sync import STATE
+from course_runtime.files.sync import STATE
+from course_runtime.machine.machine import CourseError, Machine
+from course_runtime.start import serving
 from fake_machine import COURSE
 from jupyter_client import BlockingKernelClient
 from lab_server import ROLE, Lab, run_to_the_end

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its log is not tested here")
 
-from course_tools import welcome
+from course_runtime.start import welcome
 from fake_machine import run_python
 from lab_server import Lab
 from waiting import wait_until
@@ -123,7 +123,8 @@ def test_the_address_shows_a_token_that_nobody_chose(identity: SimpleNamespace, 
 
 def test_the_server_itself_never_loads_what_the_check_needs() -> None:
     code = (
-        "import sys, course_tools.welcome; print([m for m in sys.modules if m in ('ctypes', 'torch') or 'nvidia' in m])"
+        "import sys, course_runtime.start.welcome;"
+        "print([m for m in sys.modules if m in ('ctypes', 'torch') or 'nvidia' in m])"
     )
     assert run_python(code) == "[]\n"
 
