@@ -8,6 +8,8 @@ from typing import Any
 import jinja2
 import pytest
 
+from practicum import container
+
 ROLES = Path(__file__).parents[1] / "ansible" / "roles"
 COURSE = {"code": "EE-559", "title": "Deep Learning", "slug": "ee559", "user": "student"}
 
@@ -53,6 +55,12 @@ def test_host_check_and_fixed_port_in_either_mode(access: str) -> None:
     assert settings["ServerApp.port_retries"] == 0
     assert settings["ServerApp.contents_manager_class"] == "course_runtime.files.contents.SafeContents"
     assert not [key for key in settings if "xsrf" in key or "allow_origin" in key]
+
+
+def test_jupyterlab_listens_where_the_products_forward_to() -> None:
+    """The runtime names the port once; practicum cannot import it."""
+    runtime = ROLES.parents[1] / "runtime/src/course_runtime"
+    assert f"\nJUPYTER_PORT = {container.PORT}\n" in (runtime / "machine/machine.py").read_text()
 
 
 def test_code_mode_never_sets_a_token_itself() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from course_runtime.doctor.findings import FAILURE, MEBIBYTE, OK, WARNING, Check, Finding, find_version
 from course_runtime.machine.access_code import check_gate
-from course_runtime.machine.console import JUPYTER_PORT, measure_disk
-from course_runtime.machine.machine import CourseError, Machine, load_course
+from course_runtime.machine.console import measure_disk
+from course_runtime.machine.machine import JUPYTER_PORT, CourseError, Machine, load_course
 
 ANEW = "import the machine (pull the image) anew"
 

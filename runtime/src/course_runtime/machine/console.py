@@ -4,42 +4,60 @@ import argparse
 import base64
 import hashlib
 import os
-import re
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from course_runtime.machine.access_code import read_code
 from course_runtime.machine.atomic import write_atomically
 from course_runtime.machine.firstboot import HOST_KEY
-from course_runtime.machine.machine import Course, CourseError, Machine, become_root, exit_with, load_course
+from course_runtime.machine.machine import (
+    JUPYTER_PORT,
+    Course,
+    CourseError,
+    Machine,
+    become_root,
+    exit_with,
+    load_course,
+)
 
 ISSUE = "/run/issue.d/50-course.issue"
-JUPYTER_PORT = 8888  # inside the machine; course.json has the port of the host
+READY = "ready"
 DISK_LIMIT = 90  # percent
 LEISURE = 30.0  # seconds between two looks at a server that serves
 
 
-def describe_machine(machine: Machine, course: Course) -> str:
-    """The console's text, as `course-console show` prints it; ends with a line break."""
+@dataclass(frozen=True)
+class Page:
+    """The text of the console, which ends with a line break, and whether JupyterLab is ready."""
+
+    text: str
+    ready: bool
+
+
+def describe_machine(machine: Machine, course: Course) -> Page:
+    """Look at the machine and describe it."""
     try:
         code = read_code(machine, course) if course.access == "code" else ""
         problem = ""
     except CourseError as error:
         code, problem = "", str(error)
     url = f"http://localhost:{course.jupyter_port}/lab"
+    status = f"STOPPED: {problem}" if problem else read_status(machine)
     rows = [
         ("JupyterLab", f"{url}?token={code}" if code else url),
         ("Access code", code or ("none, open access" if course.access == "open" else "not valid")),
         ("ssh", f"ssh -p {course.ssh_port} {course.user}@localhost"),
         ("Keyboard", "set-kbd"),
         ("Stop", "bye   (in a notebook: !bye)"),
-        ("Status", f"STOPPED: {problem}" if problem else read_status(machine)),
+        ("Status", status),
         *[("Warning", warning) for warning in list_warnings(machine, course)],
         *[("Host key", key) for key in list_fingerprints(machine)],
     ]
     title = f"{course.code} {course.title}, {course.semester} ({course.institution})"
-    return "".join(f"{line}\n" for line in [title, *(f"  {label:<11}  {value}" for label, value in rows)])
+    text = "".join(f"{line}\n" for line in [title, *(f"  {label:<11}  {value}" for label, value in rows)])
+    return Page(text, status == READY)
 
 
 def read_status(machine: Machine) -> str:
@@ -54,7 +72,7 @@ def read_status(machine: Machine) -> str:
     unit = dict(line.split("=", 1) for line in shown.output.splitlines() if "=" in line)
     state = unit.get("ActiveState", "")
     if state == "active" and machine.probe(JUPYTER_PORT, "/api")[0] == 200:
-        return "ready"
+        return READY
     if state == "failed":
         return "STOPPED: JupyterLab failed, see journalctl -u jupyter, then: sudo systemctl restart jupyter"
     # Job is the number of a queued start: at boot the unit is inactive for as long as it waits for its turn.
@@ -105,8 +123,13 @@ def escape_for_agetty(text: str) -> str:
 
 def refresh(machine: Machine) -> bool:
     """Bring the console up to date; True when its text changed. Raises CourseError or OSError."""
+    return show(machine, describe_machine(machine, load_course(machine)))
+
+
+def show(machine: Machine, page: Page) -> bool:
+    """Show `page` on the console; True when its text changed. Raises CourseError or OSError."""
     issue = machine.path(ISSUE)
-    text = "\n" + escape_for_agetty(describe_machine(machine, load_course(machine))) + "\n"
+    text = "\n" + escape_for_agetty(page.text) + "\n"
     if issue.is_file() and issue.read_text() == text:
         return False
     issue.parent.mkdir(mode=0o755, exist_ok=True)
@@ -120,11 +143,10 @@ def watch(machine: Machine) -> None:
     """Keep the console up to date for ever: closely while JupyterLab starts, at leisure once it serves."""
     while True:
         began = time.monotonic()
-        refresh(machine)
+        page = describe_machine(machine, load_course(machine))
+        show(machine, page)
         notify_ready()
-        # What is shown tells how it stands; asking once more would cost as much as the whole round.
-        ready = re.search(r"^ *Status +ready$", machine.path(ISSUE).read_text(), re.MULTILINE)
-        time.sleep(LEISURE if ready else choose_pause(time.monotonic() - began))
+        time.sleep(LEISURE if page.ready else choose_pause(time.monotonic() - began))
 
 
 def choose_pause(took: float) -> float:
@@ -152,7 +174,7 @@ def main() -> None:
     def act() -> None:
         machine = Machine()
         if action == "show":
-            print(describe_machine(machine, load_course(machine)), end="")
+            print(describe_machine(machine, load_course(machine)).text, end="")
         else:
             become_root([action])
             {"refresh": refresh, "watch": watch}[action](machine)

@@ -10,6 +10,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+JUPYTER_PORT = 8888
+"""Where JupyterLab listens inside of every product, if nothing else is asked for; course.json has the host's port."""
+
 
 class CourseError(Exception):
     """One line for the student: what is wrong, and the cure."""
