@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from course_runtime.doctor import cli, container_checks, machine_checks
 from course_runtime.doctor.findings import FAILURE, OK, WARNING, Check, Finding
+from course_runtime.files import home
 from course_runtime.machine import access_code
 from course_runtime.machine.machine import Finished, Machine
 from fake_machine import Fixture, make_machine, run_python
@@ -262,9 +263,9 @@ def test_a_home_that_cannot_be_written(container: Fixture) -> None:
 
 
 def test_a_home_for_want_of_a_better_one(container: Fixture, tmp_path: Path) -> None:
-    folder = tmp_path / f"home-{os.geteuid()}"
-    folder.mkdir()
-    finding, _ = container_checks.check_home(container.machine, {"HOME": str(folder)})
+    environ = {"HOME": "/nowhere", "TMPDIR": str(tmp_path)}
+    home.set_environment(environ)
+    finding, _ = container_checks.check_home(container.machine, environ)
     assert finding.status == WARNING
     assert "lost with the container" in finding.detail
 

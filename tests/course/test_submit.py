@@ -537,7 +537,7 @@ def test_a_bomb_in_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", bytes(submission.LARGEST_FILE + 1))
-    copy = submission.take(path, tmp_path)
+    copy = submission.copy_submission(path, tmp_path)
     assert copy.files == [] and "more than 100 MB" in copy.left_out[0]
 
 

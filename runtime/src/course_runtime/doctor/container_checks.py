@@ -51,8 +51,7 @@ def check_home(machine: Machine, environ: Mapping[str, str] = os.environ) -> Ite
     if not home.is_usable(str(folder)):
         yield Finding("home", FAILURE, home.explain_home(str(folder)), "mount a folder that this user can write there")
         return
-    temporary = folder.name == f"home-{os.geteuid()}" or folder.name.startswith(f"home-{os.geteuid()}-")
-    if temporary:
+    if environ.get(home.TEMPORARY_HOME) == str(folder):
         remedy = "mount a folder that this user can write and name it in HOME; copy what you need out of this one"
         yield Finding("home", WARNING, f"{folder} is lost with the container", remedy)
     elif folder.stat().st_dev == machine.path("/").stat().st_dev:

@@ -13,23 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 VENV_BIN = "/opt/venv/bin"
+TEMPORARY_HOME = "COURSE_TEMPORARY_HOME"  # names the home if that is lost with the container
 
 
-def settle(environ: "MutableMapping[str, str]") -> str:
-    """Make `environ` name folders that can be written; returns what the user should know, "" for nothing."""
-    message = settle_home(environ)
-    settle_packages(environ)
+def set_environment(environ: "MutableMapping[str, str]") -> str:
+    """Make `environ` name folders that can be written; return what the user should know, "" for nothing."""
+    message = choose_home(environ)
+    choose_package_folder(environ)
     if not environ.get("JUPYTER_RUNTIME_DIR"):
         # Not in the home: sockets do not work on every network file system, and what lies here dies with the server.
         folder = make_private_folder(environ, "jupyter")
         if folder:
             environ["JUPYTER_RUNTIME_DIR"] = folder
-    settle_names(environ)
+    set_user_names(environ)
     return message
 
 
-def settle_home(environ: "MutableMapping[str, str]") -> str:
-    """Keep HOME when it can be written, else the first place that can."""
+def choose_home(environ: "MutableMapping[str, str]") -> str:
+    """Keep HOME when it can be written, else take the first place that can."""
     home = environ.get("HOME", "")
     if is_usable(home):
         return ""
@@ -42,7 +43,7 @@ def settle_home(environ: "MutableMapping[str, str]") -> str:
     folder = make_private_folder(environ, "home")
     if not folder:
         return f"{reason}, nor is there another place: start with --tmpfs /tmp, or mount a folder and name it in HOME"
-    environ["HOME"] = folder
+    environ["HOME"] = environ[TEMPORARY_HOME] = folder
     cure = "mount a folder that this user can write and name it in HOME"
     if "cannot be written" in reason and os.getegid() != 0:
         cure += f", or run with group 0 (-u {os.geteuid()}:0)"
@@ -88,8 +89,8 @@ def is_private(folder: str) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
-def settle_packages(environ: "MutableMapping[str, str]") -> None:
-    """Where pip puts what the user installs: apart from other semesters' and from the cluster's own ~/.local."""
+def choose_package_folder(environ: "MutableMapping[str, str]") -> None:
+    """Choose where pip puts packages: apart from other semesters' and from the cluster's own ~/.local."""
     home, course = environ.get("HOME"), environ.get("COURSE_NAME")
     if home and course and not environ.get("PYTHONUSERBASE"):
         environ["PYTHONUSERBASE"] = f"{home.rstrip('/')}/.local/{course}"
@@ -103,8 +104,8 @@ def settle_packages(environ: "MutableMapping[str, str]") -> None:
         environ["PATH"] = ":".join(part for part in path if part)
 
 
-def settle_names(environ: "MutableMapping[str, str]") -> None:
-    """USER and LOGNAME, which getpass, ssh and git ask for before they look up an id that has no line in passwd."""
+def set_user_names(environ: "MutableMapping[str, str]") -> None:
+    """Set USER and LOGNAME: getpass, ssh and git ask for them before they look up an id that has no line in passwd."""
     if environ.get("USER") and environ.get("LOGNAME"):
         return
     import pwd
@@ -118,10 +119,10 @@ def settle_names(environ: "MutableMapping[str, str]") -> None:
             environ[variable] = name
 
 
-def settle_quietly() -> None:
-    """`settle` for this process, from the environment's .pth file: Python must start whatever happens here."""
+def set_environment_quietly() -> None:
+    """`set_environment` for this process, from a .pth file: Python must start whatever happens here."""
     try:  # noqa: SIM105  (contextlib is not imported at every start of Python)
-        settle(os.environ)
+        set_environment(os.environ)
     except Exception:
         pass
 
@@ -135,7 +136,7 @@ def main() -> None:
     """Print the changes as `export` lines; the message goes to stderr, the exit status is 0 whatever happens."""
     before = dict(os.environ)
     try:
-        message = settle(os.environ)
+        message = set_environment(os.environ)
     except Exception as error:
         message = f"cannot look for a home that can be written ({error})"
     changed = [name for name, value in os.environ.items() if before.get(name) != value]

@@ -1,4 +1,4 @@
-"""What JupyterLab's settings owe to how a container was started; see /etc/jupyter/jupyter_server_config.py."""
+"""The settings of JupyterLab that depend on how the container was started; /etc/jupyter/jupyter_server_config.py asks."""
 
 import os
 import socket
@@ -10,8 +10,9 @@ from tempfile import mkstemp
 from typing import Any
 
 from course_runtime.files.sync import CONTENT, has_arrived, sync
-from course_runtime.machine.machine import CourseError, Machine, load_course
+from course_runtime.machine.machine import JUPYTER_PORT, CourseError, Machine, load_course
 from course_runtime.machine.servers import find_runtime
+from course_runtime.start.switches import read_switch
 
 SOCKET_PATH = 107  # bytes that a unix socket's path may have
 SOCKET_NAME = len("/kernel-01234567-0123-0123-0123-0123456789ab-ipc-5")
@@ -19,7 +20,7 @@ RENEW = 24 * 3600  # seconds before its end at which a certificate is made anew
 
 
 def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
-    """Set in Jupyter's configuration `c` what follows from the environment; raises CourseError when that is wrong."""
+    """Set in Jupyter's configuration `c` what follows from the environment; raise an error when that is wrong."""
     slug = load_course(Machine()).slug
     c.ServerApp.allow_root = os.geteuid() == 0  # a container is root's only when it was started so
     c.ServerApp.port = read_port(environ)
@@ -28,8 +29,8 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
     hosts = read_hosts(environ)
     c.ServerApp.allow_remote_access = hosts is None
     c.ServerApp.local_hostnames = hosts or ["localhost"]
-    if "COURSE_START" in environ:
-        await_arrival(environ.get("COURSE_ARRIVAL", ""))
+    if "COURSE_START_PID" in environ:
+        await_home(environ.get("COURSE_PREPARE_HOME_PID", ""))
     else:
         bring_course(Path(CONTENT), Path.home(), slug)
     root, preferred = choose_folders(Path.home(), slug)
@@ -39,13 +40,13 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
     if len(os.fsencode(runtime)) + SOCKET_NAME <= SOCKET_PATH:
         c.KernelManager.transport = "ipc"
     # A hub has certificates of its own.
-    if is_yes(environ, "GEN_CERT") and not environ.get("JUPYTERHUB_API_TOKEN"):
+    if read_switch("GEN_CERT", environ.get("GEN_CERT", "")) and not environ.get("JUPYTERHUB_API_TOKEN"):
         c.ServerApp.certfile = str(ensure_certificate(runtime))
 
 
 def read_port(environ: Mapping[str, str]) -> int:
     """The port to listen at; raises CourseError when JUPYTER_PORT is none."""
-    text = environ.get("JUPYTER_PORT") or "8888"
+    text = environ.get("JUPYTER_PORT") or str(JUPYTER_PORT)
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
         raise CourseError(f"JUPYTER_PORT={text!r} is no port: give a number from 1 to 65535")
     return int(text)
@@ -60,8 +61,8 @@ def read_hosts(environ: Mapping[str, str]) -> list[str] | None:
     return list(dict.fromkeys(["localhost", socket.gethostname(), *names]))
 
 
-def await_arrival(pid: str) -> None:
-    """Wait for the program that brings the course home, which the start commands left running ("" if they did not)."""
+def await_home(pid: str) -> None:
+    """Wait for the process `pid`, the prepare_home.py that the start commands left running ("" if they did not)."""
     if pid.isdecimal():
         with suppress(ChildProcessError):  # it has ended, and its end was seen
             os.waitpid(int(pid), 0)
@@ -82,16 +83,6 @@ def choose_folders(home: Path, slug: str, content: Path = Path(CONTENT)) -> tupl
         return content, content
     folder = home / slug
     return home, folder if folder.is_dir() else home
-
-
-def is_yes(environ: Mapping[str, str], name: str) -> bool:
-    """Whether the switch called `name` is on; raises CourseError when that is not clear."""
-    value = environ.get(name, "")
-    if value.lower() in ("yes", "true", "on", "1"):
-        return True
-    if value.lower() in ("", "no", "false", "off", "0"):
-        return False
-    raise CourseError(f"{name}={value!r} is neither yes nor no")
 
 
 def ensure_certificate(folder: Path) -> Path:

@@ -65,7 +65,7 @@ def new_set(dataset: DataSet, folder: Path, source: str, version: int, note: str
                 files = {name: hash_file(beside / dataset.place / name) for name in dataset.files}
                 about = {"set": dataset.name, "source": source, "version": version, "note": note, "files": files}
                 (beside / SOURCE).write_text(json.dumps(about, indent=1) + "\n")
-                settle(beside)
+                flush_tree(beside)
                 if target.exists():
                     target.rename(former)
                 beside.rename(target)
@@ -103,7 +103,7 @@ def hold(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def settle(folder: Path) -> None:
+def flush_tree(folder: Path) -> None:
     """Wait until all of `folder` is on disk: a machine switched off now must not wake up with names without bytes."""
     for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)

@@ -34,7 +34,7 @@ def submit(source: Path, project: str | None, time_limit: float) -> dict[str, An
     scratch = Path(os.path.realpath(make_scratch()))
     try:
         (scratch / "work").mkdir()
-        copy = submission.take(source, scratch)
+        copy = submission.copy_submission(source, scratch)
         folders = submission.find_tests(copy)
         shared = judge_copy(source, copy, folders)
         runs = []

@@ -57,7 +57,7 @@ class Copy:
         return False
 
 
-def take(source: Path, scratch: Path) -> Copy:
+def copy_submission(source: Path, scratch: Path) -> Copy:
     """Copy the folder, or unpack the zip archive, `source` below `scratch`; raises UnusableSubmissionError."""
     if source.is_dir():
         copy = Copy(make_folder(scratch, source.resolve().name))
@@ -167,7 +167,7 @@ def unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, copy: Copy) -
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(entry) as packed, target.open("wb") as file:
-                size = pour(packed, file, entry.file_size)
+                size = copy_at_most(packed, file, entry.file_size)
         except (FileExistsError, IsADirectoryError, NotADirectoryError):
             copy.leave_out(inside, "a file and a folder of one name")
             return
@@ -175,7 +175,7 @@ def unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, copy: Copy) -
         copy.size += size
 
 
-def pour(packed: BinaryIO, file: BinaryIO, most: int) -> int:
+def copy_at_most(packed: BinaryIO, file: BinaryIO, most: int) -> int:
     """Copy at most `most` bytes, what the archive's list promises; returns their number."""
     size = 0
     while size < most and (piece := packed.read(min(MEGABYTE, most - size))):
