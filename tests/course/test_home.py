@@ -211,7 +211,10 @@ def test_only_changes_are_printed(place: Path) -> None:
 
 
 def test_an_error_is_one_line_and_no_failure(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import course_runtime.files.home as home\nhome.set_environment = None\nhome.main()\nhome.set_environment_quietly()"
+    code = (
+        "from course_runtime.files import home\n"
+        "home.set_environment = None\nhome.main()\nhome.set_environment_quietly()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         text=True,

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from course_runtime.doctor.findings import FAILURE, MEBIBYTE, OK, WARNING, Check, Finding, find_version
+from course_runtime.doctor.observations import FAILURE, MEBIBYTE, OK, WARNING, Check, Observation, find_version
 from course_runtime.machine.access_code import check_gate
 from course_runtime.machine.console import measure_disk
 from course_runtime.machine.machine import JUPYTER_PORT, CourseError, Machine, load_course
@@ -14,14 +14,14 @@ from course_runtime.machine.machine import JUPYTER_PORT, CourseError, Machine, l
 ANEW = "import the machine (pull the image) anew"
 
 
-def check_cpu(machine: Machine) -> Iterator[Finding]:
+def check_cpu(machine: Machine) -> Iterator[Observation]:
     """AVX2 and FMA, which torch's fast kernels use; a hypervisor may hide them."""
     lines = machine.path("/proc/cpuinfo").read_text().splitlines()
     flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), None)
     count = sum(line.startswith("processor") for line in lines)
     missing = [] if flags is None else [name for name in ("AVX2", "FMA") if name.lower() not in flags]
     if not missing:
-        yield Finding("cpu", OK, f"{count} processors" + (", with AVX2 and FMA" if flags else ""))
+        yield Observation("cpu", OK, f"{count} processors" + (", with AVX2 and FMA" if flags else ""))
         return
     try:
         hypervisor = machine.path("/sys/class/dmi/id/product_name").read_text().strip()
@@ -33,27 +33,27 @@ def check_cpu(machine: Machine) -> Iterator[Finding]:
         "Virtual Machine": "Hyper-V: turn off 'Migrate to a physical computer with a different processor version'",
     }
     remedy = remedies.get(hypervisor, "let the virtual machine use the host's processor type; torch is slow without")
-    yield Finding("cpu", WARNING, f"{count} processors, without {' and '.join(missing)}", remedy)
+    yield Observation("cpu", WARNING, f"{count} processors, without {' and '.join(missing)}", remedy)
 
 
-def check_memory(machine: Machine) -> Iterator[Finding]:
+def check_memory(machine: Machine) -> Iterator[Observation]:
     """Main memory and swap; 4 GB is what the course's machine is made with."""
     lines = machine.path("/proc/meminfo").read_text().splitlines()
     mebibytes = {line.split(":")[0]: int(line.split()[1]) >> 10 for line in lines if line.endswith("kB")}
     total, free, swap = mebibytes["MemTotal"], mebibytes["MemAvailable"], mebibytes.get("SwapTotal", 0)
     detail = f"{free} of {total} MB free"
     if total < 1500:
-        yield Finding("memory", FAILURE, detail, "give the virtual machine at least 4096 MB: Settings > System")
+        yield Observation("memory", FAILURE, detail, "give the virtual machine at least 4096 MB: Settings > System")
     elif free < total // 10:
-        yield Finding(
+        yield Observation(
             "memory", WARNING, detail, "shut down kernels you do not need: JupyterLab, Running Terminals and Kernels"
         )
     else:
-        yield Finding("memory", OK, detail)
+        yield Observation("memory", OK, detail)
     if swap:
-        yield Finding("swap", OK, f"{swap} MB")
+        yield Observation("swap", OK, f"{swap} MB")
     else:
-        yield Finding(
+        yield Observation(
             "swap",
             WARNING,
             "none",
@@ -61,14 +61,14 @@ def check_memory(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def check_disk(machine: Machine) -> Iterator[Finding]:
+def check_disk(machine: Machine) -> Iterator[Observation]:
     """Space on the disk, and in /dev/shm, which torch's DataLoader workers share."""
     disk = os.statvfs(machine.path("/"))
     free, used = disk.f_bavail * disk.f_frsize // MEBIBYTE, measure_disk(machine.path("/"))
     detail = f"{free} MB free, {used} % used"
     status = FAILURE if free < 200 else WARNING if used > 90 else OK
     remedy = "delete files you do not need: du -xh ~ | sort -h | tail shows the largest"
-    yield Finding("disk", status, detail, "" if status == OK else remedy)
+    yield Observation("disk", status, detail, "" if status == OK else remedy)
     shared = machine.path("/dev/shm")
     if shared.is_dir():
         space = os.statvfs(shared)
@@ -76,16 +76,16 @@ def check_disk(machine: Machine) -> Iterator[Finding]:
         small = (
             "" if size >= 256 else "DataLoader workers may die of a bus error: start the container with --shm-size=1g"
         )
-        yield Finding("shm", WARNING if small else OK, f"{size} MB in /dev/shm", small)
+        yield Observation("shm", WARNING if small else OK, f"{size} MB in /dev/shm", small)
 
 
-def check_clock(machine: Machine) -> Iterator[Finding]:
+def check_clock(machine: Machine) -> Iterator[Observation]:
     """A clock that is wrong breaks every https connection."""
     now = time.time()
     built = machine.path("/etc/course/course.json").stat().st_mtime
     shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
     if not built - 86400 <= now < built + 20 * 365.25 * 86400:
-        yield Finding(
+        yield Observation(
             "clock", FAILURE, f"{shown} cannot be right", "set the host's clock, or: sudo date -s '2027-03-01 14:00'"
         )
         return
@@ -95,18 +95,18 @@ def check_clock(machine: Machine) -> Iterator[Finding]:
         shown_by = machine.run(["timedatectl", "show", "--property=NTPSynchronized", "--value"], timeout=5)
         synchronised = shown_by.status == 0 and shown_by.output.strip() == "yes"
     if synchronised:
-        yield Finding("clock", OK, f"{shown}, synchronised")
+        yield Observation("clock", OK, f"{shown}, synchronised")
     else:
         remedy = "fine offline and in a container (its host keeps the clock); otherwise restart the machine"
-        yield Finding("clock", WARNING, f"{shown}, not synchronised", remedy)
+        yield Observation("clock", WARNING, f"{shown}, not synchronised", remedy)
 
 
-def check_network(machine: Machine) -> Iterator[Finding]:
+def check_network(machine: Machine) -> Iterator[Observation]:
     """Name service and a connection; the course itself works offline."""
     name = "example.org"  # reserved for such uses (RFC 2606), and its web server answers
     found = machine.run(["getent", "ahostsv4", name], timeout=5)
     if found.status:
-        yield Finding(
+        yield Observation(
             "network", WARNING, "no name service", "fine offline; otherwise check the host's network, then restart"
         )
         return
@@ -114,25 +114,24 @@ def check_network(machine: Machine) -> Iterator[Finding]:
     code = f"import socket; socket.create_connection(({address!r}, 443), 3).close()"
     if machine.run([sys.executable, "-c", code], timeout=5).status:
         remedy = "fine offline; a captive portal or a proxy may want you to log in on the host first"
-        yield Finding("network", WARNING, "names are found, connections fail", remedy)
+        yield Observation("network", WARNING, "names are found, connections fail", remedy)
     else:
-        yield Finding("network", OK, "names and connections work")
+        yield Observation("network", OK, "names and connections work")
 
 
-def check_jupyter(machine: Machine) -> Iterator[Finding]:
+def check_jupyter(machine: Machine) -> Iterator[Observation]:
     """The access code, and who answers at Jupyter's port."""
     course = load_course(machine)
     try:
         check_gate(machine, course)
-        yield Finding(
+        yield Observation(
             "access",
             OK if course.access == "code" else WARNING,
             f"access = {course.access}",
             "" if course.access == "code" else "everybody who reaches the port controls it: classrooms only",
         )
     except CourseError as error:
-        reason, _, cure = str(error).partition(": ")
-        yield Finding("access", FAILURE, reason, cure)
+        yield Observation("access", FAILURE, error.reason, error.cure)
     status, body = machine.probe(JUPYTER_PORT, "/api")
     try:
         answered = str(json.loads(body)["version"]) if status == 200 else ""
@@ -141,38 +140,38 @@ def check_jupyter(machine: Machine) -> Iterator[Finding]:
     ours = find_version("jupyter_server")
     if not status:
         remedy = "journalctl -u jupyter says why; start it with: sudo systemctl restart jupyter"
-        yield Finding("port", FAILURE, f"nobody answers at port {JUPYTER_PORT}", remedy)
+        yield Observation("port", FAILURE, f"nobody answers at port {JUPYTER_PORT}", remedy)
     elif not answered or (ours and answered != ours):
         remedy = f"end the program that took the port: sudo ss -ltnp 'sport = :{JUPYTER_PORT}'"
-        yield Finding("port", FAILURE, f"port {JUPYTER_PORT} is answered by something else", remedy)
+        yield Observation("port", FAILURE, f"port {JUPYTER_PORT} is answered by something else", remedy)
     else:
-        yield Finding("port", OK, f"Jupyter {answered} answers at port {JUPYTER_PORT}")
+        yield Observation("port", OK, f"Jupyter {answered} answers at port {JUPYTER_PORT}")
 
 
-def check_versions(machine: Machine) -> Iterator[Finding]:
+def check_versions(machine: Machine) -> Iterator[Observation]:
     """The packages the course is made with."""
     for package in ("torch", "torchvision", "jupyterlab", "numpy"):
         version = find_version(package)
         remedy = "" if version else f"use the course's own Python (which python3), or {ANEW}: no {package}"
-        yield Finding(package, OK if version else FAILURE, version or "not installed", remedy)
+        yield Observation(package, OK if version else FAILURE, version or "not installed", remedy)
 
 
-def check_torch(machine: Machine) -> Iterator[Finding]:
+def check_torch(machine: Machine) -> Iterator[Observation]:
     """That torch really computes, and which GPU it sees."""
     works, device = try_torch(machine)
     yield works
     if works.status != OK:
         return
     if device:
-        yield Finding("gpu", OK, device)
+        yield Observation("gpu", OK, device)
     elif machine.path("/dev/nvidia0").exists():
         remedy = "the image needs a newer driver, or the CUDA image instead of the CPU one: nvidia-smi shows the driver"
-        yield Finding("gpu", FAILURE, "there is one, but torch cannot use it", remedy)
+        yield Observation("gpu", FAILURE, "there is one, but torch cannot use it", remedy)
     else:
-        yield Finding("gpu", OK, "none, the CPU is used")
+        yield Observation("gpu", OK, "none, the CPU is used")
 
 
-def try_torch(machine: Machine) -> tuple[Finding, str]:
+def try_torch(machine: Machine) -> tuple[Observation, str]:
     """Compute with torch in a process of its own, which an unsuitable CPU kills; also its GPU's name, "" for none."""
     code = (
         "import torch; a = torch.ones(64, 64); assert (a @ a).sum().item() == 64.0 ** 3;"
@@ -186,8 +185,8 @@ def try_torch(machine: Machine) -> tuple[Finding, str]:
         reasons = {-4: "illegal instruction", -9: "killed, out of memory", -7: "bus error", 124: "no answer in 180 s"}
         remedy = f"see the cpu and memory lines above; if those are ok, {ANEW}"
         detail = reasons.get(done.status, last or f"status {done.status}")
-        return Finding("torch works", FAILURE, detail, remedy), ""
-    return Finding("torch works", OK, "a product and a convolution are right"), last.partition("gpu:")[2].strip()
+        return Observation("torch works", FAILURE, detail, remedy), ""
+    return Observation("torch works", OK, "a product and a convolution are right"), last.partition("gpu:")[2].strip()
 
 
 CHECKS: Sequence[Check] = (

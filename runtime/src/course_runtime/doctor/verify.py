@@ -23,14 +23,14 @@ def verify(machine: Machine, arguments: Sequence[str]) -> int:
     """Run the tests with further `arguments` for pytest; return its exit status. Raises CourseError."""
     tests = machine.path(TESTS)
     if not tests.is_dir():
-        raise CourseError(f"{tests} is not there: restore it from the course's image")
+        raise CourseError(f"{tests} is not there", "restore it from the course's image")
     if not find_spec("pytest"):
-        raise CourseError(f"{sys.executable} has no pytest: use the course's own Python, or its image")
+        raise CourseError(f"{sys.executable} has no pytest", "use the course's own Python, or its image")
     with TemporaryDirectory(prefix="course-verify-", ignore_cleanup_errors=True) as folder:
         environment = make_environment(os.environ, folder)
         status = subprocess.run(make_command(arguments), cwd=tests, env=environment, check=False).returncode
     if status < 0:
-        raise CourseError(f"the tests were ended by {signal.Signals(-status).name}: course-doctor may know why")
+        raise CourseError(f"the tests were ended by {signal.Signals(-status).name}", "course-doctor may know why")
     return status
 
 

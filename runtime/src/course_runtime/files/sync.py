@@ -198,10 +198,10 @@ def read_manifest(content: Path) -> Hashes:
         files = json.loads(path.read_bytes())["files"]
         hashes = {str(name): str(digest) for name, digest in files.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CourseError(f"{path}: not a list of the course's files ({error}): no new content today") from None
+        raise CourseError(f"{path}: not a list of the course's files ({error})", "no new content today") from None
     for name in hashes:
         if name.startswith("/") or not name or ".." in name.split("/"):
-            raise CourseError(f"{path}: {name!r} leaves the content folder: no new content today")
+            raise CourseError(f"{path}: {name!r} leaves the content folder", "no new content today")
     return hashes
 
 

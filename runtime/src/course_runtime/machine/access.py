@@ -20,7 +20,7 @@ from course_runtime.machine.machine import (
 def renew_code(machine: Machine, course: Course) -> str:
     """Make a new code, the password with it, and forget the browsers that were logged in; Jupyter restarts later."""
     if course.access == "open":
-        raise CourseError('this machine has access = "open": it uses no code')
+        raise CourseError('this machine has access = "open"', "it uses no code")
     code = write_code(machine, course)
     set_password(machine, course, code)
     forget_logins(machine, machine.account(course.user))

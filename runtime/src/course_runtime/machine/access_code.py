@@ -30,27 +30,27 @@ def read_code(machine: Machine, course: Course) -> str:
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
-            raise CourseError(f"{path} is not a file: {CURE}")
+            raise CourseError(f"{path} is not a file", CURE)
         content = path.read_bytes()
     except FileNotFoundError:
-        raise CourseError(f"{path} is missing: {CURE}") from None
+        raise CourseError(f"{path} is missing", CURE) from None
     except PermissionError:
-        raise CourseError(f"{path} is not readable: {CURE}") from None
+        raise CourseError(f"{path} is not readable", CURE) from None
     group = machine.account(course.user).gid
     if (status.st_uid, status.st_gid) != (machine.superuser, group) or status.st_mode & 0o027:
-        raise CourseError(f"{path} has a wrong owner or mode, wanted 0640 root:{group}: {CURE}")
+        raise CourseError(f"{path} has a wrong owner or mode, wanted 0640 root:{group}", CURE)
     return validate_code(content, str(path))
 
 
 def validate_code(content: bytes, origin: str) -> str:
     """`content` as a code; raises CourseError naming `origin`, never showing what it holds."""
     if not content:
-        raise CourseError(f"{origin} is empty: {CURE}")
+        raise CourseError(f"{origin} is empty", CURE)
     text = content.decode("ascii", "replace")
     if text.endswith(("\n", "\r")):
-        raise CourseError(f"{origin} ends with a line break, which no browser can send: {CURE}")
+        raise CourseError(f"{origin} ends with a line break, which no browser can send", CURE)
     if not PATTERN.fullmatch(text):
-        raise CourseError(f"{origin} is malformed: {CURE}")
+        raise CourseError(f"{origin} is malformed", CURE)
     return text
 
 
@@ -66,9 +66,9 @@ def check_gate(machine: Machine, course: Course) -> None:
             with Path(token_file).open("rb") as file:
                 token = validate_code(file.read(100), token_file)
         except OSError as error:
-            raise CourseError(f"{token_file} is not readable ({error.strerror}): restart jupyter.service") from None
+            raise CourseError(f"{token_file} is not readable ({error.strerror})", "restart jupyter.service") from None
         if token != code:
-            raise CourseError(f"{token_file} is not the access code: restart jupyter.service")
+            raise CourseError(f"{token_file} is not the access code", "restart jupyter.service")
 
 
 def write_code(machine: Machine, course: Course) -> str:
@@ -103,7 +103,7 @@ def read_shadow(machine: Machine, user: str) -> str:
         name, _, rest = line.partition(":")
         if name == user:
             return rest.partition(":")[0]
-    raise CourseError(f"user {user!r} has no line in /etc/shadow: run pwconv")
+    raise CourseError(f"user {user!r} has no line in /etc/shadow", "run pwconv")
 
 
 def digest(text: str) -> str:

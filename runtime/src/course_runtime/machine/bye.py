@@ -24,10 +24,10 @@ def choose_server(servers: list[Server], ancestors: list[int]) -> Server:
     """The server in which this command was typed, else the only one; raises CourseError when it is not clear which."""
     own = [server for server in servers if server.pid in ancestors] or servers
     if not own:
-        raise CourseError("no Jupyter server of yours runs here: stop the container from outside, with docker stop")
+        raise CourseError("no Jupyter server of yours runs here", "stop the container from outside, with docker stop")
     if len(own) > 1:
         known = ", ".join(server.url for server in own)
-        raise CourseError(f"{len(own)} servers run here ({known}): stop one with jupyter server stop PORT")
+        raise CourseError(f"{len(own)} servers run here ({known})", "stop one with jupyter server stop PORT")
     return own[0]
 
 

@@ -60,7 +60,7 @@ def ensure_host_key(machine: Machine) -> None:
     key.with_suffix(".pub").unlink(missing_ok=True)
     run_checked(machine, ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
     if not is_valid_key(key):
-        raise CourseError(f"ssh-keygen did not make {key}: run it by hand")
+        raise CourseError(f"ssh-keygen did not make {key}", "run it by hand")
     # ssh-keygen does not fsync: without this a power cut could leave a key of zero bytes behind the stamp.
     fsync_path(key)
     fsync_path(key.with_suffix(".pub"))
@@ -92,7 +92,7 @@ def main() -> None:
 
     def act() -> None:
         if os.geteuid() != 0:
-            raise CourseError("this prepares the machine and needs root: sudo course-firstboot")
+            raise CourseError("this prepares the machine and needs root", "sudo course-firstboot")
         machine = Machine()
         prepare(machine, load_course(machine))
 

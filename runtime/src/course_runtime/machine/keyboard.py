@@ -49,7 +49,8 @@ def find_layout(machine: Machine, name: str) -> Layout:
             return layout, variant
     layouts, variants = read_known_layouts(machine)
     if layout not in layouts or (variant and (layout, variant) not in variants):
-        raise CourseError(f"no keyboard is called {name!r}: give a number of the menu, or a name such as us, ch-fr, pl")
+        cure = "give a number of the menu, or a name such as us, ch-fr, pl"
+        raise CourseError(f"no keyboard is called {name!r}", cure)
     return layout, variant
 
 

@@ -15,7 +15,14 @@ JUPYTER_PORT = 8888
 
 
 class CourseError(Exception):
-    """One line for the student: what is wrong, and the cure."""
+    """What is wrong and its cure, together one line for the student."""
+
+    def __init__(self, reason: str, cure: str = "") -> None:
+        super().__init__(reason, cure)
+        self.reason, self.cure = reason, cure
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.cure}" if self.cure else self.reason
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ def find_account(user: str) -> Account:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        raise CourseError(f"user {user!r} does not exist: check 'user' in /etc/course/course.json") from None
+        raise CourseError(f"user {user!r} does not exist", "check 'user' in /etc/course/course.json") from None
     return Account(entry.pw_uid, entry.pw_gid, Path(entry.pw_dir))
 
 
@@ -142,9 +149,9 @@ def load_course(machine: Machine) -> Course:
         values: dict[str, Any] = json.loads(path.read_bytes())
         course = Course(**{field.name: values[field.name] for field in fields(Course)})
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CourseError(f"{path}: not a course description ({error}): restore it from the course's image") from None
+        raise CourseError(f"{path}: not a course description ({error})", "restore it from the course's image") from None
     if course.access not in {"code", "open"}:
-        raise CourseError(f'{path}: access is {course.access!r}: it must be "code" or "open"')
+        raise CourseError(f"{path}: access is {course.access!r}", 'it must be "code" or "open"')
     return course
 
 
@@ -168,7 +175,7 @@ def become_root(arguments: Sequence[str]) -> None:
     try:
         os.execvp("sudo", ["sudo", os.path.realpath(sys.argv[0]), *arguments])
     except FileNotFoundError:
-        raise CourseError("this needs root and sudo is not installed: run it as root") from None
+        raise CourseError("this needs root and sudo is not installed", "run it as root") from None
 
 
 def exit_with(command: str, action: Callable[[], int | None]) -> NoReturn:

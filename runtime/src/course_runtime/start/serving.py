@@ -1,4 +1,4 @@
-"""The settings of JupyterLab that depend on how the container was started; /etc/jupyter/jupyter_server_config.py asks."""
+"""The settings of JupyterLab that depend on how the container was started: jupyter_server_config.py asks for them."""
 
 import os
 import socket
@@ -48,7 +48,7 @@ def read_port(environ: Mapping[str, str]) -> int:
     """The port to listen at; raises CourseError when JUPYTER_PORT is none."""
     text = environ.get("JUPYTER_PORT") or str(JUPYTER_PORT)
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise CourseError(f"JUPYTER_PORT={text!r} is no port: give a number from 1 to 65535")
+        raise CourseError(f"JUPYTER_PORT={text!r} is no port", "give a number from 1 to 65535")
     return int(text)
 
 
@@ -104,7 +104,7 @@ def ensure_certificate(folder: Path) -> Path:
         Path(name).replace(path)
     except (OSError, subprocess.SubprocessError) as error:
         Path(name).unlink(missing_ok=True)
-        raise CourseError(f"GEN_CERT: openssl made no certificate ({error}): start without it") from None
+        raise CourseError(f"GEN_CERT: openssl made no certificate ({error})", "start without it") from None
     return path
 
 

@@ -31,11 +31,21 @@ if TYPE_CHECKING:
 TIME_LIMIT = 20.0  # seconds for one check
 
 
-class Finding(Exception):
-    """One line for the student: what is wrong. It ends a check; what can be told beside other things is yielded."""
+class Complaint(Exception):
+    """What is wrong with `label`, one line for the student.
+
+    It ends a check; what can be told beside other things is yielded.
+    """
+
+    def __init__(self, label: str, reason: str) -> None:
+        super().__init__(label, reason)
+        self.label, self.reason = label, reason
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.reason}"
 
 
-class NotDone(Finding):
+class NotDone(Complaint):
     """One line for the student: what is not written yet."""
 
 
@@ -76,35 +86,35 @@ class Student:
     faulty: set[str] = field(default_factory=set)  # labels whose checks so far found something wrong, or missing
 
     def get(self, name: str) -> Any:
-        """The function or class `name`; raises NotDone when it is not written yet, Finding when it is lost."""
+        """The function or class `name`; raises NotDone when it is not written yet, Complaint when it is lost."""
         if is_stub(self.selection.definitions.get(name)):
-            raise NotDone(f"{name}: not done yet")
+            raise NotDone(name, "not done yet")
         if name in self.namespace:
             return self.namespace[name]
         if name in self.failed:
-            raise Finding(f"{name}: {self.failed[name]}")
+            raise Complaint(name, self.failed[name])
         if name in self.selection.hidden:
             where = self.code.place(self.selection.hidden[name])
-            raise Finding(f"{name}: {where} defines it inside another block: move it to the left margin")
+            raise Complaint(name, f"{where} defines it inside another block: move it to the left margin")
         if name in self.selection.left_out:
             where = self.code.place(self.selection.left_out[name])
-            raise Finding(f"{name}: {where} computes it while the program runs: define it with def or class")
+            raise Complaint(name, f"{where} computes it while the program runs: define it with def or class")
         known = [own for own in self.selection.definitions if own not in self.asked]
         for close in difflib.get_close_matches(name.lower(), [own.lower() for own in known], n=1, cutoff=0.8):
             written = next(own for own in known if own.lower() == close)
-            raise Finding(f"{name}: not in the file, but {written} is: is it the same with another name?")
-        raise NotDone(f"{name}: not done yet, nothing in the file has this name")
+            raise Complaint(name, f"not in the file, but {written} is: is it the same with another name?")
+        raise NotDone(name, "not done yet, nothing in the file has this name")
 
     def has(self, name: str) -> bool:
         """Whether the student wrote `name`."""
         try:
             self.get(name)
-        except Finding:
+        except Complaint:
             return False
         return True
 
     def call(self, name: str, *arguments: Any, **named: Any) -> Any:
-        """What the student's function returns; raises Finding when it fails, or returns None."""
+        """What the student's function returns; raises Complaint when it fails, or returns None."""
         return self.invoke(name, self.get(name), *arguments, **named)
 
     def run(self, name: str, *arguments: Any, **named: Any) -> Any:
@@ -112,10 +122,10 @@ class Student:
         return self.invoke_any(name, self.get(name), *arguments, **named)
 
     def invoke(self, label: str, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """`call` of any `function` that comes from the student, a method for instance; `label` begins the finding."""
+        """`call` of any `function` that comes from the student, a method for instance; `label` begins the complaint."""
         result = self.invoke_any(label, function, *arguments, **named)
         if result is None:
-            raise Finding(f"{label}: returns nothing: does it end with a return?")
+            raise Complaint(label, "returns nothing: does it end with a return?")
         return result
 
     def invoke_any(self, label: str, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -129,9 +139,9 @@ class Student:
     def check_arguments(
         self, label: str, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
     ) -> None:
-        """Raise Finding when `function` cannot be called like this."""
+        """Raise Complaint when `function` cannot be called like this."""
         if not callable(function):
-            raise Finding(f"{label}: is {describe(function)}, not a function")
+            raise Complaint(label, f"is {describe(function)}, not a function")
         try:
             signature = inspect.signature(function)
         except (TypeError, ValueError):
@@ -141,28 +151,28 @@ class Student:
         except TypeError:
             wanted = f"{len(arguments) + len(named)} argument" + "s" * (len(arguments) + len(named) != 1)
             wanted += f" ({', '.join(named)} by name)" if named else ""
-            raise Finding(f"{label}: takes {signature}, but must take {wanted}") from None
+            raise Complaint(label, f"takes {signature}, but must take {wanted}") from None
 
-    def explain(self, label: str, error: BaseException) -> Finding:
+    def explain(self, label: str, error: BaseException) -> Complaint:
         """What was raised inside of the student's code, in one line."""
         lines = self.list_lines(error.__traceback__)
         where = f"{self.code.place(lines[-1])}: " if lines else ""
         file, function = find_origin(error)
         if isinstance(error, NotImplementedError) and file == str(self.code.path):
             other = function in self.selection.definitions and function != label
-            return NotDone(f"{label}: needs {function}, not done yet" if other else f"{label}: not done yet")
+            return NotDone(label, f"needs {function}, not done yet" if other else "not done yet")
         if isinstance(error, NameError) and (line := self.selection.left_out.get(error.name or "")):
             what = f"needs {error.name}, which {self.code.place(line)} makes while the program runs"
-            return Finding(f"{label}: {where}{what}: make it an argument")
+            return Complaint(label, f"{where}{what}: make it an argument")
         if isinstance(error, NameError) and (reason := self.failed.get(error.name or "")):
-            return Finding(f"{label}: {where}needs {error.name}: {reason}")
+            return Complaint(label, f"{where}needs {error.name}: {reason}")
         if isinstance(error, SystemExit):
-            return Finding(f"{label}: {where}ends the program: return a value instead")
+            return Complaint(label, f"{where}ends the program: return a value instead")
         if isinstance(error, EOFError):
-            return Finding(f"{label}: {where}asks for input: nobody is there to answer")
+            return Complaint(label, f"{where}asks for input: nobody is there to answer")
         if isinstance(error, RecursionError):
-            return Finding(f"{label}: {where}calls itself without end")
-        return Finding(f"{label}: {where}{type(error).__name__}: {shorten(str(error))}")
+            return Complaint(label, f"{where}calls itself without end")
+        return Complaint(label, f"{where}{type(error).__name__}: {shorten(str(error))}")
 
     def list_lines(self, traceback: TracebackType | None) -> list[int]:
         """The lines of the student's file on the way to an error, the innermost last."""
@@ -176,29 +186,29 @@ class Student:
     def tensor(
         self, label: str, value: Any, shape: tuple[int, ...] | None = None, *, floating: bool | None = None
     ) -> "Tensor":
-        """`value`, when it is a tensor of this shape (and of floats, or not of floats); raises Finding."""
+        """`value`, when it is a tensor of this shape (and of floats, or not of floats); raises Complaint."""
         import torch
 
         if not isinstance(value, torch.Tensor):
-            raise Finding(f"{label}: gives {describe(value)}, expected a tensor")
+            raise Complaint(label, f"gives {describe(value)}, expected a tensor")
         if shape is not None and tuple(value.shape) != tuple(shape):
-            raise Finding(f"{label}: gives {describe(value)}, expected {describe_shape(shape)}")
+            raise Complaint(label, f"gives {describe(value)}, expected {describe_shape(shape)}")
         if floating is not None and value.is_floating_point() != floating:
             wanted = "floats" if floating else "integers (torch.long)"
-            raise Finding(f"{label}: gives {str(value.dtype).removeprefix('torch.')} numbers, expected {wanted}")
+            raise Complaint(label, f"gives {str(value.dtype).removeprefix('torch.')} numbers, expected {wanted}")
         return value
 
     @contextmanager
     def intact(self, label: str, **tensors: "Tensor") -> Iterator[None]:
-        """Raise Finding when what happens inside changes one of the `tensors`, given under their argument's name."""
+        """Raise Complaint when what happens inside changes one of the `tensors`, given under their argument's name."""
         import torch
 
         before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         yield
         for name, tensor in tensors.items():
             if tensor.shape != before[name].shape or not torch.equal(tensor, before[name]):
-                raise Finding(
-                    f"{label}: changes its argument {name}: work on a new tensor, the caller needs the old one"
+                raise Complaint(
+                    label, f"changes its argument {name}: work on a new tensor, the caller needs the old one"
                 )
 
     @contextmanager
@@ -232,7 +242,7 @@ class Student:
         return self.code.place(definition.lineno) if definition is not None else ""  # type: ignore[attr-defined]
 
     def measure(self, name: str, *arguments: Any, times: int = 1) -> float:
-        """Seconds of the CPU that one call takes, the fastest of so many `times`; raises Finding like `call`.
+        """Seconds of the CPU that one call takes, the fastest of so many `times`; raises Complaint like `call`.
 
         Unlike the clock's, they do not grow with what else the machine does. After a second no further call is begun.
         """

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_tools.check.checking import Finding, Student, check, describe
+from course_tools.check.checking import Complaint, Student, check, describe
 
 # 60 samples of 6 dimensions in 4 classes, far from the origin; a class is no index, and no nearest sample is a tie.
 NB_TRAIN, NB_TEST, DIMENSION = 60, 50, 6
@@ -78,7 +78,7 @@ def read_number(name: str, value: Any) -> float:
         return float(value.item())
     if isinstance(value, int | float):
         return float(value)
-    raise Finding(f"{name}: gives {describe(value)}, expected one number")
+    raise Complaint(name, f"gives {describe(value)}, expected one number")
 
 
 @check("compute_nb_errors")
@@ -160,18 +160,18 @@ def call_pca(student: Student, x: Tensor) -> tuple[Tensor, Tensor]:
     """The student's mean and basis of `x`."""
     result, d = student.call("PCA", x), x.size(1)
     if not isinstance(result, tuple | list) or len(result) != 2:
-        raise Finding(f"PCA: gives {describe(result)}, expected two tensors: the mean and the basis")
+        raise Complaint("PCA", f"gives {describe(result)}, expected two tensors: the mean and the basis")
     mean = student.tensor("PCA: the mean", result[0])
     if mean.numel() == 1 and d > 1:
-        raise Finding(f"PCA: the mean is one number, expected {d}: the mean of each dimension")
+        raise Complaint("PCA", f"the mean is one number, expected {d}: the mean of each dimension")
     mean = student.tensor("PCA: the mean", mean.view(d) if tuple(mean.shape) == (1, d) else mean, (d,))
     basis = student.tensor("PCA: the basis", result[1], (d, d))
     if basis.is_complex():
-        raise Finding(
-            "PCA: the basis has complex numbers: a covariance is symmetric, and torch has a function for these"
+        raise Complaint(
+            "PCA", "the basis has complex numbers: a covariance is symmetric, and torch has a function for these"
         )
     if not (mean.isfinite().all() and basis.isfinite().all()):
-        raise Finding(f"PCA: gives inf or nan for {x.size(0)} samples in {d} dimensions")
+        raise Complaint("PCA", f"gives inf or nan for {x.size(0)} samples in {d} dimensions")
     return mean.to(x), basis.to(x)
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_tools.check.checking import Finding, NotDone, Student, check
+from course_tools.check.checking import Complaint, NotDone, Student, check
 from course_tools.check.training import Known, Recipe, judge_count, judge_mini_batches, judge_training, list_mistakes
 
 EPOCHS = (25, 100)  # of the editions until 2020, and of the last one
@@ -60,8 +60,8 @@ def errors(student: Student) -> Iterator[str]:
                 lines = [*judge_count(student.call(label, model, output, target, 20), expected, nb)]
             except NotDone:
                 raise
-            except Finding as finding:
-                lines = [str(finding)]
+            except Complaint as complaint:
+                lines = [str(complaint)]
         if lines and nb % 20:
             reason = lines[0].removeprefix(f"{label}: ")
             lines = [f"{label}: {nb} samples, mini-batches of 20, so the last is smaller: {reason}"]
@@ -78,7 +78,7 @@ def hidden_units(student: Student) -> Iterator[str]:
     net = student.get("Net")
     parameters = [*inspect.signature(net).parameters.values()]
     if not parameters:
-        raise NotDone("Net: not done yet: takes no number of hidden units (exercise 3)")
+        raise NotDone("Net", "not done yet: takes no number of hidden units (exercise 3)")
     for nb_hidden in (10, 200, 500):
         model = student.invoke("Net", net, nb_hidden)
         count = sum(parameter.numel() for parameter in model.parameters())
@@ -93,7 +93,7 @@ def hidden_units(student: Student) -> Iterator[str]:
 def three_convolutions(student: Student) -> Iterator[str]:
     model = student.invoke("Net2", student.get("Net2"))
     if not isinstance(model, nn.Module):
-        raise Finding("Net2: should be a torch.nn.Module")
+        raise Complaint("Net2", "should be a torch.nn.Module")
     used: list[nn.Module] = []
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

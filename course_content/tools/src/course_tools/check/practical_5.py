@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_tools.check.checking import Finding, Student, check
+from course_tools.check.checking import Complaint, Student, check
 from course_tools.check.training import Known, Recipe, judge_count, judge_mini_batches, judge_training, list_mistakes
 
 RADIUS = (2 / torch.pi) ** 0.5
@@ -21,16 +21,16 @@ def points_in_a_disc(student: Student) -> Iterator[str]:
     label, nb = "generate_disc_set", 4000
     result = student.call(label, nb)
     if not isinstance(result, tuple | list) or len(result) != 2:
-        raise Finding(f"{label}: should return two tensors, the points and their classes")
+        raise Complaint(label, "should return two tensors, the points and their classes")
     points = student.tensor(label, result[0], (nb, 2), floating=True)
     target = student.tensor(label, result[1], (nb,), floating=False)
     if target.dtype is not torch.long:
         yield f"{label}: gives classes of {str(target.dtype).removeprefix('torch.')}, a loss wants long()"
     if points.abs().max() > 1 or points.min() > -0.9 or points.max() < 0.9:
         low, high = points.min().item(), points.max().item()
-        raise Finding(f"{label}: gives points from {low:.2f} to {high:.2f}, expected from -1 to 1 in both directions")
+        raise Complaint(label, f"gives points from {low:.2f} to {high:.2f}, expected from -1 to 1 in both directions")
     if not target.unique().tolist() == [0, 1]:
-        raise Finding(f"{label}: gives the classes {target.unique().tolist()}, expected 0 and 1")
+        raise Complaint(label, f"gives the classes {target.unique().tolist()}, expected 0 and 1")
     distance = points.norm(dim=1)
     inside, sure = distance < RADIUS, (distance - RADIUS).abs() > 1e-4
     # The text says 1 inside; programs of earlier years have it the other way round, which changes nothing that follows.
@@ -59,12 +59,12 @@ def judge_model(student: Student, label: str, sizes: tuple[int, ...]) -> Iterato
     """A chain of linear layers of these sizes with a ReLU after each but the last."""
     model = student.call(label)
     if not isinstance(model, nn.Module):
-        raise Finding(f"{label}: should return a torch.nn.Module")
+        raise Complaint(label, "should return a torch.nn.Module")
     layers = list_layers(model)
     found = [layer.in_features for layer in layers[:1]] + [layer.out_features for layer in layers]
     if found != [*sizes]:
         shown = " - ".join(map(str, found)) or "no linear layer"
-        raise Finding(f"{label}: has {shown}, expected {' - '.join(map(str, sizes))}")
+        raise Complaint(label, f"has {shown}, expected {' - '.join(map(str, sizes))}")
     expected = sum(a * b + b for a, b in itertools.pairwise(sizes))
     count = sum(parameter.numel() for parameter in model.parameters())
     if count != expected:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from course_tools.check.checking import Finding, NotDone, Student, check
+from course_tools.check.checking import Complaint, NotDone, Student, check
 
 FLAGS = ("skip_connections", "batch_normalization")
 SETTINGS = ((True, True), (True, False), (False, True), (False, False))
@@ -24,10 +24,10 @@ def make(student: Student, name: str, *sizes: int, **flags: bool) -> nn.Module:
     parameters = inspect.signature(definition).parameters
     missing = [flag for flag in FLAGS if flag not in parameters]
     if missing:
-        raise NotDone(f"{name}: not done yet: takes no {' and no '.join(missing)} (exercise 1)")
+        raise NotDone(name, f"not done yet: takes no {' and no '.join(missing)} (exercise 1)")
     for flag in FLAGS:
         if parameters[flag].default is not True:
-            raise Finding(f"{name}: {flag} should be True when it is not given")
+            raise Complaint(name, f"{flag} should be True when it is not given")
     model: nn.Module = student.invoke(name, definition, *sizes, **flags)
     return model
 
@@ -50,15 +50,15 @@ class Used:
             self.norms.append(module)
 
     def judge(self, label: str, nb_convolutions: int, nb_norms: int, norm: bool) -> None:
-        """Raise a finding when these are not so many, or not all different."""
+        """Raise a complaint when these are not so many, or not all different."""
         if len(self.convolutions) != nb_convolutions:
-            raise Finding(f"{label}: uses {len(self.convolutions)} nn.Conv2d, expected {nb_convolutions}")
+            raise Complaint(label, f"uses {len(self.convolutions)} nn.Conv2d, expected {nb_convolutions}")
         if len(self.norms) != nb_norms:
             count = len(self.norms)
-            raise Finding(f"{label}: uses {count} nn.BatchNorm2d with batch_normalization={norm}, expected {nb_norms}")
+            raise Complaint(label, f"uses {count} nn.BatchNorm2d with batch_normalization={norm}, expected {nb_norms}")
         for kind, layers in (("nn.Conv2d", self.convolutions), ("nn.BatchNorm2d", self.norms)):
             if len({*layers}) < len(layers):
-                raise Finding(f"{label}: uses the same {kind} twice: each place has one of its own")
+                raise Complaint(label, f"uses the same {kind} twice: each place has one of its own")
 
 
 @check("ResNetBlock", seconds=40)
@@ -154,15 +154,15 @@ class Shown:
             raise FirstSample
 
     def judge(self) -> nn.Module:
-        """The network; raises Finding when there is none, or when it was shown something else than single samples."""
+        """The network; raises Complaint when there is none, or when it was shown something else than single samples."""
         if self.model is None:
-            raise Finding("get_stats: shows no sample to a ResNet")
+            raise Complaint("get_stats", "shows no sample to a ResNet")
         if wrong := self.sizes - {(1, 3, 32, 32)}:
             shape = " x ".join(map(str, min(wrong)))
-            raise Finding(f"get_stats: shows {shape} to the network, expected one sample, 1 x 3 x 32 x 32")
+            raise Complaint("get_stats", f"shows {shape} to the network, expected one sample, 1 x 3 x 32 x 32")
         if not self.model.training:
-            raise Finding(
-                "get_stats: puts the network into evaluation mode, where batch normalization does nothing yet"
+            raise Complaint(
+                "get_stats", "puts the network into evaluation mode, where batch normalization does nothing yet"
             )
         return self.model
 
@@ -211,9 +211,9 @@ def networks(student: Student) -> Iterator[str]:
         used = Used(student, label, model, torch.randn(1, 3, 32, 32))
         nb_blocks, channels = (len(used.convolutions) - 1) // 2, {layer.out_channels for layer in used.convolutions}
         if nb_blocks != NB_BLOCKS:
-            raise Finding(f"{label}: has a network of {nb_blocks} blocks, expected {NB_BLOCKS}")
+            raise Complaint(label, f"has a network of {nb_blocks} blocks, expected {NB_BLOCKS}")
         if channels != {NB_CHANNELS}:
-            raise Finding(f"{label}: has a network of {max(channels)} channels, expected {NB_CHANNELS}")
+            raise Complaint(label, f"has a network of {max(channels)} channels, expected {NB_CHANNELS}")
         for flag, asked, found in zip(FLAGS, (skip, norm), (has_skips(model, used), bool(used.norms)), strict=True):
             if asked != found:
                 yield f"{label}: called with {flag}={asked} it makes a network with {flag}={found}"
@@ -230,7 +230,7 @@ def norms_of_gradients(student: Student) -> Iterator[str]:
         norms = student.tensor(label, student.call(label, True, True), (NB_BLOCKS, NB_SAMPLES), floating=True).detach()
     model = shown.judge()
     if not torch.isfinite(norms).all() or (norms <= 0).any():
-        raise Finding(f"{label}: gives norms that are not finite and positive: are all elements filled?")
+        raise Complaint(label, "gives norms that are not finite and positive: are all elements filled?")
     for said, one, two in list_columns(student, model, input[:2], target[:2]):
         if torch.allclose(norms[:, 0], one, rtol=1e-2) and torch.allclose(norms[:, 1], two, rtol=1e-2):
             if said:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
-from course_tools.check.checking import Check, Finding, NotDone, Student, list_checks, shorten
+from course_tools.check.checking import Check, Complaint, NotDone, Student, list_checks, shorten
 from course_tools.check.student_code import select
 from course_tools.check.student_file import Code, read_code
 
@@ -97,7 +97,7 @@ def run_check(check: Check, student: Student) -> Result:
     except NotDone as error:
         lines.append(str(error))
         status, ended = (TODO if len(lines) == 1 else WRONG), True
-    except Finding as error:
+    except Complaint as error:
         lines.append(str(error))
         ended = True
     except (Exception, SystemExit) as error:  # the check expected something else: most often of what was returned

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from course_tools.check.checking import Finding, Student, describe
+from course_tools.check.checking import Complaint, Student, describe
 
 RATES = (1e-4, 1e-3, 1e-2, 2e-2, 5e-2, 0.2, 0.5, 1.0)
 """Learning rates that are told from 0.1."""
@@ -86,17 +86,17 @@ def judge_training(
     with student.intact(label, train_input=input, train_target=target):
         student.run(label, model, input, target, *arguments)
     if not model.shown:
-        raise Finding(f"{label}: never shows a sample to the model")
+        raise Complaint(label, "never shows a sample to the model")
     nb_steps = len(model.sizes)
     if not nb_steps:
-        raise Finding(f"{label}: computes no gradient: where is backward()?")
+        raise Complaint(label, "computes no gradient: where is backward()?")
     if nb_steps not in epochs:
-        raise Finding(f"{label}: goes {nb_steps} times through the samples, expected {epochs[0]}")
+        raise Complaint(label, f"goes {nb_steps} times through the samples, expected {epochs[0]}")
     after = [parameter.detach() for parameter in model.parameters()]
     if all(torch.equal(old, new) for old, new in zip(before, after, strict=True)):
-        raise Finding(f"{label}: leaves the model's parameters as they were")
+        raise Complaint(label, "leaves the model's parameters as they were")
     if not torch.stack([value.isfinite().all() for value in after]).all():
-        raise Finding(f"{label}: makes the parameters infinite: its steps are too large")
+        raise Complaint(label, "makes the parameters infinite: its steps are too large")
     if leads_there(right, before, after, input, target, nb_steps):
         return
     for recipe in wrong:
@@ -116,15 +116,15 @@ def judge_mini_batches(
     samples = sample.expand(nb, *sample.shape[1:]).clone(), target.expand(nb, *target.shape[1:]).clone()
     try:
         student.run(label, model, *samples, *arguments)
-    except Finding as finding:
-        reason = str(finding).removeprefix(f"{label}: ")
-        raise Finding(f"{label}: {nb} samples, mini-batches of {size}, so the last is smaller: {reason}") from None
+    except Complaint as complaint:
+        reason = f"{nb} samples, mini-batches of {size}, so the last is smaller: {complaint.reason}"
+        raise Complaint(label, reason) from None
     sizes = sorted(set(model.sizes))
     if sizes == [size]:
-        raise Finding(f"{label}: leaves out the last mini-batch when it is smaller: {nb} samples, {size} at once")
+        raise Complaint(label, f"leaves out the last mini-batch when it is smaller: {nb} samples, {size} at once")
     if sizes != [nb % size, size]:
         shown = " or ".join(map(str, sizes))
-        raise Finding(f"{label}: shows {shown} of {nb} samples at once, expected mini-batches of {size}")
+        raise Complaint(label, f"shows {shown} of {nb} samples at once, expected mini-batches of {size}")
     if label in student.faulty:
         return  # what is wrong with a single mini-batch is told already
     after = [parameter.detach() for parameter in model.parameters()]

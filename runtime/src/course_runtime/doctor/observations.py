@@ -11,7 +11,7 @@ MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Finding:
+class Observation:
     """What one look at the machine found; a remedy goes with everything that is not ok."""
 
     name: str
@@ -20,13 +20,13 @@ class Finding:
     remedy: str = ""
 
 
-Check = Callable[[Machine], Iterator[Finding]]
+Check = Callable[[Machine], Iterator[Observation]]
 
 
-def format_finding(finding: Finding) -> str:
-    """`finding` as a line, and a second one with its remedy."""
-    line = f"{finding.status:<8} {finding.name:<12} {finding.detail}"
-    return f"{line}\n{'':<9}{'':<12} -> {finding.remedy}" if finding.remedy else line
+def format_observation(observation: Observation) -> str:
+    """`observation` as a line, and a second one with its remedy."""
+    line = f"{observation.status:<8} {observation.name:<12} {observation.detail}"
+    return f"{line}\n{'':<9}{'':<12} -> {observation.remedy}" if observation.remedy else line
 
 
 def find_version(package: str) -> str:
