@@ -3,6 +3,7 @@
 import inspect
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -81,7 +82,7 @@ class Operations(TorchFunctionMode):
         super().__init__()
         self.count = 0
 
-    def __torch_function__(self, function, types, arguments=(), named=None):  # type: ignore[no-untyped-def]
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
         self.count += function not in (torch.Tensor.tolist, torch.Tensor.numpy) or 1_000_000  # loops over numbers
         return function(*arguments, **(named or {}))
 
