@@ -58,7 +58,7 @@ def keep_running(command: list[str]) -> int:
 
 
 def wait_for_end(server: int, stops: set[signal.Signals]) -> int | None:
-    """The exit status of the process `server`, None when one of the signals `stops` comes first."""
+    """Return the exit status of the process `server`, None when one of the signals `stops` comes first."""
     while signal.sigwait({*stops, signal.SIGCHLD}) == signal.SIGCHLD:
         ended, status = os.waitpid(server, os.WNOHANG)
         if ended:
@@ -67,7 +67,7 @@ def wait_for_end(server: int, stops: set[signal.Signals]) -> int | None:
 
 
 def exit_status(wait_status: int) -> int:
-    """A process's exit status as a shell counts: 128 and the signal's number for one that was killed."""
+    """Return a process's exit status as a shell counts: 128 and the signal's number for one that was killed."""
     code = os.waitstatus_to_exitcode(wait_status)
     return code if code >= 0 else 128 - code
 

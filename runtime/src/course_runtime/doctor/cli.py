@@ -13,13 +13,13 @@ GPU_CHECKS: Sequence[Check] = (gpu.check_gpu, gpu.check_shm)
 
 
 def choose_checks(machine: Machine) -> Sequence[Check]:
-    """What there is to look at: a container has no clock, no swap and no access code of its own."""
+    """Return what to look at: a container has no clock, no swap and no access code of its own."""
     is_container = load_course(machine).product != "appliance"
     return container_checks.CHECKS if is_container else machine_checks.CHECKS
 
 
 def examine(machine: Machine, checks: Sequence[Check]) -> Iterator[Observation]:
-    """Run all `checks`; one that cannot look is a observation too, never the end of the others."""
+    """Run all `checks`; one that cannot look is an observation too, never the end of the others."""
     for check in checks:
         name = check.__name__.removeprefix("check_")
         try:
@@ -31,7 +31,7 @@ def examine(machine: Machine, checks: Sequence[Check]) -> Iterator[Observation]:
 
 
 def main() -> None:
-    """Entry point of `course-doctor`."""
+    """Run `course-doctor`."""
     parser = argparse.ArgumentParser(
         prog="course-doctor",
         description="Check this machine; exit 1 if something is broken. Computing without a GPU is not.",

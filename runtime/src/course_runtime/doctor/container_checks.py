@@ -20,7 +20,7 @@ INSTALL_COMPILER = "as root (docker exec -u 0): apt-get update && apt-get instal
 
 
 def check_memory(machine: Machine) -> Iterator[Observation]:
-    """Main memory: what the host has free, and what it allows this container."""
+    """Look at main memory: what the host has free, and what it allows this container."""
     lines = machine.path("/proc/meminfo").read_text().splitlines()
     mebibytes = {line.split(":")[0]: int(line.split()[1]) >> 10 for line in lines if line.endswith("kB")}
     total, limit = mebibytes["MemTotal"], read_limit(machine)
@@ -35,7 +35,7 @@ def check_memory(machine: Machine) -> Iterator[Observation]:
 
 
 def read_limit(machine: Machine) -> int:
-    """The container's limit in MB, 0 for none."""
+    """Return the container's limit in MB, 0 for none."""
     for absolute in MEMORY_LIMITS:
         try:
             limit = int(machine.path(absolute).read_text())
@@ -46,7 +46,7 @@ def read_limit(machine: Machine) -> int:
 
 
 def check_home(machine: Machine, environ: Mapping[str, str] = os.environ) -> Iterator[Observation]:
-    """Whether files can be written in the home, and how long they live."""
+    """Look whether files can be written in the home, and how long they live."""
     folder = Path(environ.get("HOME", "/"))
     if not home.is_usable(str(folder)):
         remedy = "mount a folder that this user can write there"
@@ -68,7 +68,7 @@ def check_home(machine: Machine, environ: Mapping[str, str] = os.environ) -> Ite
 
 
 def check_packages(machine: Machine, environ: Mapping[str, str] = os.environ) -> Iterator[Observation]:
-    """Where pip puts packages, and whether torch.compile finds a compiler."""
+    """Look where pip puts packages, and whether torch.compile finds a compiler."""
     if os.access(machine.path("/opt/venv/lib"), os.W_OK):
         yield Observation("pip", OK, "installs into /opt/venv, removed with the container")
     elif environ.get("PYTHONNOUSERSITE"):
@@ -83,7 +83,7 @@ def check_packages(machine: Machine, environ: Mapping[str, str] = os.environ) ->
 
 
 def check_server(machine: Machine) -> Iterator[Observation]:
-    """Whether this user's Jupyter servers answer."""
+    """Look whether this user's Jupyter servers answer."""
     servers = list_servers(machine)
     if not servers:
         remedy = "fine when the container runs something else; otherwise start one with start-notebook.py"
@@ -104,7 +104,7 @@ def check_server(machine: Machine) -> Iterator[Observation]:
 
 
 def check_torch(machine: Machine) -> Iterator[Observation]:
-    """That torch computes, and on what: its word is the last one."""
+    """Look whether torch computes, and on what: its word is the last one."""
     works, device = try_torch(machine)
     yield works
     for observation in check_gpu(machine):

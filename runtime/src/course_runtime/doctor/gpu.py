@@ -74,7 +74,7 @@ def check_gpu(
     cuda: Callable[[], Cuda] = ask_cuda,
     management: Callable[[], Management] = ask_management,
 ) -> Iterator[Observation]:
-    """Which GPU torch will compute on, or why on none."""
+    """Say which GPU torch will compute on, or why on none."""
     if load_course(machine).product == "cpu":
         wish = "the course's cuda image, started with --gpus all, can use the host's GPU"
         yield Observation("gpu", OK, "none: this is the CPU image", wish if read_kernel_driver(machine) else "")
@@ -112,7 +112,7 @@ def find_trouble(
 
 
 def check_shm(machine: Machine) -> Iterator[Observation]:
-    """Shared memory, in which the workers of a DataLoader hand over their batches; docker gives 64 MB."""
+    """Look at shared memory, in which the workers of a DataLoader hand over their batches; docker gives 64 MB."""
     space = os.statvfs(machine.path("/dev/shm"))
     size = space.f_blocks * space.f_frsize // MEBIBYTE
     remedy = (
@@ -123,13 +123,13 @@ def check_shm(machine: Machine) -> Iterator[Observation]:
 
 
 def load_torch(machine: Machine) -> Torch:
-    """Read /etc/course/torch.json, written when the image was built; raises OSError, ValueError or KeyError."""
+    """Read /etc/course/torch.json, written when the image was built; raise OSError, ValueError or KeyError."""
     values = json.loads(machine.path("/etc/course/torch.json").read_bytes())
     return Torch(values["cuda"] or "", tuple(values["architectures"]))
 
 
 def read_kernel_driver(machine: Machine) -> str:
-    """Version of the host's loaded driver, which every container can read; "" without one."""
+    """Return the version of the host's loaded driver, which every container can read; "" without one."""
     try:
         text = machine.path("/proc/driver/nvidia/version").read_text()
     except OSError:
@@ -139,7 +139,7 @@ def read_kernel_driver(machine: Machine) -> str:
 
 
 def explain_devices(machine: Machine, environ: Mapping[str, str], torch: Torch) -> Trouble | None:
-    """Whether a GPU was handed to the container: /dev/nvidia0, or /dev/dxg under Windows."""
+    """Say why no GPU was handed to the container; None for one (/dev/nvidia0, or /dev/dxg under Windows)."""
     if list_devices(machine) or machine.path("/dev/dxg").exists():
         return None
     asked = environ.get("NVIDIA_VISIBLE_DEVICES")
@@ -157,12 +157,12 @@ def explain_devices(machine: Machine, environ: Mapping[str, str], torch: Torch) 
 
 
 def list_devices(machine: Machine) -> list[Path]:
-    """The device files of the GPUs."""
+    """Return the device files of the GPUs."""
     return sorted(machine.path("/dev").glob("nvidia[0-9]*"))
 
 
 def has_nvidia_card(machine: Machine) -> bool:
-    """Whether a display or compute device of NVIDIA is on the host's PCI bus."""
+    """Return whether a display or compute device of NVIDIA is on the host's PCI bus."""
     cards = machine.path("/sys/bus/pci/devices").glob("*")
     return any(
         read_text(card / "vendor").strip() == "0x10de" and read_text(card / "class").startswith("0x03")
@@ -171,7 +171,7 @@ def has_nvidia_card(machine: Machine) -> bool:
 
 
 def explain_rights(machine: Machine) -> Trouble | None:
-    """Whether the device files are complete and may be opened by this user."""
+    """Say why this user cannot open the device files, or which is missing; None when all is well."""
     devices = list_devices(machine)
     if not devices:
         return None
@@ -194,7 +194,7 @@ def explain_rights(machine: Machine) -> Trouble | None:
 
 
 def explain_library(answer: Cuda, environ: Mapping[str, str]) -> Trouble | None:
-    """Whether the host lent its driver's library along with the device."""
+    """Say why the driver's library, which the host lends along with the device, is missing; None when it is not."""
     if not answer.missing:
         return None
     if "cannot open shared object file" not in answer.missing:
@@ -209,7 +209,7 @@ def explain_library(answer: Cuda, environ: Mapping[str, str]) -> Trouble | None:
 
 
 def explain_status(answer: Cuda, environ: Mapping[str, str], more: Management) -> Trouble:
-    """Why the driver has no device to offer."""
+    """Say why the driver has no device to offer."""
     if answer.status not in (0, 100):
         other = ("CUDA's driver fails", "see whether nvidia-smi works on the host, and what dmesg says there")
         reason, cure = CUDA_ERRORS.get(answer.status, other)
@@ -224,7 +224,7 @@ def explain_status(answer: Cuda, environ: Mapping[str, str], more: Management) -
 
 
 def explain_version(answer: Cuda, torch: Torch, driver: str) -> Trouble | None:
-    """Whether the driver is new enough; inside one major version of CUDA, every minor version runs on every driver."""
+    """Say that the driver is too old, else None; it serves every minor version of a CUDA whose major it serves."""
     major = int(torch.cuda.partition(".")[0] or 0)
     if answer.version // 1000 >= major:
         return None
@@ -236,7 +236,7 @@ def explain_version(answer: Cuda, torch: Torch, driver: str) -> Trouble | None:
 
 
 def explain_architecture(devices: tuple[Device, ...], torch: Torch) -> Trouble | None:
-    """Whether torch has code for one of the devices at least."""
+    """Say that torch has code for none of the devices; None when it has code for one."""
     if any(is_served(device.capability, torch.architectures) for device in devices):
         return None
     major, minor = devices[0].capability
@@ -247,7 +247,7 @@ def explain_architecture(devices: tuple[Device, ...], torch: Torch) -> Trouble |
 
 
 def is_served(capability: tuple[int, int], architectures: tuple[str, ...]) -> bool:
-    """Whether code for one of `architectures` runs on a device: see CUDA's guide, "application compatibility"."""
+    """Return whether code for one of `architectures` runs on a device: "application compatibility" in CUDA's guide."""
     for name in architectures:
         found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", name)
         if not found:
@@ -261,7 +261,7 @@ def is_served(capability: tuple[int, int], architectures: tuple[str, ...]) -> bo
 
 
 def describe(answer: Cuda, torch: Torch, driver: str) -> Observation:
-    """The devices that can be used; a warning when torch has no code for some of them."""
+    """Return the devices that can be used; a warning when torch has no code for some of them."""
     shown, unserved = [], []
     for number, device in enumerate(answer.devices):
         kind = "MIG slice " if " MIG " in device.name else ""
@@ -280,7 +280,7 @@ def describe(answer: Cuda, torch: Torch, driver: str) -> Observation:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, "" when it cannot be read."""
+    """Return the text of a file, "" when it cannot be read."""
     try:
         return path.read_text()
     except (OSError, ValueError):

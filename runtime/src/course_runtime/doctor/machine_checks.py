@@ -15,7 +15,7 @@ ANEW = "import the machine (pull the image) anew"
 
 
 def check_cpu(machine: Machine) -> Iterator[Observation]:
-    """AVX2 and FMA, which torch's fast kernels use; a hypervisor may hide them."""
+    """Look for AVX2 and FMA, which torch's fast kernels use; a hypervisor may hide them."""
     lines = machine.path("/proc/cpuinfo").read_text().splitlines()
     flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), None)
     count = sum(line.startswith("processor") for line in lines)
@@ -37,7 +37,7 @@ def check_cpu(machine: Machine) -> Iterator[Observation]:
 
 
 def check_memory(machine: Machine) -> Iterator[Observation]:
-    """Main memory and swap; 4 GB is what the course's machine is made with."""
+    """Look at main memory and swap; 4 GB is what the course's machine is made with."""
     lines = machine.path("/proc/meminfo").read_text().splitlines()
     mebibytes = {line.split(":")[0]: int(line.split()[1]) >> 10 for line in lines if line.endswith("kB")}
     total, free, swap = mebibytes["MemTotal"], mebibytes["MemAvailable"], mebibytes.get("SwapTotal", 0)
@@ -62,7 +62,7 @@ def check_memory(machine: Machine) -> Iterator[Observation]:
 
 
 def check_disk(machine: Machine) -> Iterator[Observation]:
-    """Space on the disk, and in /dev/shm, which torch's DataLoader workers share."""
+    """Look at the space on the disk, and in /dev/shm, which torch's DataLoader workers share."""
     disk = os.statvfs(machine.path("/"))
     free, used = disk.f_bavail * disk.f_frsize // MEBIBYTE, measure_disk(machine.path("/"))
     detail = f"{free} MB free, {used} % used"
@@ -80,7 +80,7 @@ def check_disk(machine: Machine) -> Iterator[Observation]:
 
 
 def check_clock(machine: Machine) -> Iterator[Observation]:
-    """A clock that is wrong breaks every https connection."""
+    """Look at the clock: a wrong one breaks every https connection."""
     now = time.time()
     built = machine.path("/etc/course/course.json").stat().st_mtime
     shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
@@ -102,7 +102,7 @@ def check_clock(machine: Machine) -> Iterator[Observation]:
 
 
 def check_network(machine: Machine) -> Iterator[Observation]:
-    """Name service and a connection; the course itself works offline."""
+    """Try the name service and a connection; the course itself works offline."""
     name = "example.org"  # reserved for such uses (RFC 2606), and its web server answers
     found = machine.run(["getent", "ahostsv4", name], timeout=5)
     if found.status:
@@ -120,7 +120,7 @@ def check_network(machine: Machine) -> Iterator[Observation]:
 
 
 def check_jupyter(machine: Machine) -> Iterator[Observation]:
-    """The access code, and who answers at Jupyter's port."""
+    """Look at the access code, and at who answers at Jupyter's port."""
     course = load_course(machine)
     try:
         check_gate(machine, course)
@@ -149,7 +149,7 @@ def check_jupyter(machine: Machine) -> Iterator[Observation]:
 
 
 def check_versions(machine: Machine) -> Iterator[Observation]:
-    """The packages the course is made with."""
+    """Look at the packages the course is made with."""
     for package in ("torch", "torchvision", "jupyterlab", "numpy"):
         version = find_version(package)
         remedy = "" if version else f"use the course's own Python (which python3), or {ANEW}: no {package}"
@@ -157,7 +157,7 @@ def check_versions(machine: Machine) -> Iterator[Observation]:
 
 
 def check_torch(machine: Machine) -> Iterator[Observation]:
-    """That torch really computes, and which GPU it sees."""
+    """Look whether torch really computes, and which GPU it sees."""
     works, device = try_torch(machine)
     yield works
     if works.status != OK:

@@ -48,7 +48,7 @@ class Failed(Exception):
 
 
 def call(function: Any, *arguments: object) -> None:
-    """Call a function that returns 0 for success; raises Failed."""
+    """Call a function that returns 0 for success; raise Failed."""
     status = int(function(*arguments))
     if status:
         raise Failed(status)
@@ -74,7 +74,7 @@ def ask_cuda(load: Loader = ctypes.CDLL) -> Cuda:
 
 
 def ask_device(library: Any, number: int) -> Device:
-    """Name, memory and compute capability of one device; raises Failed."""
+    """Return name, memory and compute capability of one device; raise Failed."""
     handle, memory, name = c_int(), c_size_t(), create_string_buffer(256)
     call(library.cuDeviceGet, byref(handle), c_int(number))
     call(library.cuDeviceGetName, name, c_int(len(name)), handle)
@@ -101,7 +101,7 @@ def ask_management(load: Loader = ctypes.CDLL) -> Management:
 
 
 def ask_driver(library: Any) -> str:
-    """The driver's version, "580.65.06"."""
+    """Return the driver's version, "580.65.06"."""
     version = create_string_buffer(80)
     try:
         call(library.nvmlSystemGetDriverVersion, version, c_uint(len(version)))
@@ -111,7 +111,7 @@ def ask_driver(library: Any) -> str:
 
 
 def has_mig_without_instance(library: Any) -> bool:
-    """Whether a GPU is cut into slices and none of them was given to this container."""
+    """Return whether a GPU is cut into slices and none of them was given to this container."""
     count, is_cut = c_uint(), False
     try:
         call(library.nvmlDeviceGetCount_v2, byref(count))
@@ -133,5 +133,5 @@ def has_mig_without_instance(library: Any) -> bool:
 
 
 def decode(text: "ctypes.Array[c_char]") -> str:
-    """The text in a C buffer."""
+    """Return the text in a C buffer."""
     return text.value.decode("utf-8", "replace")

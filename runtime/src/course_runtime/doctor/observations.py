@@ -24,13 +24,13 @@ Check = Callable[[Machine], Iterator[Observation]]
 
 
 def format_observation(observation: Observation) -> str:
-    """`observation` as a line, and a second one with its remedy."""
+    """Return `observation` as a line, and a second one with its remedy."""
     line = f"{observation.status:<8} {observation.name:<12} {observation.detail}"
     return f"{line}\n{'':<9}{'':<12} -> {observation.remedy}" if observation.remedy else line
 
 
 def find_version(package: str) -> str:
-    """The installed version of `package`, "" when it is not there."""
+    """Return the installed version of `package`, "" when it is not there."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

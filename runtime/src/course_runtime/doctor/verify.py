@@ -20,7 +20,7 @@ LEFT_OUT = ("MPLCONFIGDIR", "TORCH_HOME", "CUDA_CACHE_PATH", "PYTHON", "PYTEST_"
 
 
 def verify(machine: Machine, arguments: Sequence[str]) -> int:
-    """Run the tests with further `arguments` for pytest; return its exit status. Raises CourseError."""
+    """Run the tests with further `arguments` for pytest; return its exit status. Raise CourseError."""
     tests = machine.path(TESTS)
     if not tests.is_dir():
         raise CourseError(f"{tests} is not there", "restore it from the course's image")
@@ -35,12 +35,12 @@ def verify(machine: Machine, arguments: Sequence[str]) -> int:
 
 
 def make_command(arguments: Sequence[str]) -> list[str]:
-    """pytest, in the folder of the tests and with the settings that lie there."""
+    """Return the command line of pytest, in the folder of the tests and with the settings that lie there."""
     return [sys.executable, "-m", "pytest", "-c", "pytest.ini", *arguments]
 
 
 def make_environment(environ: Mapping[str, str], folder: str) -> dict[str, str]:
-    """What the tests and their libraries write (fonts, kernels, temporary files) goes into `folder`.
+    """Return an environment in which the tests and their libraries write (fonts, kernels) into `folder` alone.
 
     What is tested is the machine as it was built: neither packages in the user's home nor modules in the current folder
     nor plugins of pytest have a say in it.
@@ -57,7 +57,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Entry point of `course-verify`."""
+    """Run `course-verify`."""
     parser = argparse.ArgumentParser(
         prog="course-verify",
         usage="course-verify [-h] [--json FILE] [--require-gpu] [ARGUMENT OF PYTEST ...]",

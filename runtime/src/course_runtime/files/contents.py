@@ -29,7 +29,7 @@ class CannotReplace(Exception):
 def create_beside(path: Path) -> tuple[int, Path]:
     """Make an empty temporary file next to `path`, with its owner and rights if it exists: (descriptor, name).
 
-    Raises CannotReplace when that is impossible, and PermissionError when `path` is write-protected.
+    Raise CannotReplace when that is impossible, and PermissionError when `path` is write-protected.
     """
     try:
         old = path.stat()
@@ -56,7 +56,7 @@ def create_beside(path: Path) -> tuple[int, Path]:
 
 
 def copy_rights(path: Path, old: os.stat_result, descriptor: int) -> None:
-    """Give `descriptor` the owner, rights and attributes (ACLs among them) of `path`; raises OSError."""
+    """Give `descriptor` the owner, rights and attributes (ACLs among them) of `path`; raise OSError."""
     new = os.fstat(descriptor)
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         os.fchown(descriptor, old.st_uid, old.st_gid)
@@ -92,7 +92,7 @@ def sync_folder(folder: Path) -> None:
 def replace_file(os_path: str, *, text: bool, encoding: str = "utf-8", **options: Any) -> Iterator[IO[Any]]:
     """Open what will replace `os_path` (links followed) when the block ends well; otherwise it stays as it was.
 
-    Raises CannotReplace before anything is written where only writing in place is possible.
+    Raise CannotReplace before anything is written where only writing in place is possible.
     """
     path = Path(os.path.realpath(os_path))  # unlike Path.resolve, no error on a loop of links
     descriptor, name = create_beside(path)
@@ -131,7 +131,7 @@ class SafeContents(AsyncLargeFileManager):
 
     @validate("preferred_dir")
     def _validate_preferred_dir(self, proposal: Any) -> str:
-        """The course's folder, where JupyterLab opens, is no folder of a root that a user chose on the command line."""
+        """Check the course's folder, where JupyterLab opens: a root of the command line may not have it."""
         try:
             return str(super()._validate_preferred_dir(proposal))
         except TraitError as error:

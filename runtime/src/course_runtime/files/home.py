@@ -51,7 +51,7 @@ def choose_home(environ: "MutableMapping[str, str]") -> str:
 
 
 def explain_home(home: str) -> str:
-    """Why `home` cannot be the home."""
+    """Return why `home` cannot be the home."""
     if not home:
         return "HOME is not set"
     if home == "/":
@@ -62,12 +62,12 @@ def explain_home(home: str) -> str:
 
 
 def is_usable(folder: str) -> bool:
-    """Whether `folder` can be a home."""
+    """Return whether `folder` can be a home."""
     return folder.startswith("/") and folder != "/" and os.access(f"{folder}/.", os.W_OK | os.X_OK)
 
 
 def make_private_folder(environ: "MutableMapping[str, str]", name: str) -> str:
-    """A folder below TMPDIR that only this user can enter, the same one each time; "" when none can be made."""
+    """Return a folder below TMPDIR that only this user can enter, the same one each time; "" when none can be made."""
     for parent in dict.fromkeys((environ.get("TMPDIR") or "/tmp", "/tmp")):
         folder = f"{parent.rstrip('/')}/{name}-{os.geteuid()}"
         # Whoever else made that name first does not get our files: then a name that nobody can guess.
@@ -84,7 +84,7 @@ def make_private_folder(environ: "MutableMapping[str, str]", name: str) -> str:
 
 
 def is_private(folder: str) -> bool:
-    """Whether `folder` is one of this user's, no link, and closed to everybody else."""
+    """Return whether `folder` is one of this user's, no link, and closed to everybody else."""
     status = os.lstat(folder)
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
@@ -120,7 +120,7 @@ def set_user_names(environ: "MutableMapping[str, str]") -> None:
 
 
 def set_environment_quietly() -> None:
-    """`set_environment` for this process, from a .pth file: Python must start whatever happens here."""
+    """Set the environment of this process, from a .pth file: Python must start whatever happens here."""
     try:  # noqa: SIM105  (contextlib is not imported at every start of Python)
         set_environment(os.environ)
     except Exception:
@@ -128,7 +128,7 @@ def set_environment_quietly() -> None:
 
 
 def quote(text: str) -> str:
-    """`text` as one word of a shell."""
+    """Return `text` as one word of a shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 

@@ -54,7 +54,7 @@ def repair_file(hidden: Path, now: float) -> str:
 
 
 def is_notebook(path: Path) -> bool:
-    """Whether `path` is a regular file that holds complete JSON."""
+    """Return whether `path` is a regular file that holds complete JSON."""
     try:
         return path.is_file() and not path.is_symlink() and isinstance(json.loads(path.read_bytes()), dict)
     except (OSError, ValueError, RecursionError):
@@ -62,7 +62,7 @@ def is_notebook(path: Path) -> bool:
 
 
 def lstat_device(path: Path) -> int:
-    """The device of `path` itself, 0 when it is gone."""
+    """Return the device of `path` itself, 0 when it is gone."""
     try:
         return path.lstat().st_dev
     except OSError:
@@ -70,7 +70,7 @@ def lstat_device(path: Path) -> int:
 
 
 def main() -> None:
-    """Entry point of `course-recover`; never keeps JupyterLab from starting."""
+    """Run `course-recover`; never keeps JupyterLab from starting."""
     parser = argparse.ArgumentParser(prog="course-recover", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--home", type=Path, default=Path.home())
     run(parser.parse_args().home)

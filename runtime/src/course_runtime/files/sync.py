@@ -58,7 +58,7 @@ class Placement:
 def sync(content: Path, home: Path, folder: str, *, restore: bool = False, durable: bool = True) -> Report:
     """Bring `content` into `home`/`folder`; with `restore`, bring deleted files back too; `durable`, onto the disk.
 
-    Raises CourseError when the content or the folder cannot be used at all; what concerns one file is in the report.
+    Raise CourseError when the content or the folder cannot be used at all; what concerns one file is in the report.
     """
     wanted = read_manifest(content)
     state_file = home / STATE
@@ -116,7 +116,7 @@ def plan_file(
 
 
 def choose_beside(target: Path, digest: str, offered: str | None) -> Path | None:
-    """Where a new version goes beside an edited file (an untouched older offer is replaced); None: it is there."""
+    """Return where a new version goes beside an edited file (in place of an untouched older one); None: it is there."""
     for number in range(1, 1000):
         name = target.with_name(f"{target.stem}.new{'' if number == 1 else number}{target.suffix}")
         present = hash_file(name)
@@ -158,7 +158,7 @@ def finish_placement(place: Placement, state: State, report: Report) -> None:
 
 
 def hash_file(path: Path) -> str | None:
-    """SHA-256 of a file, None when nothing is there; raises OSError on a link or anything else that is no file."""
+    """Return the SHA-256 of a file, None when nothing is there; raise OSError on what is no file, as a link."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -192,7 +192,7 @@ def check_inside(folder: Path, home: Path) -> None:
 
 
 def read_manifest(content: Path) -> Hashes:
-    """The content's files and their hashes; raises CourseError when the manifest is missing or not safe."""
+    """Return the content's files and their hashes; raise CourseError when the manifest is missing or not safe."""
     path = content / "manifest.json"
     try:
         files = json.loads(path.read_bytes())["files"]
@@ -206,7 +206,7 @@ def read_manifest(content: Path) -> Hashes:
 
 
 def read_state(path: Path) -> State:
-    """What earlier runs did; an unreadable record counts as none, which costs no file of the student."""
+    """Return what earlier runs did; an unreadable record counts as none, which costs no file of the student."""
     try:
         values = json.loads(path.read_bytes())
         return State(dict(values["installed"]), dict(values["offered"]))
@@ -222,7 +222,7 @@ def write_state(path: Path, state: State) -> None:
 
 
 def has_arrived(home: Path, folder: str) -> bool:
-    """Whether the content is in the home, or was: what the student deleted does not come back."""
+    """Return whether the content is in the home, or was: what the student deleted does not come back."""
     return (home / STATE).is_file() or any(files for _, _, files in os.walk(home / folder))
 
 
@@ -247,7 +247,7 @@ def show_report(report: Report) -> None:
 
 
 def summarise_problems(report: Report) -> str:
-    """The first problem and the number of others, "" for none."""
+    """Return the first problem and the number of others, "" for none."""
     more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
     return report.problems[0] + more if report.problems else ""
 
@@ -278,7 +278,7 @@ def run(
 
 
 def main() -> None:
-    """Entry point of `course-sync`."""
+    """Run `course-sync`."""
     parser = argparse.ArgumentParser(prog="course-sync", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--content", type=Path, default=Path(CONTENT), help="the course's content (%(default)s)")
     parser.add_argument("--home", type=Path, help="the student's home folder")

@@ -35,14 +35,14 @@ def forget_logins(machine: Machine, account: Account) -> None:
 
 
 def show_code(machine: Machine, course: Course) -> str:
-    """The line that `course-access show` prints."""
+    """Return the line that `course-access show` prints."""
     if course.access == "open":
         return f"open access: JupyterLab asks for no code; the password of {course.user} is {course.user}"
     return read_code(machine, course)
 
 
 def run_new(machine: Machine, course: Course) -> None:
-    """`course-access new`: the new code, then the console and Jupyter follow."""
+    """Run `course-access new`: make the new code, then show it on the console and restart Jupyter."""
     code = renew_code(machine, course)
     print(f"New access code and password of {course.user}: {code}")
     print(f"Open http://localhost:{course.jupyter_port}/lab?token={code} (JupyterLab restarts now)", flush=True)
@@ -52,7 +52,7 @@ def run_new(machine: Machine, course: Course) -> None:
 
 
 def main() -> None:
-    """Entry point of `course-access`."""
+    """Run `course-access`."""
     parser = argparse.ArgumentParser(prog="course-access", description="The access code of this machine.")
     parser.add_argument("action", nargs="?", default="show", choices=["show", "new", "check"])
     action = parser.parse_args().action

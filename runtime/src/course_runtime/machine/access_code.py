@@ -20,12 +20,12 @@ CURE = "restart the machine or run: sudo course-access new"
 
 
 def make_code() -> str:
-    """A new random code, for example k7wq-3mzp-x4td."""
+    """Return a new random code, for example k7wq-3mzp-x4td."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(3))
 
 
 def read_code(machine: Machine, course: Course) -> str:
-    """The machine's access code; raises CourseError unless it is well formed and only root can change it."""
+    """Return the machine's access code; raise CourseError unless it is well formed and only root can change it."""
     path = machine.path(CODE_FILE)
     try:
         status = path.lstat()
@@ -43,7 +43,7 @@ def read_code(machine: Machine, course: Course) -> str:
 
 
 def validate_code(content: bytes, origin: str) -> str:
-    """`content` as a code; raises CourseError naming `origin`, never showing what it holds."""
+    """Return `content` as a code; raise CourseError naming `origin`, never showing what it holds."""
     if not content:
         raise CourseError(f"{origin} is empty", CURE)
     text = content.decode("ascii", "replace")
@@ -88,7 +88,7 @@ def set_password(machine: Machine, course: Course, password: str) -> None:
 
 
 def needs_password(machine: Machine, course: Course, password: str) -> bool:
-    """Whether the user's password must be set: never done, or done for an older code and not changed since."""
+    """Return whether the user's password must be set: never done, or done for an older code and not changed since."""
     try:
         record = json.loads(machine.path(PASSWORD_STAMP).read_bytes())
         code, shadow = record["code"], record["shadow"]
@@ -98,7 +98,7 @@ def needs_password(machine: Machine, course: Course, password: str) -> bool:
 
 
 def read_shadow(machine: Machine, user: str) -> str:
-    """The password field of `user` in /etc/shadow; raises CourseError when there is no such line."""
+    """Return the password field of `user` in /etc/shadow; raise CourseError when there is no such line."""
     for line in machine.path("/etc/shadow").read_text().splitlines():
         name, _, rest = line.partition(":")
         if name == user:
@@ -107,5 +107,5 @@ def read_shadow(machine: Machine, user: str) -> str:
 
 
 def digest(text: str) -> str:
-    """SHA-256 of `text` in hexadecimal."""
+    """Return the SHA-256 of `text` in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()

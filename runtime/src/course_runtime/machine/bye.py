@@ -12,7 +12,7 @@ POWEROFF = ["/usr/bin/systemctl", "poweroff"]
 
 
 def leave(machine: Machine, *, is_root: bool) -> None:
-    """Say goodbye and shut down; raises CourseError where that is not possible."""
+    """Say goodbye and shut down; raise CourseError where that is not possible."""
     if not machine.is_booted():
         stop_server(machine, choose_server(list_servers(machine), list_ancestors(machine, os.getpid())))
         return
@@ -21,7 +21,7 @@ def leave(machine: Machine, *, is_root: bool) -> None:
 
 
 def choose_server(servers: list[Server], ancestors: list[int]) -> Server:
-    """The server in which this command was typed, else the only one; raises CourseError when it is not clear which."""
+    """Return the server in which this command was typed, else the only one; raise CourseError if that is not clear."""
     own = [server for server in servers if server.pid in ancestors] or servers
     if not own:
         raise CourseError("no Jupyter server of yours runs here", "stop the container from outside, with docker stop")
@@ -43,7 +43,7 @@ def stop_server(machine: Machine, server: Server) -> None:
 
 
 def main() -> None:
-    """Entry point of `bye`."""
+    """Run `bye`."""
     parser = argparse.ArgumentParser(prog="bye", description="Shut this machine, or a container's server, down.")
     parser.parse_args()
     exit_with("bye", lambda: leave(Machine(), is_root=os.geteuid() == 0))

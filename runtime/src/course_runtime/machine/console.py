@@ -61,7 +61,7 @@ def describe_machine(machine: Machine, course: Course) -> Page:
 
 
 def read_status(machine: Machine) -> str:
-    """Whether JupyterLab is ready, starting, stopped (with the reason and the cure), or nobody can say just now."""
+    """Return how JupyterLab stands: ready, starting, stopped (with reason and cure), or nobody can say just now."""
     asked = ("ActiveState", "Job", "NRestarts")
     argv = ["systemctl", "show", "jupyter.service", *(f"--property={name}" for name in asked)]
     shown = machine.run(argv, timeout=10)
@@ -85,7 +85,7 @@ def read_status(machine: Machine) -> str:
 
 
 def list_warnings(machine: Machine, course: Course) -> list[str]:
-    """What the student should know before it hurts."""
+    """Return what the student should know before it hurts."""
     warnings = []
     if course.access == "open":
         warnings.append(
@@ -99,14 +99,14 @@ def list_warnings(machine: Machine, course: Course) -> list[str]:
 
 
 def measure_disk(folder: Path) -> int:
-    """Percentage of the file system of `folder` in use, counted as df does: root's reserve is not free."""
+    """Return the percentage of the file system of `folder` in use, counted as df does: root's reserve is not free."""
     disk = os.statvfs(folder)
     used = disk.f_blocks - disk.f_bfree
     return -(-100 * used // max(1, used + disk.f_bavail))
 
 
 def list_fingerprints(machine: Machine) -> list[str]:
-    """The fingerprint that ssh shows at the first connection, as `SHA256:... (ED25519)`; empty without a key."""
+    """Return the fingerprint that ssh shows at the first connection, as `SHA256:... (ED25519)`; empty without a key."""
     try:
         kind, key = machine.path(f"{HOST_KEY}.pub").read_text().split()[:2]
         digest = hashlib.sha256(base64.b64decode(key)).digest()
@@ -116,18 +116,18 @@ def list_fingerprints(machine: Machine) -> list[str]:
 
 
 def escape_for_agetty(text: str) -> str:
-    """`text` as an issue file: agetty(8) expands sequences that begin with a backslash."""
+    """Return `text` as an issue file: agetty(8) expands sequences that begin with a backslash."""
     printable = "".join(letter for letter in text if letter.isprintable() or letter == "\n")
     return printable.replace("\\", "\\\\")
 
 
 def refresh(machine: Machine) -> bool:
-    """Bring the console up to date; True when its text changed. Raises CourseError or OSError."""
+    """Bring the console up to date; True when its text changed. Raise CourseError or OSError."""
     return show(machine, describe_machine(machine, load_course(machine)))
 
 
 def show(machine: Machine, page: Page) -> bool:
-    """Show `page` on the console; True when its text changed. Raises CourseError or OSError."""
+    """Show `page` on the console; True when its text changed. Raise CourseError or OSError."""
     issue = machine.path(ISSUE)
     text = "\n" + escape_for_agetty(page.text) + "\n"
     if issue.is_file() and issue.read_text() == text:
@@ -150,7 +150,7 @@ def watch(machine: Machine) -> None:
 
 
 def choose_pause(took: float) -> float:
-    """Seconds until the next round while JupyterLab starts, after one that took `took` seconds.
+    """Return the seconds until the next round while JupyterLab starts, after one that took `took` seconds.
 
     On a tenth of a core a round takes more than ten seconds, and JupyterLab needs that time more.
     """
@@ -166,7 +166,7 @@ def notify_ready() -> None:
 
 
 def main() -> None:
-    """Entry point of `course-console`."""
+    """Run `course-console`."""
     parser = argparse.ArgumentParser(prog="course-console", description="The text on the machine's own window.")
     parser.add_argument("action", nargs="?", default="show", choices=["show", "refresh", "watch"])
     action = parser.parse_args().action

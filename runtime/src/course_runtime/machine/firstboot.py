@@ -17,7 +17,7 @@ HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"  # the only HostKey in sshd_config.d/
 
 
 def prepare(machine: Machine, course: Course) -> None:
-    """Bring the machine into its valid state; raises CourseError or OSError when a step fails."""
+    """Bring the machine into its valid state; raise CourseError or OSError when a step fails."""
     make_folder(machine.path("/var/lib/course"))
     ensure_password(machine, course, ensure_code(machine, course))
     ensure_host_key(machine)
@@ -35,7 +35,7 @@ def make_folder(folder: Path) -> None:
 
 
 def ensure_code(machine: Machine, course: Course) -> str:
-    """The first password: the access code, made if it is not valid; with open access simply the user's name."""
+    """Return the first password: the access code, made if it is not valid; with open access simply the user's name."""
     if course.access == "open":
         return course.user
     try:
@@ -68,7 +68,7 @@ def ensure_host_key(machine: Machine) -> None:
 
 
 def is_valid_key(key: Path) -> bool:
-    """Whether `key` and its public half are both complete."""
+    """Return whether `key` and its public half are both complete."""
     try:
         private, public = key.read_bytes(), key.with_suffix(".pub").read_bytes()
     except OSError:
@@ -86,7 +86,7 @@ def ensure_stamp(machine: Machine, course: Course) -> None:
 
 
 def main() -> None:
-    """Entry point of `course-firstboot`."""
+    """Run `course-firstboot`."""
     parser = argparse.ArgumentParser(prog="course-firstboot", description=__doc__.splitlines()[0])
     parser.parse_args()
 

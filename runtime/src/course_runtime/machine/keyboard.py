@@ -39,7 +39,7 @@ Layout = tuple[str, str]  # XKB layout and variant, as ("ch", "fr")
 
 
 def find_layout(machine: Machine, name: str) -> Layout:
-    """The layout called `name`: a number of the menu, `ch`, `ch-fr`, `ch:fr`; raises CourseError when there is none."""
+    """Return the layout called `name`: a number of the menu, `ch`, `ch-fr`, `ch:fr`; raise CourseError for others."""
     number = name.translate(AZERTY_DIGITS)
     if number.isdecimal() and 1 <= int(number) <= len(MENU):
         return MENU[int(number) - 1][1:]
@@ -55,7 +55,7 @@ def find_layout(machine: Machine, name: str) -> Layout:
 
 
 def read_known_layouts(machine: Machine) -> tuple[set[str], set[Layout]]:
-    """The XKB layouts, and pairs of layout and variant, that this machine knows; empty when it has no list."""
+    """Return the XKB layouts, and pairs of layout and variant, that this machine knows; empty when it has no list."""
     layouts: set[str] = set()
     variants: set[Layout] = set()
     section = ""
@@ -75,9 +75,9 @@ def read_known_layouts(machine: Machine) -> tuple[set[str], set[Layout]]:
 
 
 def set_layout(machine: Machine, layout: Layout) -> str:
-    """Make `layout` the console's, now and at every boot; returns a warning, "" when it works at once.
+    """Make `layout` the console's, now and at every boot; return a warning, "" when it works at once.
 
-    Raises OSError when it cannot be recorded.
+    Raise OSError when it cannot be recorded.
     """
     path = machine.path(CONFIGURATION)
     owner = (machine.superuser, machine.superuser_group)
@@ -91,7 +91,7 @@ def set_layout(machine: Machine, layout: Layout) -> str:
 
 
 def compile_layout(machine: Machine) -> str:
-    """Bring the recorded layout into use; returns a warning, "" when it works at once."""
+    """Bring the recorded layout into use; return a warning, "" when it works at once."""
     # --save compiles the layout into /etc/console-setup, from where the boot loads it; --force: from ssh too.
     done = machine.run(["setupcon", "--keyboard-only", "--force", "--save"], timeout=240)
     if done.status:
@@ -111,20 +111,20 @@ def record_choice(machine: Machine, layout: Layout) -> None:
 
 
 def read_layout(text: str) -> Layout:
-    """The layout and variant that the keyboard(5) file `text` sets; ("", "") when it sets none."""
+    """Return the layout and variant that the keyboard(5) file `text` sets; ("", "") when it sets none."""
     settings = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
     return (settings.get("XKBLAYOUT", "").strip('" '), settings.get("XKBVARIANT", "").strip('" '))
 
 
 def configure(text: str, layout: Layout) -> str:
-    """The keyboard(5) file `text` with its layout and variant replaced, everything else as it was."""
+    """Return the keyboard(5) file `text` with its layout and variant replaced, everything else as it was."""
     wanted = {"XKBMODEL": "pc105", "XKBLAYOUT": layout[0], "XKBVARIANT": layout[1]}
     kept = [line for line in text.splitlines() if line.partition("=")[0].strip() not in wanted]
     return "\n".join([*kept, *(f'{key}="{value}"' for key, value in wanted.items())]) + "\n"
 
 
 def format_layout(layout: Layout) -> str:
-    """`layout` as the student types it: ch-fr."""
+    """Return `layout` as the student types it: ch-fr."""
     return "-".join(part for part in layout if part)
 
 
@@ -151,7 +151,7 @@ def ask(machine: Machine, read_line: Callable[[float], str | None], time_limit: 
 
 
 def read_console_line(seconds: float) -> str | None:
-    """The next line of standard input, None when `seconds` pass without a key or the input ends."""
+    """Return the next line of standard input, None when `seconds` pass without a key or the input ends."""
     line = b""
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0 and select.select([0], [], [], left)[0]:
@@ -165,7 +165,7 @@ def read_console_line(seconds: float) -> str | None:
 
 
 def is_asked_at_boot(machine: Machine) -> bool:
-    """Whether this boot shows the menu: the first one, and any with `forcekbd` on the kernel's command line."""
+    """Return whether this boot shows the menu: the first one, and any with `forcekbd` on the kernel's command line."""
     try:
         arguments = machine.path("/proc/cmdline").read_text().split()
     except OSError:
@@ -174,7 +174,7 @@ def is_asked_at_boot(machine: Machine) -> bool:
 
 
 def run_boot(machine: Machine, read_line: Callable[[float], str | None] = read_console_line) -> None:
-    """`set-kbd --boot`: ask if this boot asks, take the US layout when nobody answers, and let the boot go on."""
+    """Run `set-kbd --boot`: ask if this boot asks, take the US layout when nobody answers, and let the boot go on."""
     try:
         if is_asked_at_boot(machine):
             layout = ask(machine, read_line) or MENU[0][1:]
@@ -184,7 +184,7 @@ def run_boot(machine: Machine, read_line: Callable[[float], str | None] = read_c
 
 
 def main() -> None:
-    """Entry point of `set-kbd`."""
+    """Run `set-kbd`."""
     parser = argparse.ArgumentParser(prog="set-kbd", description="Set the keyboard of the machine's own window.")
     parser.add_argument("layout", nargs="?", help="such as us, ch-fr, ch, fr, de, gb; without it a menu asks")
     parser.add_argument("--boot", action="store_true", help="ask only at the first boot or with forcekbd")

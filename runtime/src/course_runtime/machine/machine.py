@@ -94,7 +94,7 @@ class Prober(Protocol):
 
 
 def probe_http(port: int, path: str, *, secure: bool = False, timeout: float = 3) -> tuple[int, str]:
-    """See `Prober`; the certificate of a server on this machine is its own, and is not checked."""
+    """Probe as `Prober` says; the certificate of a server on this machine is its own, and is not checked."""
     # Here, because a container's start needs everything else of this module, and these take half of its time.
     import http.client
     import ssl
@@ -114,7 +114,7 @@ def probe_http(port: int, path: str, *, secure: bool = False, timeout: float = 3
 
 
 def find_account(user: str) -> Account:
-    """The account called `user`; raises CourseError when there is none."""
+    """Return the account called `user`; raise CourseError when there is none."""
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
@@ -134,16 +134,16 @@ class Machine:
     probe: Prober = probe_http
 
     def path(self, absolute: str) -> Path:
-        """Where the system file `absolute` lies on this machine."""
+        """Return where the system file `absolute` lies on this machine."""
         return self.root / absolute.lstrip("/")
 
     def is_booted(self) -> bool:
-        """Whether this is a machine of one's own with services; a container is not."""
+        """Return whether this is a machine of one's own with services; a container is not."""
         return self.path("/run/systemd/system").is_dir()
 
 
 def load_course(machine: Machine) -> Course:
-    """Read /etc/course/course.json; raises CourseError when it is missing or not as `Course` says."""
+    """Read /etc/course/course.json; raise CourseError when it is missing or not as `Course` says."""
     path = machine.path("/etc/course/course.json")
     try:
         values: dict[str, Any] = json.loads(path.read_bytes())
@@ -159,7 +159,7 @@ PATIENCE = 900  # seconds, as services have to start: a tenth of a core needs mi
 
 
 def run_checked(machine: Machine, argv: Sequence[str], *, stdin: str = "") -> str:
-    """Run a program that must succeed and return its output; raises CourseError with its last line."""
+    """Run a program that must succeed and return its output; raise CourseError with its last line."""
     done = machine.run(argv, stdin=stdin, timeout=PATIENCE)
     if done.status:
         lines = done.output.strip().splitlines() or ["no message"]
@@ -168,7 +168,7 @@ def run_checked(machine: Machine, argv: Sequence[str], *, stdin: str = "") -> st
 
 
 def become_root(arguments: Sequence[str]) -> None:
-    """Start this command again through sudo unless it already runs as root; returns only as root."""
+    """Start this command again through sudo unless it already runs as root; return only as root."""
     if os.geteuid() == 0:
         return
     sys.stdout.flush()

@@ -25,12 +25,12 @@ class Server:
 
 
 def find_runtime(environ: Mapping[str, str]) -> Path:
-    """The folder in which Jupyter keeps sockets and notes."""
+    """Return the folder in which Jupyter keeps sockets and notes."""
     return Path(environ.get("JUPYTER_RUNTIME_DIR") or Path.home() / ".local/share/jupyter/runtime")
 
 
 def list_servers(machine: Machine, environ: Mapping[str, str] = os.environ) -> list[Server]:
-    """The servers whose process lives, sorted by its number."""
+    """Return the servers whose process lives, sorted by its number."""
     servers = []
     for note in find_runtime(environ).glob("jpserver-*.json"):
         try:
@@ -45,7 +45,7 @@ def list_servers(machine: Machine, environ: Mapping[str, str] = os.environ) -> l
 
 
 def read_command(machine: Machine, pid: int) -> bytes:
-    """The words of a process's command line, with zero bytes between them; empty when it is gone."""
+    """Return the words of a process's command line, with zero bytes between them; empty when it is gone."""
     try:
         return machine.path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -53,7 +53,7 @@ def read_command(machine: Machine, pid: int) -> bytes:
 
 
 def list_ancestors(machine: Machine, pid: int) -> list[int]:
-    """The processes that started `pid`, itself first."""
+    """Return the processes that started `pid`, itself first."""
     found = []
     while pid > 0 and pid not in found:
         found.append(pid)

@@ -28,7 +28,7 @@ class CourseIdentityProvider(PasswordIdentityProvider):
 
 
 def read_token(environ: Mapping[str, str]) -> str:
-    """The token that the environment names, "" for none.
+    """Return the token that the environment names, "" for none.
 
     Ends the program when there is a token file without a token: Jupyter would let everybody in, and must not start.
     """

@@ -45,7 +45,7 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
 
 
 def read_port(environ: Mapping[str, str]) -> int:
-    """The port to listen at; raises CourseError when JUPYTER_PORT is none."""
+    """Return the port to listen at; raise CourseError when JUPYTER_PORT is none."""
     text = environ.get("JUPYTER_PORT") or str(JUPYTER_PORT)
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
         raise CourseError(f"JUPYTER_PORT={text!r} is no port", "give a number from 1 to 65535")
@@ -53,7 +53,7 @@ def read_port(environ: Mapping[str, str]) -> int:
 
 
 def read_hosts(environ: Mapping[str, str]) -> list[str] | None:
-    """The names by which browsers may ask for this server; None: by any, because something else checks them."""
+    """Return the names by which browsers may ask for this server; None: by any, because something else checks them."""
     names = [name.strip() for name in environ.get("COURSE_HOSTS", "").split(",") if name.strip()]
     # Kubernetes asks by the pod's address, which nobody knows before.
     if "*" in names or environ.get("KUBERNETES_SERVICE_HOST"):
@@ -75,7 +75,7 @@ def bring_course(content: Path, home: Path, slug: str) -> None:
 
 
 def choose_folders(home: Path, slug: str, content: Path = Path(CONTENT)) -> tuple[Path, Path]:
-    """What JupyterLab serves, and the folder in which it opens.
+    """Return what JupyterLab serves, and the folder in which it opens.
 
     The home and the course's folder in it; the course's own copy when the home could not take one.
     """
@@ -86,7 +86,7 @@ def choose_folders(home: Path, slug: str, content: Path = Path(CONTENT)) -> tupl
 
 
 def ensure_certificate(folder: Path) -> Path:
-    """A file with a key and a self-signed certificate that still holds, made when it is not there."""
+    """Return a file with a key and a self-signed certificate that still holds, made when it is not there."""
     path = folder / "certificate.pem"
     if is_valid_certificate(path):
         return path
@@ -109,6 +109,6 @@ def ensure_certificate(folder: Path) -> Path:
 
 
 def is_valid_certificate(path: Path) -> bool:
-    """Whether the file holds a certificate that does not end soon."""
+    """Return whether the file holds a certificate that does not end soon."""
     argv = ["openssl", "x509", "-in", str(path), "-noout", "-checkend", str(RENEW)]
     return path.is_file() and subprocess.run(argv, capture_output=True, check=False, timeout=30).returncode == 0

@@ -22,14 +22,14 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(app: Any) -> None:
-    """Called by Jupyter while it starts."""
+    """Prepare the log; Jupyter calls this while it starts."""
     app.log.addFilter(Quiet(app))
     # A page to open in a browser is of no use in here, and would hold the token.
     app.no_browser_open_file = True
 
 
 async def _start_jupyter_server_extension(app: Any) -> None:
-    """Called by Jupyter when it has started: nobody waits for this."""
+    """Say what there is to say; Jupyter calls this when it has started, and nobody waits for it."""
     for quiet in app.log.filters:
         if isinstance(quiet, Quiet):
             quiet.is_starting = False
@@ -48,13 +48,13 @@ class Quiet(logging.Filter):
         self.app, self.is_starting = app, True
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is wanted."""
+        """Return whether a line is wanted."""
         message = record.getMessage()
         # The language servers that the image does not have, listed late by jupyter_lsp.
         return not message.startswith("Skipped non-installed server") and not self.is_address(message)
 
     def is_address(self, message: str) -> bool:
-        """Whether Jupyter tells its address itself: the one inside of the container, and without the token."""
+        """Return whether Jupyter tells its address itself: the one inside of the container, and without the token."""
         with suppress(Exception):
             told = str(self.app.running_server_info(kernel_count=False))
             lines = told.removeprefix(self.app.contents_manager.info_string()).split("\n")
@@ -63,7 +63,7 @@ class Quiet(logging.Filter):
 
 
 async def look_for_gpu() -> list[tuple[int, str]]:
-    """What course-doctor says of the GPU and of shared memory: (level, line) for the log."""
+    """Return what course-doctor says of the GPU and of shared memory: (level, line) for the log."""
     try:
         observations = json.loads(await run_check())["checks"]
         return [format_line(one) for one in observations if one["name"] == "gpu" or one["status"] != "ok"]
@@ -75,14 +75,14 @@ async def look_for_gpu() -> list[tuple[int, str]]:
 
 
 def format_line(observation: dict[str, str]) -> tuple[int, str]:
-    """A observation of course-doctor as (level, line) for the log."""
+    """Return an observation of course-doctor as (level, line) for the log."""
     cure = f". Cure: {observation['remedy']}" if observation["remedy"] else ""
     level = logging.INFO if observation["status"] == "ok" else logging.WARNING
     return level, f"{observation['name']}: {observation['detail']}{cure}"
 
 
 async def run_check() -> str:
-    """The output of the check; raises TimeoutError after DEADLINE, and RuntimeError when it says nothing."""
+    """Return the output of the check; raise TimeoutError after DEADLINE, and RuntimeError when it says nothing."""
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(*CHECK, stdin=nothing, stdout=pipe, stderr=nothing)
     try:
@@ -99,7 +99,7 @@ async def run_check() -> str:
 
 
 def describe_address(app: Any) -> str:
-    """Where to open JupyterLab, and with what; the token is shown only when nobody chose it."""
+    """Return where to open JupyterLab, and with what; the token is shown only when nobody chose it."""
     identity = app.identity_provider
     query, how = "", ""
     if getattr(identity, "token_is_random", False):

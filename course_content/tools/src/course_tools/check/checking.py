@@ -70,7 +70,7 @@ def check(
 
 
 def list_checks(module: ModuleType) -> list[Check]:
-    """The checks of a module, in the order in which they are written."""
+    """Return the checks of a module, in the order in which they are written."""
     return [value for value in vars(module).values() if isinstance(value, Check)]
 
 
@@ -86,7 +86,7 @@ class Student:
     faulty: set[str] = field(default_factory=set)  # labels whose checks so far found something wrong, or missing
 
     def get(self, name: str) -> Any:
-        """The function or class `name`; raises NotDone when it is not written yet, Complaint when it is lost."""
+        """Return the function or class `name`; raise NotDone when it is not written yet, Complaint when it is lost."""
         if is_stub(self.selection.definitions.get(name)):
             raise NotDone(name, "not done yet")
         if name in self.namespace:
@@ -106,7 +106,7 @@ class Student:
         raise NotDone(name, "not done yet, nothing in the file has this name")
 
     def has(self, name: str) -> bool:
-        """Whether the student wrote `name`."""
+        """Return whether the student wrote `name`."""
         try:
             self.get(name)
         except Complaint:
@@ -114,22 +114,22 @@ class Student:
         return True
 
     def call(self, name: str, *arguments: Any, **named: Any) -> Any:
-        """What the student's function returns; raises Complaint when it fails, or returns None."""
+        """Return what the student's function returns; raise Complaint when it fails, or returns None."""
         return self.invoke(name, self.get(name), *arguments, **named)
 
     def run(self, name: str, *arguments: Any, **named: Any) -> Any:
-        """`call` of a function that may return nothing."""
+        """Do the same as `call` for a function that may return nothing."""
         return self.invoke_any(name, self.get(name), *arguments, **named)
 
     def invoke(self, label: str, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """`call` of any `function` that comes from the student, a method for instance; `label` begins the complaint."""
+        """Do as `call` for any `function` of the student, a method for instance; `label` begins a complaint."""
         result = self.invoke_any(label, function, *arguments, **named)
         if result is None:
             raise Complaint(label, "returns nothing: does it end with a return?")
         return result
 
     def invoke_any(self, label: str, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """`invoke` of a function that may return nothing."""
+        """Do the same as `invoke` for a function that may return nothing."""
         self.check_arguments(label, function, arguments, named)
         try:
             return function(*arguments, **named)
@@ -154,7 +154,7 @@ class Student:
             raise Complaint(label, f"takes {signature}, but must take {wanted}") from None
 
     def explain(self, label: str, error: BaseException) -> Complaint:
-        """What was raised inside of the student's code, in one line."""
+        """Return what was raised inside of the student's code, in one line."""
         lines = self.list_lines(error.__traceback__)
         where = f"{self.code.place(lines[-1])}: " if lines else ""
         file, function = find_origin(error)
@@ -175,7 +175,7 @@ class Student:
         return Complaint(label, f"{where}{type(error).__name__}: {shorten(str(error))}")
 
     def list_lines(self, traceback: TracebackType | None) -> list[int]:
-        """The lines of the student's file on the way to an error, the innermost last."""
+        """Return the lines of the student's file on the way to an error, the innermost last."""
         lines = []
         while traceback is not None:
             if traceback.tb_frame.f_code.co_filename == str(self.code.path):
@@ -186,7 +186,7 @@ class Student:
     def tensor(
         self, label: str, value: Any, shape: tuple[int, ...] | None = None, *, floating: bool | None = None
     ) -> "Tensor":
-        """`value`, when it is a tensor of this shape (and of floats, or not of floats); raises Complaint."""
+        """Return `value`, when it is a tensor of this shape (and of floats, or not of floats); raise Complaint."""
         import torch
 
         if not isinstance(value, torch.Tensor):
@@ -213,7 +213,7 @@ class Student:
 
     @contextmanager
     def repaired(self, **right: Callable[..., Any]) -> Iterator[None]:
-        """Inside, the student's code finds the `right` functions instead of those of its own that are faulty.
+        """Let the student's code find the `right` functions in place of those of its own that are faulty.
 
         So a mistake in one function is told once, and the functions that call it are judged by themselves.
         """
@@ -228,21 +228,21 @@ class Student:
             self.namespace.update(before)
 
     def find_loop(self, name: str) -> str:
-        """Where the function `name`, or one that it calls, has a Python loop; "" when it has none."""
+        """Return where the function `name`, or one that it calls, has a Python loop; "" when it has none."""
         line = find_loop(name, self.selection.definitions)
         return self.code.place(line) if line else ""
 
     def has_loop(self, name: str) -> bool:
-        """Whether the function `name`, or one of the file that it calls, has a Python loop."""
+        """Return whether the function `name`, or one of the file that it calls, has a Python loop."""
         return bool(self.find_loop(name))
 
     def line(self, name: str) -> str:
-        """Where `name` is defined; "" when that is not known."""
+        """Return where `name` is defined; "" when that is not known."""
         definition = self.selection.definitions.get(name)
         return self.code.place(definition.lineno) if definition is not None else ""  # type: ignore[attr-defined]
 
     def measure(self, name: str, *arguments: Any, times: int = 1) -> float:
-        """Seconds of the CPU that one call takes, the fastest of so many `times`; raises Complaint like `call`.
+        """Return the CPU seconds that one call takes, the fastest of so many `times`; raise Complaint like `call`.
 
         Unlike the clock's, they do not grow with what else the machine does. After a second no further call is begun.
         """
@@ -255,7 +255,7 @@ class Student:
 
 
 def find_origin(error: BaseException) -> tuple[str, str]:
-    """The file and the function that raised an error."""
+    """Return the file and the function that raised an error."""
     traceback, file, function = error.__traceback__, "", ""
     while traceback is not None:
         file, function = traceback.tb_frame.f_code.co_filename, traceback.tb_frame.f_code.co_name
@@ -264,7 +264,7 @@ def find_origin(error: BaseException) -> tuple[str, str]:
 
 
 def describe(value: Any) -> str:
-    """What kind of thing `value` is, in the student's words."""
+    """Return what kind of thing `value` is, in the student's words."""
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -280,7 +280,7 @@ def describe(value: Any) -> str:
 
 
 def describe_shape(shape: tuple[int, ...]) -> str:
-    """`a 3 x 4 tensor`, `a tensor of 5 elements`, `a tensor of one number`."""
+    """Return `a 3 x 4 tensor`, `a tensor of 5 elements`, `a tensor of one number`."""
     if not shape:
         return "a tensor of one number"
     if len(shape) == 1:
@@ -289,7 +289,7 @@ def describe_shape(shape: tuple[int, ...]) -> str:
 
 
 def shorten(text: str, length: int = 160) -> str:
-    """The first line of `text`, printable, not longer than `length`."""
+    """Return the first line of `text`, printable, not longer than `length`."""
     lines = [line for line in text.strip().splitlines() if line.strip()] or ["no message"]
     line = "".join(character if character.isprintable() else "?" for character in lines[0].strip())
     line = line.removesuffix(", but expected one of:")  # of torch: what follows takes many lines

@@ -83,7 +83,7 @@ class Child:
         self.reader, self.buffer = reader, b""
 
     def read(self, seconds: float) -> dict[str, Any]:
-        """The next message; raises Ended, and TimeoutError when there is none for so many `seconds`."""
+        """Return the next message; raise Ended, and TimeoutError when there is none for so many `seconds`."""
         deadline = time.monotonic() + seconds
         while b"\n" not in self.buffer:
             ready, _, _ = select.select([self.reader], [], [], max(0, deadline - time.monotonic()))
@@ -98,7 +98,7 @@ class Child:
         return message
 
     def explain_end(self) -> str:
-        """How the process ended, in the student's words."""
+        """Return how the process ended, in the student's words."""
         with suppress(subprocess.TimeoutExpired):
             status = self.process.wait(5)
             if status == -signal.SIGKILL:
@@ -116,7 +116,7 @@ class Child:
 
 
 def run(number: int, path: Path, time_limit: float | None = None) -> Iterator[Exercise]:
-    """The exercises of practical `number` as they are checked; raises CourseError when nothing can be checked."""
+    """Yield the exercises of practical `number` as they are checked; raise CourseError when nothing can be checked."""
     exercises: dict[str, Exercise] = {}
     labels: list[str] = []
     done: set[int] = set()
@@ -154,7 +154,7 @@ def run(number: int, path: Path, time_limit: float | None = None) -> Iterator[Ex
 
 
 def wait(child: Child, seconds: float, late: str, ended: str) -> dict[str, Any]:
-    """The next message of `child`; raises CourseError when it comes too `late`, or when the child `ended` first."""
+    """Return the next message of `child`; raise CourseError when it is too `late`, or when the child `ended` first."""
     try:
         return child.read(seconds)
     except TimeoutError:
@@ -164,9 +164,9 @@ def wait(child: Child, seconds: float, late: str, ended: str) -> dict[str, Any]:
 
 
 def find_files(number: int, practical: Practical, folders: Sequence[Path]) -> list[Path]:
-    """The files of the practical in `folders` that the student changed, last changed first; if none, one as it came.
+    """Return the practical's files in `folders` that the student changed, the newest first; if none, one as it came.
 
-    Raises UnusableFileError when there is none at all.
+    Raise UnusableFileError when there is none at all.
     """
     found = list(dict.fromkeys(path.resolve() for folder in folders for path in list_files(folder, practical)))
     if not found:
@@ -178,7 +178,7 @@ def find_files(number: int, practical: Practical, folders: Sequence[Path]) -> li
 
 
 def list_files(folder: Path, practical: Practical) -> Iterator[Path]:
-    """The files of the practical in `folder`."""
+    """Yield the files of the practical in `folder`."""
     for name in practical.files:
         with suppress(OSError):
             if (folder / name).is_file():
@@ -186,7 +186,7 @@ def list_files(folder: Path, practical: Practical) -> Iterator[Path]:
 
 
 def is_written(path: Path, practical: Practical) -> bool:
-    """Whether the student wrote something of what is asked; what cannot be read any more is his work too."""
+    """Return whether the student wrote something of what is asked; what cannot be read any more is his work too."""
     try:
         code = read_code(path)
     except UnusableFileError:
@@ -198,7 +198,7 @@ def is_written(path: Path, practical: Practical) -> bool:
 
 
 def list_folders(number: int, machine: Machine) -> list[Path]:
-    """Where a student's files of practical `number` can be, nearest first."""
+    """Return where a student's files of practical `number` can be, nearest first."""
     folder = f"practical-{number}"
     folders = [Path(), Path("practicals") / folder, Path(folder)]
     with suppress(CourseError):
@@ -207,7 +207,7 @@ def list_folders(number: int, machine: Machine) -> list[Path]:
 
 
 def show_path(path: Path) -> str:
-    """`path` as the student would write it."""
+    """Return `path` as the student would write it."""
     for base, prefix in ((Path.cwd(), ""), (Path.home(), "~/")):
         if path.is_relative_to(base):
             return f"{prefix}{path.relative_to(base)}"
@@ -215,7 +215,7 @@ def show_path(path: Path) -> str:
 
 
 def format_exercise(exercise: Exercise, *, colour: bool) -> str:
-    """`exercise` as lines of the report."""
+    """Return `exercise` as lines of the report."""
     word = f"{exercise.status:<5}"
     if colour:
         word = f"\033[{COLOURS[exercise.status]}m{word}\033[0m"
@@ -223,7 +223,7 @@ def format_exercise(exercise: Exercise, *, colour: bool) -> str:
 
 
 def format_summary(statuses: Sequence[str]) -> str:
-    """The last line: how many are right, wrong, not done."""
+    """Return the last line: how many are right, wrong, not done."""
     right, wrong, todo = (statuses.count(status) for status in (OK, WRONG, TODO))
     if right == len(statuses):
         return f"all {right} right" if right > 1 else "right"
@@ -233,12 +233,12 @@ def format_summary(statuses: Sequence[str]) -> str:
 
 
 def wants_colour() -> bool:
-    """Whether the output is a terminal that shows colours to a user who likes them."""
+    """Return whether the output is a terminal that shows colours to a user who likes them."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def check(number: int, file: str | None, time_limit: float | None = None) -> int:
-    """Check one file and print the report; returns the exit status. Raises UnusableFileError and CourseError."""
+    """Check one file and print the report; return the exit status. Raise UnusableFileError and CourseError."""
     practical = PRACTICALS[number]
     found = [Path(file)] if file else find_files(number, practical, list_folders(number, Machine()))
     path, *older = [path.absolute() for path in found]
@@ -261,7 +261,7 @@ def check(number: int, file: str | None, time_limit: float | None = None) -> int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of `course-check`."""
+    """Run `course-check`."""
     parser = argparse.ArgumentParser(
         prog="course-check",
         description="Check what you wrote for a practical, function by function."

@@ -46,7 +46,7 @@ def eigenvalues(student: Student) -> Iterator[str]:
 
 
 def measure_deviation(student: Student) -> float:
-    """How far the student's eigenvalues are from 1, ..., 20."""
+    """Return how far the student's eigenvalues are from 1, ..., 20."""
     values = student.tensor("compute_eigenvalues", student.call("compute_eigenvalues"))
     if tuple(values.shape) == (20, 2):  # the real and imaginary parts, as torch gave them until 2021
         values = torch.view_as_complex(values.contiguous())
@@ -107,7 +107,7 @@ def without_loops(student: Student) -> Iterator[str]:
 
 
 def rows(name: str, student: Student) -> Iterator[str]:
-    """What both ways must do."""
+    """Check what both ways must do."""
     m = torch.full((4, 8), 2.0)
     with student.intact(name, m=m):
         value = student.tensor(name, student.call(name, m), (4, 8))

@@ -13,7 +13,7 @@ NB_TRAIN, NB_TEST, DIMENSION = 60, 50, 6
 
 
 def make_samples() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Training samples and classes, test samples and classes: the classes overlap."""
+    """Return training samples and classes, test samples and classes: the classes overlap."""
     generator = torch.Generator().manual_seed(1)
     centers = 2 * torch.randn(4, DIMENSION, generator=generator)
     tensors = []
@@ -24,14 +24,14 @@ def make_samples() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def classify(train_input: Tensor, train_target: Tensor, x: Tensor) -> Tensor:
-    """The class of the nearest sample."""
+    """Return the class of the nearest sample."""
     return train_target[(train_input - x).square().sum(1).argmin()]
 
 
 def count_errors(
     train_input: Tensor, train_target: Tensor, test_input: Tensor, test_target: Tensor, proj: Tensor | None = None
 ) -> int:
-    """The number of errors of the nearest neighbour in the subspace of `proj`; losing the mean would change nothing."""
+    """Return the number of errors of the nearest neighbour in the subspace of `proj`; the mean plays no part."""
     if proj is not None:
         train_input, test_input = train_input @ proj.t(), test_input @ proj.t()
     nearest = torch.cdist(test_input, train_input, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
@@ -73,7 +73,7 @@ def nearest(student: Student) -> Iterator[str]:
 
 
 def read_number(name: str, value: Any) -> float:
-    """The one number that `value` holds."""
+    """Return the one number that `value` holds."""
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         return float(value.item())
     if isinstance(value, int | float):
@@ -157,7 +157,7 @@ def pca_of_few_samples(student: Student) -> Iterator[str]:
 
 
 def call_pca(student: Student, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The student's mean and basis of `x`."""
+    """Return the student's mean and basis of `x`."""
     result, d = student.call("PCA", x), x.size(1)
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise Complaint("PCA", f"gives {describe(result)}, expected two tensors: the mean and the basis")
@@ -176,12 +176,12 @@ def call_pca(student: Student, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def is_orthonormal(basis: Tensor) -> bool:
-    """Whether the rows are of length 1 and orthogonal."""
+    """Return whether the rows are of length 1 and orthogonal."""
     return torch.allclose(basis @ basis.t(), torch.eye(basis.size(0)), atol=1e-3)
 
 
 def compare_bases(x: Tensor, basis: Tensor) -> Iterator[str]:
-    """What is wrong with a basis, but for the signs of its rows, which are free."""
+    """Yield what is wrong with a basis, but for the signs of its rows, which are free."""
     expected = find_directions(x - x.mean(0))
     if is_same(basis, expected):
         return
@@ -200,10 +200,10 @@ def compare_bases(x: Tensor, basis: Tensor) -> Iterator[str]:
 
 
 def find_directions(x: Tensor) -> Tensor:
-    """The eigenvectors of x^T x in rows, by decreasing eigenvalue."""
+    """Return the eigenvectors of x^T x in rows, by decreasing eigenvalue."""
     return torch.linalg.eigh(x.t() @ x).eigenvectors.t().flip(0)
 
 
 def is_same(basis: Tensor, other: Tensor) -> bool:
-    """Whether the rows of two orthonormal matrices are the same but for their signs."""
+    """Return whether the rows of two orthonormal matrices are the same but for their signs."""
     return torch.allclose((basis * other).sum(1).abs(), torch.ones(basis.size(0)), atol=1e-2)

@@ -15,7 +15,7 @@ OVERWRITTEN = "overwritten: add to what is there, the gradients of all samples a
 
 
 def derive(x: Tensor) -> Tensor:
-    """The derivative of tanh."""
+    """Return the derivative of tanh."""
     return 1 - x.tanh().square()
 
 
@@ -38,7 +38,7 @@ def derivative(student: Student) -> Iterator[str]:
 
 
 def compare_function(student: Student, name: str, right: Callable[[Tensor], Tensor], title: str) -> Iterator[str]:
-    """What is wrong with a function that is applied to each element."""
+    """Yield what is wrong with a function that is applied to each element."""
     torch.set_default_dtype(torch.float64)
     x = torch.tensor([0.5, -1.5, 0.0, 2.0, -0.1, 3.0])
     for argument in (x, x.view(2, 3)):
@@ -87,7 +87,7 @@ def loss_gradient(student: Student) -> Iterator[str]:
 
 
 def diagnose(value: Tensor, right: Tensor) -> str:
-    """What is wrong with a gradient; "" when nothing is."""
+    """Return what is wrong with a gradient; "" when nothing is."""
     if torch.allclose(value, right, rtol=1e-5, atol=1e-8):
         return ""
     if torch.allclose(value, -right, rtol=1e-5, atol=1e-8):
@@ -102,7 +102,7 @@ def diagnose(value: Tensor, right: Tensor) -> str:
 
 
 def make_network(nb_inputs: int, nb_hidden: int, nb_outputs: int) -> tuple[list[Tensor], Tensor, Tensor]:
-    """w1, b1, w2, b2 of a small network, an input and a target; such that no part of it can be mistaken for another."""
+    """Return w1, b1, w2, b2 of a small network, an input and a target, none of which looks like another."""
     parameters = [
         torch.randn(nb_hidden, nb_inputs) / 2,
         torch.randn(nb_hidden),
@@ -113,7 +113,7 @@ def make_network(nb_inputs: int, nb_hidden: int, nb_outputs: int) -> tuple[list[
 
 
 def run_forward(w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, x: Tensor) -> tuple[Tensor, ...]:
-    """x0, s1, x1, s2, x2."""
+    """Return x0, s1, x1, s2, x2."""
     s1 = w1 @ x + b1
     s2 = w2 @ s1.tanh() + b2
     return x, s1, s1.tanh(), s2, s2.tanh()
@@ -153,7 +153,7 @@ def forward(student: Student) -> Iterator[str]:
 
 
 def is_permuted(result: Sequence[Any], right: Sequence[Tensor]) -> bool:
-    """Whether the results are the right tensors in another order."""
+    """Return whether the results are the right tensors in another order."""
 
     def find(value: Any) -> int | None:
         for index, tensor in enumerate(right):
@@ -178,7 +178,7 @@ def backward(student: Student) -> Iterator[str]:
 
 
 def compare_gradients(student: Student, parameters: list[Tensor], x: Tensor, t: Tensor) -> Iterator[str]:
-    """What is wrong with what the student's backward pass adds to the four gradients."""
+    """Yield what is wrong with what the student's backward pass adds to the four gradients."""
     given = [*parameters, t, *run_forward(*parameters, x)]
     names = ("w1", "b1", "w2", "b2", "t", "x", "s1", "x1", "s2", "x2")
     before = [torch.randn_like(parameter) for parameter in parameters]
@@ -208,7 +208,7 @@ def compare_gradients(student: Student, parameters: list[Tensor], x: Tensor, t: 
 
 
 def compute_gradients(parameters: list[Tensor], x: Tensor, t: Tensor) -> tuple[Tensor, ...]:
-    """The gradient of the loss with respect to w1, b1, w2, b2, by autograd."""
+    """Return the gradient of the loss with respect to w1, b1, w2, b2, by autograd."""
     leaves = [parameter.clone().requires_grad_() for parameter in parameters]
     return torch.autograd.grad((run_forward(*leaves, x)[-1] - t).square().sum(), leaves)
 
@@ -216,13 +216,13 @@ def compute_gradients(parameters: list[Tensor], x: Tensor, t: Tensor) -> tuple[T
 def list_mistakes(
     parameters: list[Tensor], t: Tensor, passed: tuple[Tensor, ...]
 ) -> Iterator[tuple[str, tuple[Tensor, ...]]]:
-    """Mistakes that others made before, and the four gradients that each gives."""
+    """Yield mistakes that others made before, and the four gradients that each gives."""
     x0, s1, x1, s2, x2 = passed
     w2 = parameters[2]
     dl_dx2 = 2 * (x2 - t)
 
     def propagate(at2: Tensor, at1: Tensor, back: Tensor, dl_ds2: Tensor | None = None) -> tuple[Tensor, ...]:
-        """The gradients with these derivatives of sigma, `back` as the matrix back, and what it is multiplied with."""
+        """Return the gradients with these derivatives of sigma, `back` as the matrix back, and its other factor."""
         second = at2 * dl_dx2
         first = at1 * (back @ (second if dl_ds2 is None else dl_ds2))
         return first.outer(x0), first, second.outer(x1), second

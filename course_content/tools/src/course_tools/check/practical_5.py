@@ -56,7 +56,7 @@ def deep(student: Student) -> Iterator[str]:
 
 
 def judge_model(student: Student, label: str, sizes: tuple[int, ...]) -> Iterator[str]:
-    """A chain of linear layers of these sizes with a ReLU after each but the last."""
+    """Check for a chain of linear layers of these sizes with a ReLU after each but the last."""
     model = student.call(label)
     if not isinstance(model, nn.Module):
         raise Complaint(label, "should return a torch.nn.Module")
@@ -92,7 +92,7 @@ def judge_model(student: Student, label: str, sizes: tuple[int, ...]) -> Iterato
 
 
 def list_layers(model: nn.Module) -> list[nn.Linear]:
-    """The linear layers in the order of their use; as they are registered, where not each is used once."""
+    """Return the linear layers in the order of their use; as they are registered, where not each is used once."""
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     used: list[nn.Linear] = []
     hooks = [layer.register_forward_hook(lambda layer, *_: used.append(layer)) for layer in layers]
@@ -104,7 +104,7 @@ def list_layers(model: nn.Module) -> list[nn.Linear]:
 
 
 def chain(layers: list[nn.Linear], x: Tensor, *, between: bool = True) -> Tensor:
-    """The layers one after the other."""
+    """Return the layers one after the other."""
     for layer in layers[:-1]:
         x = layer(x).relu() if between else layer(x)
     return layers[-1](x)

@@ -19,7 +19,7 @@ NB_BLOCKS, NB_CHANNELS, NB_SAMPLES = 30, 10, 100
 
 
 def make(student: Student, name: str, *sizes: int, **flags: bool) -> nn.Module:
-    """An instance of the student's class; raises NotDone while it has no switches."""
+    """Return an instance of the student's class; raise NotDone while it has no switches."""
     definition = student.get(name)
     parameters = inspect.signature(definition).parameters
     missing = [flag for flag in FLAGS if flag not in parameters]
@@ -81,7 +81,7 @@ def switches_of_a_block(student: Student) -> Iterator[str]:
 def run_block(
     used: Used, x: Tensor, skip: bool, *, inner: bool = True, last: bool = True, late: bool = False
 ) -> Tensor:
-    """What a block gives; without its inner ReLU, without its last ReLU, or with the addition after that."""
+    """Return what a block gives; without its inner ReLU, without its last ReLU, or with the addition after that."""
     first, second = used.norms or (nn.Identity(), nn.Identity())
     y: Tensor = first(used.convolutions[0](x))
     y = second(used.convolutions[1](y.relu() if inner else y))
@@ -92,7 +92,7 @@ def run_block(
 
 
 def find_mistake(used: Used, x: Tensor, skip: bool, output: Tensor) -> str:
-    """What is wrong with a block that gives this output."""
+    """Return what is wrong with a block that gives this output."""
     known: dict[str, Callable[[], Tensor]] = {
         "its input is not added" if skip else "its input still reaches the output": lambda: run_block(
             used, x, not skip
@@ -123,7 +123,7 @@ def switches_of_the_network(student: Student) -> Iterator[str]:
 
 
 def has_skips(model: nn.Module, used: Used) -> bool:
-    """Whether a sample passes through blocks whose convolutions are zero; the model is of no use afterwards."""
+    """Return whether a sample passes through blocks whose convolutions are zero; the model is of no use afterwards."""
     for layer in used.convolutions[1:]:
         nn.init.zeros_(layer.weight)
         if layer.bias is not None:
@@ -154,7 +154,7 @@ class Shown:
             raise FirstSample
 
     def judge(self) -> nn.Module:
-        """The network; raises Complaint when there is none, or when it was shown something else than single samples."""
+        """Return the network; raise Complaint when there is none, or when it was shown more than single samples."""
         if self.model is None:
             raise Complaint("get_stats", "shows no sample to a ResNet")
         if wrong := self.sizes - {(1, 3, 32, 32)}:
@@ -169,7 +169,7 @@ class Shown:
 
 @contextmanager
 def watched(student: Student, input: Tensor, target: Tensor, *, first_only: bool = False) -> Iterator[Shown]:
-    """Inside, the student's code finds these samples, however it loads them, and what it does is noted."""
+    """Give the student's code these samples, however it loads them, and note what it does."""
     import dlc_practical_prologue as prologue
 
     names = {"train_input": input, "train_target": target}
@@ -195,7 +195,7 @@ def watched(student: Student, input: Tensor, target: Tensor, *, first_only: bool
 
 
 def make_samples() -> tuple[Tensor, Tensor]:
-    """Two different samples in turns, 200 in all."""
+    """Return two different samples in turns, 200 in all."""
     return torch.randn(2, 3, 32, 32).repeat(100, 1, 1, 1), torch.tensor([3, 5]).repeat(100)
 
 
@@ -244,7 +244,7 @@ def norms_of_gradients(student: Student) -> Iterator[str]:
 def list_columns(
     student: Student, model: nn.Module, input: Tensor, target: Tensor
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """What is said of the norms of two samples when they are these: nothing of the right ones."""
+    """Yield what is said of the norms of two samples when they are these: nothing of the right ones."""
     used = Used(student, "ResNet", model, input[:1])
     firsts, seconds = used.convolutions[1::2], used.convolutions[2::2]
     weights = [layer.weight for layer in firsts]
@@ -273,10 +273,10 @@ def list_columns(
 
 
 def differentiate(model: nn.Module, parameters: list[Any], input: Tensor, target: Tensor) -> list[Tensor]:
-    """The gradients of the cross-entropy."""
+    """Return the gradients of the cross-entropy."""
     return [*torch.autograd.grad(nn.functional.cross_entropy(model(input), target), parameters)]
 
 
 def measure(tensors: list[Any]) -> Tensor:
-    """The norm of each."""
+    """Return the norm of each."""
     return torch.stack([tensor.detach().norm() for tensor in tensors])

@@ -35,7 +35,7 @@ class Result:
 
 
 def load_checks(number: int) -> list[Check]:
-    """The checks of practical `number`."""
+    """Return the checks of practical `number`."""
     return list_checks(importlib.import_module(f"course_tools.check.practical_{number}"))
 
 
@@ -59,7 +59,7 @@ def load_student(code: Code, checks: Sequence[Check]) -> Student:
 
 
 def find_future_flags(body: Sequence[ast.stmt]) -> int:
-    """The flags of `from __future__ import ...` for `compile`."""
+    """Return the flags of `from __future__ import ...` for `compile`."""
     import __future__
 
     flags = 0
@@ -71,7 +71,7 @@ def find_future_flags(body: Sequence[ast.stmt]) -> int:
 
 
 def list_names(statement: ast.stmt) -> Iterator[str]:
-    """The names that `statement` would have given."""
+    """Yield the names that `statement` would have given."""
     for node in ast.walk(statement):
         if isinstance(node, ast.alias):
             yield node.asname or node.name.split(".")[0]
@@ -109,7 +109,7 @@ def run_check(check: Check, student: Student) -> Result:
 
 
 def reset() -> None:
-    """The same start for each check, whatever the last one did."""
+    """Give each check the same start, whatever the last one did."""
     import torch
 
     torch.manual_seed(0)
@@ -135,7 +135,7 @@ def run_checks(checks: Sequence[Check], student: Student, skip: Collection[int] 
 
 
 def examine(number: int, path: Path) -> list[Result]:
-    """All results of a file, in this process and without a time limit; skipped checks are not among them."""
+    """Return all results of a file, in this process and without a time limit; skipped checks are not among them."""
     code, checks = read_code(path), load_checks(number)
     if code.problems:
         return [Result(path.name, WRONG, tuple(code.problems), ended=True)]
@@ -152,7 +152,7 @@ def add_paths(path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The child: FD PRACTICAL FILE SKIP FAULTY, the last two with commas.
+    """Run the child: FD PRACTICAL FILE SKIP FAULTY, the last two with commas.
 
     SKIP are the numbers of the checks that are done, FAULTY the labels that were not right.
     """

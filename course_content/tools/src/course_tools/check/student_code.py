@@ -41,7 +41,7 @@ class Selector:
             self.selection.hidden.pop(name, None)
 
     def reduce(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
-        """The statements of a block that are executed."""
+        """Return the statements of a block that are executed."""
         chosen = []
         for statement in body:
             if (kept := self.reduce_statement(statement)) is not None:
@@ -51,7 +51,7 @@ class Selector:
         return chosen
 
     def reduce_statement(self, statement: ast.stmt) -> ast.stmt | None:
-        """`statement`, or what is left of it; None when it is not executed."""
+        """Return `statement`, or what is left of it; None when it is not executed."""
         match statement:
             case ast.Import() | ast.ImportFrom():
                 return statement
@@ -75,7 +75,7 @@ class Selector:
         return None
 
     def reduce_assignment(self, statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> ast.stmt | None:
-        """`statement` when a definition needs it and it only computes."""
+        """Return `statement` when a definition needs it and it only computes."""
         if statement.value is None or not self.is_harmless(statement.value):
             return None
         names, needed = list_targets(statement), False
@@ -95,7 +95,7 @@ class Selector:
         return None
 
     def is_harmless(self, expression: ast.expr) -> bool:
-        """Whether it neither calls the file's own code nor loads data nor needs something that is left out."""
+        """Return whether it neither calls the file's own code nor loads data nor needs something that is left out."""
         for node in walk_executed(expression):
             if isinstance(node, ast.Name) and node.id in self.selection.left_out and node.id not in self.own:
                 return False
@@ -118,12 +118,12 @@ class Selector:
 
 
 def select(code: Code, asked: Iterable[str] = ()) -> Selection:
-    """What of `code` is executed."""
+    """Return what of `code` is executed."""
     return Selector(code.body, asked).selection
 
 
 def list_definitions(body: Sequence[ast.stmt]) -> Iterator[Definition]:
-    """The functions and classes of a block, also those inside of if and try."""
+    """Yield the functions and classes of a block, also those inside of if and try."""
     for statement in body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield statement
@@ -135,7 +135,7 @@ def list_definitions(body: Sequence[ast.stmt]) -> Iterator[Definition]:
 
 
 def find_needed(body: Sequence[ast.stmt], asked: Iterable[str]) -> set[str]:
-    """The names that the functions and classes of `body` use, and those that their values are made from."""
+    """Return the names that the functions and classes of `body` use, and those that their values are made from."""
     needed = set(asked)
     assignments: list[tuple[list[str], set[str]]] = []
     for statement in body:
@@ -154,12 +154,12 @@ def find_needed(body: Sequence[ast.stmt], asked: Iterable[str]) -> set[str]:
 
 
 def list_loaded(node: ast.AST) -> set[str]:
-    """The names that are read in `node`."""
+    """Return the names that are read in `node`."""
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
 
 
 def list_targets(statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[str]:
-    """The names that an assignment gives."""
+    """Return the names that an assignment gives."""
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
     return [
         node.id
@@ -170,7 +170,7 @@ def list_targets(statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[
 
 
 def walk_executed(node: ast.AST) -> Iterator[ast.AST]:
-    """`ast.walk` without the insides of lambdas, which run later."""
+    """Walk as `ast.walk` does, but not into lambdas, which run later."""
     yield node
     if not isinstance(node, ast.Lambda):
         for child in ast.iter_child_nodes(node):
@@ -178,30 +178,30 @@ def walk_executed(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def last_name(function: ast.expr) -> str:
-    """`c` for a.b.c."""
+    """Return `c` for a.b.c."""
     return getattr(function, "attr", "") or getattr(function, "id", "")
 
 
 def is_main_test(test: ast.expr) -> bool:
-    """Whether an `if` asks for __name__."""
+    """Return whether an `if` asks for __name__."""
     return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(test))
 
 
 def copy(node: ast.AST, **changes: object) -> Any:
-    """`node` with other fields."""
+    """Return `node` with other fields."""
     fields = {name: getattr(node, name) for name in node._fields if hasattr(node, name)}
     return ast.copy_location(type(node)(**{**fields, **changes}), node)
 
 
 def is_stub(definition: ast.AST | None) -> bool:
-    """Whether a function has no body yet: a description, `...`, `pass` or `raise NotImplementedError` only."""
+    """Return whether a function has no body yet: a description, `...`, `pass` or `raise NotImplementedError` only."""
     if not isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return False
     return all(is_empty(statement) for statement in definition.body)
 
 
 def is_empty(statement: ast.stmt) -> bool:
-    """Whether a statement does nothing yet."""
+    """Return whether a statement does nothing yet."""
     match statement:
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
@@ -217,7 +217,7 @@ LOOPING_CALLS = {"map", "filter", "reduce", "apply_", "map_", "map2_", "vectoriz
 
 
 def find_loop(name: str, definitions: dict[str, ast.AST], seen: frozenset[str] = frozenset()) -> int:
-    """The line of the first loop in the function `name` or in a function of the file that it calls; 0 for none.
+    """Return the line of the first loop in the function `name` or in a function of the file that it calls; 0 for none.
 
     Comprehensions, map and its kin and functions that call themselves are loops too.
     """

@@ -25,7 +25,7 @@ class Code:
     problems: list[str] = field(default_factory=list)  # syntax errors, a line each
 
     def place(self, line: int) -> str:
-        """Where line number `line` is, in the student's words: `line 7`, or `cell 3, line 2` of a notebook."""
+        """Return where line number `line` is, in the student's words: `line 7`, or `cell 3, line 2` of a notebook."""
         if not self.starts:
             return f"line {line}"
         cell = max(bisect_right(self.starts, line), 1)
@@ -33,7 +33,7 @@ class Code:
 
 
 def read_code(path: Path) -> Code:
-    """Read a .py file or a notebook; raises UnusableFileError."""
+    """Read a .py file or a notebook; raise UnusableFileError."""
     if path.is_dir():
         raise UnusableFileError(f"{path} is a folder: name the file in it")
     if path.suffix not in (".py", ".ipynb"):
@@ -68,7 +68,7 @@ def parse_into(code: Code, source: str | bytes, prefix: str, offset: int = 0) ->
 
 
 def read_cells(path: Path, content: bytes) -> list[str]:
-    """The sources of the code cells of a notebook; raises UnusableFileError."""
+    """Return the sources of the code cells of a notebook; raise UnusableFileError."""
     try:
         cells = json.loads(content)["cells"]
         sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
@@ -78,7 +78,7 @@ def read_cells(path: Path, content: bytes) -> list[str]:
 
 
 def prepare_cell(source: str) -> str:
-    """`source` without what only a notebook understands: magics, shell commands, questions; as many lines as before."""
+    """Return `source`, with as many lines, without what only notebooks know: magics, shell commands, questions."""
     try:
         ast.parse(source)
     except (SyntaxError, ValueError):
@@ -96,7 +96,7 @@ def prepare_cell(source: str) -> str:
 
 
 def replace_magic(line: str) -> str:
-    """A line of a notebook as Python."""
+    """Return a line of a notebook as Python."""
     if match := re.match(r"(\s*)([%!?].*|[\w.]+\?{1,2}\s*)$", line):
         return f"{match[1]}pass"
     if match := re.match(r"(\s*[\w, ]+=)\s*[%!]", line):

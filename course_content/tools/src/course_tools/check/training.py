@@ -56,7 +56,7 @@ class Recipe:
     said: str = ""
 
     def train(self, model: nn.Module, input: Tensor, target: Tensor, nb_steps: int) -> None:
-        """Plain gradient descent on all samples at once."""
+        """Do plain gradient descent on all samples at once."""
         for step in range(nb_steps):
             loss = self.criterion(model(input), target)
             if step % self.steps_of_a_sum == 0:
@@ -68,7 +68,7 @@ class Recipe:
 
 
 def list_mistakes(criterion: Callable[[Tensor, Tensor], Tensor]) -> Iterator[Recipe]:
-    """What goes wrong in a training with the right loss."""
+    """Yield what goes wrong in a training with the right loss."""
     yield Recipe(criterion, 0.1, math.inf, "lets the gradients of all steps add up: set them to zero before each")
     yield Recipe(criterion, -0.1, said="goes up the gradient: subtract it")
     for rate in RATES:
@@ -145,7 +145,7 @@ def judge_mini_batches(
 
 
 def make_watched(nb_inputs: int, nb_outputs: int) -> tuple[Watched, list[Tensor]]:
-    """A model, and a copy of its parameters."""
+    """Return a model, and a copy of its parameters."""
     model = Watched(nb_inputs, nb_outputs)
     return model, [parameter.detach().clone() for parameter in model.parameters()]
 
@@ -153,7 +153,7 @@ def make_watched(nb_inputs: int, nb_outputs: int) -> tuple[Watched, list[Tensor]
 def leads_there(
     recipe: Recipe, before: list[Tensor], after: list[Tensor], input: Tensor, target: Tensor, nb_steps: int
 ) -> bool:
-    """Whether `recipe` leads from the parameters `before` to those `after`."""
+    """Return whether `recipe` leads from the parameters `before` to those `after`."""
     model = Watched(input[0].numel(), before[1].numel())
     with torch.no_grad():
         for parameter, value in zip(model.parameters(), before, strict=True):
@@ -165,7 +165,7 @@ def leads_there(
 
 
 def judge_count(value: object, expected: int, total: int) -> Iterator[str]:
-    """What is wrong with a number of errors, which must be a Python int."""
+    """Yield what is wrong with a number of errors, which must be a Python int."""
     label = "compute_nb_errors"
     if isinstance(value, Tensor):
         yield f"{label}: gives a tensor, expected a Python number: item() makes one of it"

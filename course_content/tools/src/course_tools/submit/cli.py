@@ -30,7 +30,7 @@ TIME_LIMIT = 600.0  # seconds: nobody waits longer for a project
 
 
 def submit(source: Path, project: str | None, time_limit: float) -> dict[str, Any]:
-    """Run every test.py of `source` in a clean copy; returns what the page shows. Raises UnusableSubmissionError."""
+    """Run every test.py of `source` in a clean copy; return what the page shows. Raise UnusableSubmissionError."""
     scratch = Path(os.path.realpath(make_scratch()))
     try:
         (scratch / "work").mkdir()
@@ -49,7 +49,7 @@ def submit(source: Path, project: str | None, time_limit: float) -> dict[str, An
 
 
 def make_scratch() -> str:
-    """A new folder for everything; raises UnusableSubmissionError."""
+    """Return a new folder for everything; raise UnusableSubmissionError."""
     try:
         return tempfile.mkdtemp(prefix="course-submit-")
     except OSError as error:
@@ -122,12 +122,12 @@ def run_test(
 
 
 def last_line(text: str) -> str:
-    """The last line of `text` that is not empty."""
+    """Return the last line of `text` that is not empty."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it says nothing")
 
 
 def find_data(place: Path) -> tuple[dict[str, str], str]:
-    """The environment with the course's data, which lie where the student's home has them, and where that is."""
+    """Return the environment with the course's data, which lie where the student's home has them, and where that is."""
     environ = dict(os.environ)
     own = runner.find_home() / HOME_FOLDER
     # One folder is named, so it must not hide a set that only the machine's own has.
@@ -138,7 +138,7 @@ def find_data(place: Path) -> tuple[dict[str, str], str]:
 
 
 def list_state(folder: Path) -> dict[str, tuple[int, int]]:
-    """The files below `folder`, with what changes when they are written."""
+    """Return the files below `folder`, with what changes when they are written."""
     state = {}
     for place, _, names in os.walk(folder):
         for name in names:
@@ -150,13 +150,13 @@ def list_state(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def list_changes(folder: Path, before: dict[str, tuple[int, int]]) -> list[str]:
-    """The files below `folder` that are new or changed, each with its size."""
+    """Return the files below `folder` that are new or changed, each with its size."""
     after = list_state(folder)
     return [f"{name} ({submission.format_size(after[name][1])})" for name in after if before.get(name) != after[name]]
 
 
 def summarize(source: Path, copy: Copy, shared: Judged, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the page and the JSON hold."""
+    """Return what the page and the JSON hold."""
     problems = [*shared.problems, *(problem for run in runs for problem in run["problems"])]
     return {
         "version": 1,
@@ -174,7 +174,7 @@ def summarize(source: Path, copy: Copy, shared: Judged, runs: list[dict[str, Any
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of `course-submit`."""
+    """Run `course-submit`."""
     parser = argparse.ArgumentParser(
         prog="course-submit",
         description="Run the test.py of a project in a clean copy, as a grader would, and say on one page what he sees."

@@ -35,7 +35,7 @@ class UnknownError(Exception):
 
 
 def load_classes(folder: Path) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The classes below `folder` by name, and what was found while importing their files."""
+    """Return the classes below `folder` by name, and what was found while importing their files."""
     places: dict[str, PurePosixPath] = {}
     for name, path in list_classes(folder):
         if path.name == TEST:
@@ -60,7 +60,7 @@ def load_classes(folder: Path) -> tuple[dict[str, Any], list[tuple[str, str]]]:
 
 
 def check(classes: dict[str, Any]) -> Found:
-    """Everything about the classes that are there."""
+    """Check everything about the classes that are there."""
     checks: dict[str, Callable[[dict[str, Any]], Iterable[str] | None]] = {
         "Linear": check_linear,
         "ReLU": lambda classes: check_activation(classes["ReLU"], torch.relu),
@@ -94,7 +94,7 @@ def check(classes: dict[str, Any]) -> Found:
 
 
 def check_linear(classes: dict[str, Any]) -> Iterator[str]:
-    """Forward, backward, param() and whether gradients add up, for 3 inputs and 5 outputs."""
+    """Check forward, backward, param() and whether gradients add up, for 3 inputs and 5 outputs."""
     module = build(classes["Linear"], 3, 5)
     x, gradient = torch.randn(4, 3), torch.randn(4, 5)
     (weight, _), (bias, _) = split_parameters(module)
@@ -120,7 +120,7 @@ def check_linear(classes: dict[str, Any]) -> Iterator[str]:
 def check_accumulation(
     module: Any, classes: dict[str, Any], x: Tensor, gradient: Tensor, first: Tensor
 ) -> Iterator[str]:
-    """A second backward adds to the gradients, and something sets them to zero again."""
+    """Yield a second backward adds to the gradients, and something sets them to zero again."""
     module.forward(x)
     module.backward(gradient)
     second = split_parameters(module)[0][1]
@@ -135,7 +135,7 @@ def check_accumulation(
 
 
 def check_activation(kind: Any, function: Callable[[Tensor], Tensor]) -> None:
-    """An elementwise module."""
+    """Check an elementwise module."""
     module = build(kind)
     x, gradient = torch.randn(4, 3), torch.randn(4, 3)
     kept = x.clone()
@@ -151,7 +151,7 @@ def check_activation(kind: Any, function: Callable[[Tensor], Tensor]) -> None:
 
 
 def check_loss(classes: dict[str, Any]) -> None:
-    """The loss and its derivative agree, whatever it is divided by."""
+    """Check that the loss and its derivative agree, whatever it is divided by."""
     output, target = torch.randn(4, 2), torch.randn(4, 2)
     loss = build(classes["LossMSE"])
     value = torch.as_tensor(loss.forward(output, target)).float()
@@ -167,7 +167,7 @@ def check_loss(classes: dict[str, Any]) -> None:
 
 
 def check_sequential(classes: dict[str, Any]) -> None:
-    """A small network against autograd: output, derivative with respect to the input, every gradient."""
+    """Check a small network against autograd: output, derivative with respect to the input, every gradient."""
     if any(name not in classes for name in ("Linear", "ReLU", "Tanh")):
         raise UnknownError("it takes Linear, ReLU and Tanh")
     first, second = build(classes["Linear"], 3, 5), build(classes["Linear"], 5, 2)
@@ -197,7 +197,7 @@ def check_sequential(classes: dict[str, Any]) -> None:
 
 
 def check_sgd(classes: dict[str, Any]) -> None:
-    """One step is p - lr * gradient."""
+    """Check that one step is p - lr * gradient."""
     if "Linear" not in classes:
         raise UnknownError("it takes Linear")
     module = build(classes["Linear"], 3, 5)
@@ -214,7 +214,7 @@ def check_sgd(classes: dict[str, Any]) -> None:
 
 
 def build(kind: Any, *arguments: Any) -> Any:
-    """An instance; raises UnknownError when its signature is another one."""
+    """Return an instance; raise UnknownError when its signature is another one."""
     try:
         return kind(*arguments)
     except TypeError as error:
@@ -223,7 +223,7 @@ def build(kind: Any, *arguments: Any) -> Any:
 
 
 def build_sequential(kind: Any, modules: list[Any]) -> Any:
-    """A Sequential of `modules`, however it takes them."""
+    """Return a Sequential of `modules`, however it takes them."""
     for arguments in (modules, [modules], [tuple(modules)]):
         with suppress(TypeError, AttributeError):
             model = kind(*arguments)
@@ -233,7 +233,7 @@ def build_sequential(kind: Any, modules: list[Any]) -> Any:
 
 
 def build_optimizer(kind: Any, module: Any) -> Any:
-    """An SGD with step 0.1 for `module`, however it takes them."""
+    """Return an SGD with step 0.1 for `module`, however it takes them."""
     for arguments in ((module.param(), 0.1), (module, 0.1), (0.1, module.param()), (0.1, module)):
         with suppress(TypeError, AttributeError, ValueError):
             return kind(*arguments)
@@ -241,7 +241,7 @@ def build_optimizer(kind: Any, module: Any) -> Any:
 
 
 def run_forward(module: Any, x: Tensor) -> Tensor:
-    """The module's output for a batch; raises WrongError when it is no tensor."""
+    """Return the module's output for a batch; raise WrongError when it is no tensor."""
     output = module.forward(x)
     if not isinstance(output, Tensor):
         raise WrongError(f"forward returns a {type(output).__name__} instead of a tensor")
@@ -251,7 +251,7 @@ def run_forward(module: Any, x: Tensor) -> Tensor:
 
 
 def call_backward(loss: Any, output: Tensor, target: Tensor) -> Tensor:
-    """The derivative of the loss, however backward is called."""
+    """Return the derivative of the loss, however backward is called."""
     for arguments in ((), (output, target), (torch.ones(()),)):
         with suppress(TypeError, ValueError, IndexError):
             back = loss.backward(*arguments)
@@ -261,7 +261,7 @@ def call_backward(loss: Any, output: Tensor, target: Tensor) -> Tensor:
 
 
 def split_parameters(module: Any) -> list[tuple[Tensor, Tensor]]:
-    """The pairs of a Linear, its weights first; raises WrongError when param() gives something else."""
+    """Return the pairs of a Linear, its weights first; raise WrongError when param() gives something else."""
     pairs = list(module.param())
     for pair in pairs:
         if not (isinstance(pair, tuple | list) and len(pair) == 2):
@@ -295,7 +295,7 @@ def zero(module: Any, classes: dict[str, Any]) -> bool:
 
 
 def differentiate(function: Callable[..., Tensor], x: Tensor, gradient: Tensor, *others: Tensor) -> list[Tensor]:
-    """`function`'s output, and by autograd the derivatives of sum(gradient * output) with respect to x and others."""
+    """Return the output of `function`, and autograd's derivatives of sum(gradient * output) by x and others."""
     with torch.enable_grad():
         leaves = [tensor.detach().clone().requires_grad_() for tensor in (x, *others)]
         output = function(*leaves)
@@ -303,12 +303,12 @@ def differentiate(function: Callable[..., Tensor], x: Tensor, gradient: Tensor, 
 
 
 def find_scale(got: Tensor, expected: Tensor, scales: Iterable[float]) -> float | None:
-    """By which of `scales` the expected values are to be multiplied."""
+    """Return by which of `scales` the expected values are to be multiplied."""
     return next((scale for scale in scales if compare(got, expected * scale) is None), None)
 
 
 def compare(got: Any, expected: Tensor) -> str | None:
-    """None when they agree, else how they differ."""
+    """Return None when they agree, else how they differ."""
     if not isinstance(got, Tensor):
         return f"it is a {type(got).__name__}, not a tensor"
     if got.shape != expected.shape:

@@ -38,7 +38,7 @@ class Judged:
 
 
 def judge_copy(source: Path, copy: Copy, folders: Sequence[PurePosixPath]) -> Judged:
-    """What can be said before anything runs."""
+    """Return what can be said before anything runs."""
     judged = Judged()
     if not folders:
         python = [str(path) for path in copy.files if path.suffix == ".py"]
@@ -77,7 +77,7 @@ def judge_run(
     folder: PurePosixPath,
     time_limit: float,
 ) -> Judged:
-    """What a grader makes of one run; `checked` are the findings of the framework's own check."""
+    """Return what a grader makes of one run; `checked` are the findings of the framework's own check."""
     judged = Judged()
     failure = explain_failure(ended, time_limit)
     if failure:
@@ -103,7 +103,7 @@ def judge_run(
 
 
 def explain_failure(ended: Ended, time_limit: float) -> str:
-    """Why the run did not end well; "" when it did."""
+    """Return why the run did not end well; "" when it did."""
     if ended.timed_out:
         return f"{TEST} was still running after {time_limit:g} s and was ended, with all that it started"
     if ended.status == 0:
@@ -123,13 +123,13 @@ def explain_failure(ended: Ended, time_limit: float) -> str:
 
 
 def find_error(output: str) -> str:
-    """The last line of a traceback."""
+    """Return the last line of a traceback."""
     lines = [line for line in output.splitlines() if ERROR.match(line)]
     return lines[-1][:200] if lines else ""
 
 
 def explain_missing(ended: Ended, sources: Sources) -> Iterator[tuple[str, str]]:
-    """Modules that the sources import and the course's environment does not have, each with a line."""
+    """Yield modules that the sources import and the course's environment does not have, each with a line."""
     for name in ended.list_records("missing"):
         if name in sources.imported:
             places = find_elsewhere(name)
@@ -138,7 +138,7 @@ def explain_missing(ended: Ended, sources: Sources) -> Iterator[tuple[str, str]]
 
 
 def find_elsewhere(name: str) -> list[str]:
-    """Where the student may have a module that the environment does not have, as the student would say it."""
+    """Return where the student may have a module that the environment does not have, as the student would say it."""
     home = find_home()
     folders = [Path(site.getusersitepackages())]
     folders += sorted(home.glob(".local/lib/python3*/site-packages"))
@@ -155,7 +155,7 @@ def find_elsewhere(name: str) -> list[str]:
 
 
 def list_findings(ended: Ended, sources: Sources, *, failed: bool) -> Iterator[tuple[str, str, bool]]:
-    """(Kind, line, whether it is forbidden) of what was seen while it ran, and in the sources."""
+    """Yield (kind, line, whether it is forbidden) of what was seen while it ran, and in the sources."""
     for kind, record, forbidden in (
         ("tries to reach the network, graders have none", "network", True),
         ("writes outside its own folder", "write", True),
@@ -182,7 +182,7 @@ def list_findings(ended: Ended, sources: Sources, *, failed: bool) -> Iterator[t
 
 
 def list_missing_words(output: str) -> Iterator[str]:
-    """What the pairs project is to print."""
+    """Yield what the pairs project is to print."""
     if not (MEAN.search(output) and SPREAD.search(output)):
         yield "the output shows no mean with a standard deviation: 10 rounds or more are asked for"
     if not COUNT.search(output):
@@ -190,14 +190,14 @@ def list_missing_words(output: str) -> Iterator[str]:
 
 
 def shorten(lines: Sequence[str]) -> list[str]:
-    """The first of `lines`, and how many more there are."""
+    """Return the first of `lines`, and how many more there are."""
     lines = list(dict.fromkeys(lines))
     more = [f"... and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
     return lines[:MOST_LINES] + more
 
 
 def make_verdict(ended: Ended, failure: str, judged: Judged, folder: PurePosixPath) -> str:
-    """One line."""
+    """Return the verdict in one line."""
     name = f"{folder / TEST}" if folder.parts else TEST
     if failure:
         return f"A grader would see: {name}{failure.removeprefix(TEST)[:150]}"

@@ -40,7 +40,7 @@ def leave_network(libc: ctypes.CDLL) -> bool:
 
 
 def enter_namespace(libc: ctypes.CDLL) -> bool:
-    """What `leave_network` does; raises OSError where the kernel refuses the second half."""
+    """Return what `leave_network` does; raise OSError where the kernel refuses the second half."""
     uid, gid = os.geteuid(), os.getegid()
     if libc.unshare(CLONE_NEWNET) != 0:
         if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
@@ -77,7 +77,7 @@ def filter_sockets(libc: ctypes.CDLL) -> bool:
 
 
 def isolate(means: Sequence[str] = (NAMESPACE, FILTER)) -> str:
-    """Take the network away by the first of `means` that works; returns which one did."""
+    """Take the network away by the first of `means` that works; return which one did."""
     libc = ctypes.CDLL(None, use_errno=True)
     number = ctypes.c_ulong
     libc.prctl(PR_SET_PDEATHSIG, number(signal.SIGKILL))
@@ -90,7 +90,7 @@ def isolate(means: Sequence[str] = (NAMESPACE, FILTER)) -> str:
 
 
 def limit() -> None:
-    """No core dumps, no endless files."""
+    """Allow no core dumps and no endless files."""
     for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, LARGEST_FILE)):
         _, hard = resource.getrlimit(kind)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -98,7 +98,7 @@ def limit() -> None:
 
 
 def main() -> None:
-    """FD PROGRAM ARGUMENT...; the variable COURSE_SUBMIT_MEANS, for tests, says what may be tried."""
+    """Run as FD PROGRAM ARGUMENT...; the variable COURSE_SUBMIT_MEANS, for tests, says what may be tried."""
     descriptor, program = int(sys.argv[1]), sys.argv[2]
     means = os.environ.pop("COURSE_SUBMIT_MEANS", f"{NAMESPACE},{FILTER}").split(",")
     limit()

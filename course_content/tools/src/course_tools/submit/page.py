@@ -13,7 +13,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def format_page(found: dict[str, Any]) -> list[str]:
-    """At most LONGEST_PAGE lines; the output of the programs gets the room that the findings leave."""
+    """Return at most LONGEST_PAGE lines; the output of the programs gets the room that the findings leave."""
     for room in range(16, -1, -1):
         for most in (12, 8, 5, 3, 1):
             lines = list(format_all(found, room, most))
@@ -25,7 +25,7 @@ def format_page(found: dict[str, Any]) -> list[str]:
 
 
 def format_all(found: dict[str, Any], room: int, most: int) -> Iterator[str]:
-    """The page with `room` lines for each output, and at most so many problems and notes each."""
+    """Yield the page with `room` lines for each output, and at most so many problems and notes each."""
     yield f"course-submit {found['source']}"
     packed = f", {format_size(found['zip_size'])} as a zip archive" if found["zip_size"] is not None else ""
     files = f"{found['files']} file{'s' * (found['files'] != 1)}"
@@ -42,7 +42,7 @@ def format_all(found: dict[str, Any], room: int, most: int) -> Iterator[str]:
 
 
 def format_run(run: dict[str, Any], room: int, most: int, *, several: bool) -> Iterator[str]:
-    """The part of the page about one test.py."""
+    """Yield the part of the page about one test.py."""
     yield ""
     where = f" in {run['folder']}" if run["folder"] != "." else ""
     project = f", the {run['project']} project" if run["project"] else ""
@@ -67,7 +67,7 @@ def format_run(run: dict[str, Any], room: int, most: int, *, several: bool) -> I
 
 
 def lines(label: str, texts: list[str], most: int) -> Iterator[str]:
-    """One line for each text, at most so many."""
+    """Yield one line for each text, at most so many."""
     shown = texts if len(texts) <= most else texts[: most - 1]
     for text in shown:
         yield from line(label, text)
@@ -76,7 +76,7 @@ def lines(label: str, texts: list[str], most: int) -> Iterator[str]:
 
 
 def line(label: str, text: str) -> list[str]:
-    """A labelled line, at most two lines long."""
+    """Return a labelled line, at most two lines long."""
     clean = CONTROL.sub("", text.replace("\n", " "))
     wrapped = textwrap.wrap(clean, WIDTH - 11, max_lines=2, placeholder=" ...") or [""]
     return [f"{label:<9}  {wrapped[0]}", *(f"{'':<9}  {rest}" for rest in wrapped[1:])]

@@ -62,7 +62,7 @@ def read_sources(folder: Path) -> Sources:
 
 
 def guess_project(text: str) -> str | None:
-    """Which project these sources belong to; None when they do not say."""
+    """Return which project these sources belong to; None when they do not say."""
     if re.search(r"\bdlc_bci\b", text):
         return EEG
     if re.search(r"\bgenerate_pair_sets\b", text):
@@ -113,7 +113,7 @@ def note_name(node: ast.Attribute | ast.keyword | ast.Name, where: str, sources:
 
 
 def list_classes(folder: Path) -> Iterator[tuple[str, PurePosixPath]]:
-    """The classes that the files below `folder` define at their top level, each with its file."""
+    """Yield the classes that the files below `folder` define at their top level, each with its file."""
     for path in sorted(folder.rglob("*.py")):
         with suppress(SyntaxError, ValueError, OSError, RecursionError):
             for node in ast.parse(path.read_text(encoding="utf-8")).body:

@@ -111,7 +111,7 @@ def run(
 def make_environment(
     environ: Mapping[str, str], scratch: Path, record: Path, homes: Sequence[Path] = ()
 ) -> dict[str, str]:
-    """The environment of the program: what is in KEPT, and folders of its own."""
+    """Return the environment of the program: what is in KEPT, and folders of its own."""
     own = {}
     for name in ("home", "tmp"):
         (scratch / name).mkdir(exist_ok=True)
@@ -134,7 +134,7 @@ def make_environment(
 
 
 def find_course() -> Iterator[Path]:
-    """The folders of the course's own modules, for a Python that does not have them on its path."""
+    """Yield the folders of the course's own modules, for a Python that does not have them on its path."""
     yield PACKAGE.parent
     for folder in (PACKAGE.parents[2] / "prologue", Path("/opt/course/content/prologue")):
         if (folder / PROLOGUE).is_file():
@@ -142,7 +142,7 @@ def find_course() -> Iterator[Path]:
 
 
 def find_home() -> Path:
-    """The student's home; "/" for a user without one, as in a container with any uid."""
+    """Return the student's home; "/" for a user without one, as in a container with any uid."""
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  (Path.home raises)
     return home if home.is_absolute() else Path("/")
 
@@ -185,7 +185,7 @@ class Tail:
 
 
 def note_end(process: "subprocess.Popen[bytes]", ended: Ended, *, wait: bool = False) -> bool:
-    """Whether the program ended; takes its status and its memory when it did."""
+    """Return whether the program ended; takes its status and its memory when it did."""
     if process.returncode is not None:
         return True
     pid, status, usage = os.wait4(process.pid, 0 if wait else os.WNOHANG)
@@ -234,7 +234,7 @@ def reap(pids: Sequence[int]) -> None:
 
 
 def list_descendants(pid: int, others: set[int]) -> list[int]:
-    """The children of process `pid`, without `others`, and theirs."""
+    """Return the children of process `pid`, without `others`, and theirs."""
     found = [child for child in list_children(pid) if child not in others]
     for child in found:
         found += [grandchild for grandchild in list_children(child) if grandchild not in found]
@@ -242,7 +242,7 @@ def list_descendants(pid: int, others: set[int]) -> list[int]:
 
 
 def list_children(pid: int) -> list[int]:
-    """The children of process `pid`, those that ended and were not waited for among them."""
+    """Return the children of process `pid`, those that ended and were not waited for among them."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, IndexError, ValueError):
@@ -253,7 +253,7 @@ def list_children(pid: int) -> list[int]:
 
 
 def read_name(pid: int) -> str:
-    """The command line of process `pid`; "" when it ended."""
+    """Return the command line of process `pid`; "" when it ended."""
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         return b" ".join(words).decode(errors="replace").strip()
@@ -261,7 +261,7 @@ def read_name(pid: int) -> str:
 
 
 def read_records(path: Path) -> list[tuple[str, str]]:
-    """What the guard noted, each line once."""
+    """Return what the guard noted, each line once."""
     with suppress(OSError):
         lines = dict.fromkeys(path.read_text(errors="replace").splitlines())
         pairs = [line.partition("\t") for line in lines]

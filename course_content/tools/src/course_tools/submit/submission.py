@@ -45,7 +45,7 @@ class Copy:
         self.left_out.append(f"{name} ({reason})")
 
     def has_room(self, name: object, size: int) -> bool:
-        """Whether a file of `size` bytes fits into the limits; says so when it does not."""
+        """Return whether a file of `size` bytes fits into the limits; says so when it does not."""
         if size > LARGEST_FILE:
             self.leave_out(name, f"{format_size(size)}, more than {format_size(LARGEST_FILE)}")
         elif self.size + size > LARGEST_TOTAL:
@@ -58,7 +58,7 @@ class Copy:
 
 
 def copy_submission(source: Path, scratch: Path) -> Copy:
-    """Copy the folder, or unpack the zip archive, `source` below `scratch`; raises UnusableSubmissionError."""
+    """Copy the folder, or unpack the zip archive, `source` below `scratch`; raise UnusableSubmissionError."""
     if source.is_dir():
         copy = Copy(make_folder(scratch, source.resolve().name))
         copy_folder(source.resolve(), copy)
@@ -79,7 +79,7 @@ def make_folder(scratch: Path, name: str) -> Path:
 
 
 def skip_reason(name: str) -> str:
-    """Why a file or folder of this name is never handed in; "" if it is."""
+    """Return why a file or folder of this name is never handed in; "" if it is."""
     if name.startswith("."):
         return "hidden"
     if name in CACHES or Path(name).suffix in CACHE_SUFFIXES:
@@ -106,7 +106,7 @@ def copy_folder(source: Path, copy: Copy) -> None:
 
 
 def walk(top: Path, folder: Path, inside: PurePosixPath, copy: Copy) -> Iterator[tuple[Path, PurePosixPath]]:
-    """The plain files below `folder` with their names in the copy; `top` is what no link may leave."""
+    """Yield the plain files below `folder` with their names in the copy; `top` is what no link may leave."""
     try:
         children = sorted(folder.iterdir())
     except OSError as error:
@@ -136,7 +136,7 @@ def walk(top: Path, folder: Path, inside: PurePosixPath, copy: Copy) -> Iterator
 
 
 def unpack(source: Path, copy: Copy) -> None:
-    """Unpack an archive; names that lead out of it, and links, are left out. Raises UnusableSubmissionError."""
+    """Unpack an archive; names that lead out of it, and links, are left out. Raise UnusableSubmissionError."""
     try:
         with zipfile.ZipFile(source) as archive:
             for entry in archive.infolist():
@@ -176,7 +176,7 @@ def unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, copy: Copy) -
 
 
 def copy_at_most(packed: BinaryIO, file: BinaryIO, most: int) -> int:
-    """Copy at most `most` bytes, what the archive's list promises; returns their number."""
+    """Copy at most `most` bytes, what the archive's list promises; return their number."""
     size = 0
     while size < most and (piece := packed.read(min(MEGABYTE, most - size))):
         file.write(piece)
@@ -185,14 +185,14 @@ def copy_at_most(packed: BinaryIO, file: BinaryIO, most: int) -> int:
 
 
 def find_tests(copy: Copy) -> list[PurePosixPath]:
-    """The folders (inside the copy) whose test.py is run: the top one, else those nearest to it."""
+    """Return the folders (inside the copy) whose test.py is run: the top one, else those nearest to it."""
     folders = sorted(path.parent for path in copy.files if path.name == TEST)
     nearest = min((len(folder.parts) for folder in folders), default=0)
     return [folder for folder in folders if len(folder.parts) == nearest]
 
 
 def measure_zip(copy: Copy) -> int:
-    """The bytes that the copy has as a zip archive."""
+    """Return the bytes that the copy has as a zip archive."""
 
     class Counter:
         """A file that only counts."""
@@ -214,7 +214,7 @@ def measure_zip(copy: Copy) -> int:
 
 
 def count_pages(path: Path) -> int:
-    """The pages of a PDF file; 0 where they cannot be counted (encrypted, damaged, no PDF)."""
+    """Return the pages of a PDF file; 0 where they cannot be counted (encrypted, damaged, no PDF)."""
     with suppress(OSError):
         if path.stat().st_size <= LARGEST_FILE:
             data = path.read_bytes()
@@ -227,7 +227,7 @@ def count_pages(path: Path) -> int:
 
 
 def format_size(size: int) -> str:
-    """`size` in bytes as a student reads it."""
+    """Return `size` in bytes as a student reads it."""
     if size < 1000:
         return f"{size} bytes"
     for unit in ("kB", "MB"):
