@@ -2,11 +2,12 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import uv
 
-from practicum.course.commands import build_wheel
+from practicum.course.commands import PACKAGES, build_wheels
 from practicum.course.content import publish
 from practicum.engine.cache import root as cache_root
 from practicum.engine.run import run
@@ -31,8 +32,9 @@ def install_argv(house: wheelhouse.Wheelhouse, folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def commands_argv(wheel: Path, folder: Path) -> list[str]:
-    return [uv.find_uv_bin(), "pip", "install", "--offline", "--no-deps", f"--python={folder}", os.fspath(wheel)]
+def commands_argv(wheels: Sequence[Path], folder: Path) -> list[str]:
+    given = [os.fspath(wheel) for wheel in wheels]
+    return [uv.find_uv_bin(), "pip", "install", "--offline", "--no-deps", f"--python={folder}", *given]
 
 
 def make_venv(semester: Semester, folder: Path) -> None:
@@ -45,10 +47,11 @@ def make_venv(semester: Semester, folder: Path) -> None:
     run(create_argv(semester.debian.python_version, folder), step="venv", contain=False)
     run(install_argv(house, folder), step="venv", contain=False)
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = build_wheel(semester.content_root / "tools", Path(scratch), Path(scratch) / "tools.log")
-        run(commands_argv(wheel, folder), step="venv", contain=False)
-    packages = next(folder.glob("lib/python3*/site-packages"))
-    (packages / "course.pth").write_text(f"{semester.content_root / 'prologue'}\n")
+        packages = [semester.root / package for package in PACKAGES]
+        wheels = build_wheels(packages, Path(scratch), Path(scratch) / "tools.log")
+        run(commands_argv(wheels, folder), step="venv", contain=False)
+    site_packages = next(folder.glob("lib/python3*/site-packages"))
+    (site_packages / "course.pth").write_text(f"{semester.content_root / 'prologue'}\n")
 
 
 def make_content(semester: Semester, folder: Path, *, solutions: bool) -> None:

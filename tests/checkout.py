@@ -10,7 +10,10 @@ from practicum.semester.description import Semester, load
 
 ROOT = Path(__file__).parent.parent
 SEMESTER = "2027-spring"
-PARTS = ("ansible", "packer", "practicum", "docker", "course_content", "smoke_tests", f"semesters/{SEMESTER}")
+PARTS = (
+    *("ansible", "packer", "practicum", "docker", "runtime", "course_content", "smoke_tests"),
+    f"semesters/{SEMESTER}",
+)
 
 
 @dataclass(frozen=True)

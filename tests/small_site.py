@@ -273,7 +273,7 @@ def make_site(folder: Path) -> Site:
     """Copies what a build reads, and describes a semester that is not locked yet."""
     site = Site(folder)
     site.programs.make()
-    for name in ("packer", "ansible", "docker", "course_content", "smoke_tests"):
+    for name in ("packer", "ansible", "docker", "runtime", "course_content", "smoke_tests"):
         shutil.copytree(ROOT / name, site.root / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     described = site.root / "semesters" / SEMESTER
     described.mkdir(parents=True)

@@ -94,7 +94,8 @@ CHANGES: dict[str, tuple[Callable[[Checkout], object], set[str]]] = {
     "the compose file": (lambda c: c.touch("docker/compose.yaml"), set()),
     # content
     "a content file": (lambda c: c.touch("course_content/index.md"), COURSE),
-    "a student's command": (lambda c: c.touch("course_content/tools/src/course_tools/bye.py"), COURSE),
+    "a student's command": (lambda c: c.touch("course_content/tools/src/course_tools/report.py"), COURSE),
+    "a command of the runtime": (lambda c: c.touch("runtime/src/course_runtime/machine/bye.py"), COURSE),
     "a test that students run": (lambda c: c.touch("smoke_tests/compute/conftest.py"), COURSE),
     "a test of ours": (lambda c: c.touch("smoke_tests/conftest.py"), set()),
     "a content file's name": (

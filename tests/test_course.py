@@ -12,7 +12,7 @@ from practicum.engine.cache import hash_tree
 from practicum.engine.errors import PracticumError
 from practicum.semester import settings
 
-TOOLS = ROOT / "course_content/tools"
+PACKAGES = [ROOT / folder for folder in commands.PACKAGES]
 
 
 @pytest.mark.parametrize("product", ["cpu", "cuda"])
@@ -28,43 +28,46 @@ def test_container_belongs_to_jovyan_and_is_never_open(checkout: Checkout, produ
 
 
 def test_list_commands_is_sorted_and_every_command_exists() -> None:
-    names = commands.list_commands(TOOLS, "appliance")
+    names = commands.list_commands(PACKAGES, "appliance")
     assert names == sorted(names) and {"bye", "set-kbd", "course-access", "course-doctor"} <= set(names)
 
 
 def test_containers_lack_the_commands_of_a_machine(tmp_path: Path) -> None:
-    names = commands.list_commands(TOOLS, "cuda")
+    names = commands.list_commands(PACKAGES, "cuda")
     assert {"course-doctor", "course-sync", "course-verify", "bye"} <= set(names)
     assert (
         commands.MACHINE_COMMANDS.isdisjoint(names)
-        and set(commands.list_commands(TOOLS, "appliance")) >= commands.MACHINE_COMMANDS
+        and set(commands.list_commands(PACKAGES, "appliance")) >= commands.MACHINE_COMMANDS
     )
 
 
 def test_list_commands_reads_the_scripts_alone(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "t"\n[project.scripts]\nb = "t:b"\na = "t:a"\n')
-    assert commands.list_commands(tmp_path, "cpu") == ["a", "b"]
+    assert commands.list_commands([tmp_path], "cpu") == ["a", "b"]
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the build's containment needs root")
 
 
 @needs_root
-def test_wheel_of_the_commands_is_built_without_a_network_and_outside_the_checkout(
+def test_wheels_of_the_commands_are_built_without_a_network_and_outside_the_checkout(
     checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    tools = checkout.root / "course_content/tools"
-    before = hash_tree(tools, ignore=())
-    wheel = commands.build_wheel(tools, tmp_path / "out", tmp_path / "tools.log")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert "course_tools/bye.py" in names and any(name.endswith("entry_points.txt") for name in names)
-    assert hash_tree(tools, ignore=()) == before, "what a build leaves in the sources would run the stage again"
+    packages = [checkout.root / folder for folder in commands.PACKAGES]
+    before = [hash_tree(package, ignore=()) for package in packages]
+    runtime, tools = commands.build_wheels(packages, tmp_path / "out", tmp_path / "tools.log")
+    expected = {runtime: "course_runtime/machine/bye.py", tools: "course_tools/submit/guard/sitecustomize.py"}
+    for wheel, module in expected.items():
+        names = zipfile.ZipFile(wheel).namelist()
+        assert module in names and any(name.endswith("entry_points.txt") for name in names)
+    after = [hash_tree(package, ignore=()) for package in packages]
+    assert after == before, "what a build leaves in the sources would run the stage again"
 
 
 @needs_root
 def test_wheel_that_does_not_build_is_told_with_the_log(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[project\n")
     with pytest.raises(PracticumError, match=rf"^course: .*uv ended with exit code \d+: .*{tmp_path}/tools\.log"):
-        commands.build_wheel(tmp_path, tmp_path / "out", tmp_path / "tools.log")
+        commands.build_wheels([tmp_path], tmp_path / "out", tmp_path / "tools.log")

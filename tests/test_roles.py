@@ -8,6 +8,8 @@ from typing import Any
 import jinja2
 import pytest
 
+from practicum import container
+
 ROLES = Path(__file__).parents[1] / "ansible" / "roles"
 COURSE = {"code": "EE-559", "title": "Deep Learning", "slug": "ee559", "user": "student"}
 
@@ -51,8 +53,14 @@ def test_host_check_and_fixed_port_in_either_mode(access: str) -> None:
     settings = read_settings(access)
     assert settings["ServerApp.allow_remote_access"] is False
     assert settings["ServerApp.port_retries"] == 0
-    assert settings["ServerApp.contents_manager_class"] == "course_tools.contents.SafeContents"
+    assert settings["ServerApp.contents_manager_class"] == "course_runtime.files.contents.SafeContents"
     assert not [key for key in settings if "xsrf" in key or "allow_origin" in key]
+
+
+def test_jupyterlab_listens_where_the_products_forward_to() -> None:
+    """The runtime names the port once; practicum cannot import it."""
+    runtime = ROLES.parents[1] / "runtime/src/course_runtime"
+    assert f"\nJUPYTER_PORT = {container.PORT}\n" in (runtime / "machine/machine.py").read_text()
 
 
 def test_code_mode_never_sets_a_token_itself() -> None:
@@ -85,7 +93,7 @@ def test_a_container_is_as_hard_as_the_machine(product: str) -> None:
         "LabApp.check_for_updates_class",
     ):
         assert settings[key] == machine[key]
-    assert settings["ServerApp.identity_provider_class"] == "course_tools.identity.CourseIdentityProvider"
+    assert settings["ServerApp.identity_provider_class"] == "course_runtime.start.identity.CourseIdentityProvider"
     assert "IdentityProvider.token" not in settings
     assert not [key for key in settings if "xsrf" in key or "allow_origin" in key]
 
@@ -100,7 +108,7 @@ def test_an_error_in_a_containers_settings_ends_its_start() -> None:
 
 def test_the_machines_settings_know_nothing_of_containers() -> None:
     text = render("jupyter/templates/jupyter_server_config.py.j2", "code")
-    assert "course_tools.serving" not in text and "course_tools.identity" not in text
+    assert "course_runtime.start.serving" not in text and "course_runtime.start.identity" not in text
 
 
 def test_a_dead_kernel_leaves_the_server_and_a_dead_server_comes_back() -> None:

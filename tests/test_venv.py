@@ -20,5 +20,6 @@ def test_environment_has_the_python_of_the_suite() -> None:
 
 
 def test_commands_come_alone() -> None:
-    argv = venv.commands_argv(Path("/out/course_tools.whl"), Path("here"))
-    assert {"--offline", "--no-deps", "--python=here"} <= set(argv) and argv[-1] == "/out/course_tools.whl"
+    argv = venv.commands_argv([Path("/out/course_runtime.whl"), Path("/out/course_tools.whl")], Path("here"))
+    assert {"--offline", "--no-deps", "--python=here"} <= set(argv)
+    assert argv[-2:] == ["/out/course_runtime.whl", "/out/course_tools.whl"]

@@ -1,17 +1,18 @@
 # shellcheck shell=bash
 # Repairs what a killed server left, then brings the course's files home. Trouble is told, and never stops the start.
-course_arrive() {
+course_prepare_home() {
     if [[ -n ${JUPYTER_DOCKER_STACKS_QUIET-} ]]; then exec >/dev/null; else exec >&2; fi
-    exec /usr/bin/python3 -I -S /opt/course/lib/course_tools/arrive.py
+    exec /usr/bin/python3 -I -S /opt/course/lib/course_runtime/start/prepare_home.py
 }
 
-# Jupyter takes a second until it looks at the home: meanwhile. Its settings wait for this child of the process that it
-# becomes (course_tools/serving.py); under RESTARTABLE it is another process, and other commands do not wait.
+# Runs in the background: Jupyter needs a second before it reads the home. Its settings (course_runtime/start/serving.py)
+# wait for this process, which is a child of the process that Jupyter becomes. Under RESTARTABLE Jupyter is another
+# process, and other commands than Jupyter do not wait.
 # shellcheck disable=SC2154 # start.sh has it
 if [[ ${course_command[0]##*/} =~ ^start-(notebook|singleuser)\.(py|sh)$ ]] && ! is_yes RESTARTABLE; then
-    course_arrive &
-    export COURSE_ARRIVAL=$!
+    course_prepare_home &
+    export COURSE_PREPARE_HOME_PID=$!
 else
-    (course_arrive)
+    (course_prepare_home)
 fi
-unset -f course_arrive
+unset -f course_prepare_home

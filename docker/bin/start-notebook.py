@@ -5,37 +5,38 @@ Under a JupyterHub it becomes start-singleuser.py. With RESTARTABLE=yes it stays
 """
 
 import os
-import shlex
 import shutil
 import signal
 import sys
-from typing import NoReturn
 
-START = "/usr/local/bin/start.sh"
+sys.path.append("/opt/course/lib")
+
+from course_runtime.start.commands import fail, read_arguments, require_start
+from course_runtime.start.switches import read_switch
+
 SINGLEUSER = "/usr/local/bin/start-singleuser.py"
 FRONTENDS = ("lab", "notebook", "nbclassic", "server", "retro", "kernelgateway", "voila")
-YES = ("yes", "true", "on", "1")  # start.sh refuses what is neither yes nor no
 PAUSE = 1  # seconds between two servers: one that cannot start must not keep a processor busy
 
 
-def fail(message: str, status: int) -> NoReturn:
-    print(f"ERROR: {message}", file=sys.stderr)
-    sys.exit(status)
-
-
 def make_command(arguments: list[str]) -> list[str]:
-    """The server's command line; ends the start when its program is not installed."""
+    """Return the server's command line; end the start when its program is not installed."""
     words = (os.environ.get("DOCKER_STACKS_JUPYTER_CMD") or "lab").split()
-    try:
-        extra = shlex.split(os.environ.get("NOTEBOOK_ARGS", ""))
-    except ValueError as error:
-        fail(f"NOTEBOOK_ARGS: {error}: quote as in a shell", 2)
+    extra = read_arguments()
     # What `jupyter lab` itself would become; to ask it costs a Python start.
     program = shutil.which(f"jupyter-{words[0]}")
     if program is None:
         installed = ", ".join(name for name in FRONTENDS if shutil.which(f"jupyter-{name}"))
         fail(f"DOCKER_STACKS_JUPYTER_CMD={words[0]}: this image has no jupyter-{words[0]}, but {installed}", 127)
     return [program, *words[1:], *extra, *arguments]
+
+
+def is_restartable() -> bool:
+    """Return whether a server that ended is started again; end the start when that is not clear."""
+    try:
+        return read_switch("RESTARTABLE", os.environ.get("RESTARTABLE", ""))
+    except ValueError as error:  # a hook has set it: start.sh refuses such a value of `docker run`
+        fail(str(error), 2)
 
 
 def keep_running(command: list[str]) -> int:
@@ -57,7 +58,7 @@ def keep_running(command: list[str]) -> int:
 
 
 def wait_for_end(server: int, stops: set[signal.Signals]) -> int | None:
-    """The exit status of the process `server`, None when one of the signals `stops` comes first."""
+    """Return the exit status of the process `server`, None when one of the signals `stops` comes first."""
     while signal.sigwait({*stops, signal.SIGCHLD}) == signal.SIGCHLD:
         ended, status = os.waitpid(server, os.WNOHANG)
         if ended:
@@ -66,19 +67,17 @@ def wait_for_end(server: int, stops: set[signal.Signals]) -> int | None:
 
 
 def exit_status(wait_status: int) -> int:
-    """A process's exit status as a shell counts: 128 and the signal's number for one that was killed."""
+    """Return a process's exit status as a shell counts: 128 and the signal's number for one that was killed."""
     code = os.waitstatus_to_exitcode(wait_status)
     return code if code >= 0 else 128 - code
 
 
 def main() -> None:
-    # Not by the entry point: Kubernetes' `command` replaces that.
-    if os.environ.get("COURSE_START") != str(os.getpid()):
-        os.execv(START, [START, os.path.realpath(__file__), *sys.argv[1:]])
+    require_start(__file__)
     if os.environ.get("JUPYTERHUB_API_TOKEN"):
         os.execv(SINGLEUSER, [SINGLEUSER, *sys.argv[1:]])
     command = make_command(sys.argv[1:])
-    if os.environ.get("RESTARTABLE", "").lower() in YES:
+    if is_restartable():
         sys.exit(keep_running(command))
     os.execv(command[0], command)
 

@@ -2,26 +2,16 @@
 """Becomes the server of one user of a JupyterHub: `jupyterhub-singleuser` with NOTEBOOK_ARGS and the arguments."""
 
 import os
-import shlex
 import sys
-from typing import NoReturn
 
-START = "/usr/local/bin/start.sh"
+sys.path.append("/opt/course/lib")
 
-
-def fail(message: str, status: int) -> NoReturn:
-    print(f"ERROR: {message}", file=sys.stderr)
-    sys.exit(status)
+from course_runtime.start.commands import fail, read_arguments, require_start
 
 
 def main() -> None:
-    # Not by the entry point: Kubernetes' `command` replaces that.
-    if os.environ.get("COURSE_START") != str(os.getpid()):
-        os.execv(START, [START, os.path.realpath(__file__), *sys.argv[1:]])
-    try:
-        extra = shlex.split(os.environ.get("NOTEBOOK_ARGS", ""))
-    except ValueError as error:
-        fail(f"NOTEBOOK_ARGS: {error}: quote as in a shell", 2)
+    require_start(__file__)
+    extra = read_arguments()
     try:
         os.execvp("jupyterhub-singleuser", ["jupyterhub-singleuser", *extra, *sys.argv[1:]])
     except FileNotFoundError:

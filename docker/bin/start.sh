@@ -3,10 +3,31 @@
 # start.sh COMMAND...: the entry point of the container. Runs the hooks, finds a home, then becomes the command.
 # Started as root it first sets up the user, then starts itself again as that user: nothing that lies in the user's
 # reach runs as root. Nothing here sets -e or -u, which sourced hooks would inherit.
+#
+# Who calls whom:
+#   tini ─ start.sh ─┬ start-notebook.d/*          hooks, before a variable is read
+#                    ├ settings.sh                 checks the variables; switches.py tells it what is yes and what is no
+#                    ├ root.sh                     as root: makes the user, then start.sh --as-user COMMAND...
+#                    ├ files/home.py               prints HOME and other variables as export lines, evaluated here
+#                    ├ before-notebook.d/*         10-course.sh leaves start/prepare_home.py running, others are hooks
+#                    └ exec COMMAND                start-notebook.py, which becomes jupyter-lab or start-singleuser.py
+#   jupyter-lab reads /etc/jupyter/jupyter_server_config.py, which calls start/serving.py; that waits for prepare_home.py.
+#   course-health asks the server; the extension start/welcome.py ends the log with the GPU and the address.
+# A start past start.sh (pyxis, apptainer exec) has no exports: a .pth file then calls files/home.py in every Python, and
+# serving.py brings the course home itself.
+#
+# Variables that carry something from one to another:
+#   COURSE_START_PID          the process that start.sh becomes: who has another number was not started from here
+#   COURSE_PREPARE_HOME_PID   the running prepare_home.py, for serving.py to wait for
+#   COURSE_TEMPORARY_HOME     the home, if home.py found none that outlives the container: course-doctor warns of it
+#   COURSE_NAME               the semester's name: where pip puts packages (from the image)
+#   JUPYTER_RUNTIME_DIR       where servers leave their records: course-health, bye and course-doctor look there
 # shellcheck source=../lib/log.sh
 source /usr/local/lib/course/log.sh
 # shellcheck source=../lib/accounts.sh
 source /usr/local/lib/course/accounts.sh
+# shellcheck source=../lib/settings.sh
+source /usr/local/lib/course/settings.sh
 
 # A sourced hook may change the positional parameters, but not this.
 course_command=("$@") course_name=
@@ -19,8 +40,6 @@ else
 
     # shellcheck source=run-hooks.sh
     source /usr/local/bin/run-hooks.sh /usr/local/bin/start-notebook.d
-    # shellcheck source=../lib/settings.sh
-    source /usr/local/lib/course/settings.sh
     check_settings
     if ((EUID == 0)); then
         # shellcheck source=../lib/root.sh
@@ -31,8 +50,8 @@ else
     fi
 fi
 
-course_settled=$(/usr/bin/python3 -I -S /opt/course/lib/course_tools/home.py) && eval "$course_settled"
-unset course_settled
+course_exports=$(/usr/bin/python3 -I -S /opt/course/lib/course_runtime/files/home.py) && eval "$course_exports"
+unset course_exports
 [[ $PWD != /home/jovyan ]] || cd "$HOME" || true # the image's working directory is the image's home
 name_user "$course_name"
 
@@ -49,5 +68,5 @@ if ! type -P "${course_command[0]}" >/dev/null; then
 fi
 log INFO "$(find_name passwd "$EUID") ($EUID:$(id -g)) runs ${course_command[0]}"
 # So that start-notebook.py knows whether it was started from here: exec keeps the process id.
-export COURSE_START=$$
+export COURSE_START_PID=$$
 exec "${course_command[@]}"

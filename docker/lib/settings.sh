@@ -46,14 +46,13 @@ check_chown_options() {
         fail "$1=${value@Q} is no option of chown: give for example -R"
 }
 
-# is_yes NAME: whether the switch called NAME is on.
+# is_yes NAME: whether the switch called NAME is on. The start's programs read switches, too: one of them decides.
 is_yes() {
-    local value=${!1-}
-    case ${value,,} in
-        yes | true | on | 1) return 0 ;;
-        "" | no | false | off | 0) return 1 ;;
-    esac
-    fail "$1=${value@Q} is neither yes nor no"
+    local told status=0
+    [[ -n ${!1-} ]] || return 1
+    told=$(/usr/bin/python3 -I -S /opt/course/lib/course_runtime/start/switches.py "$1" "${!1}") || status=$?
+    ((status < 2)) || fail "$told"
+    return "$status"
 }
 
 # Names the variables that ask for what only root can do, in a start without root.

@@ -1,7 +1,8 @@
-"""The students' commands: which a product has, and the wheel they come in."""
+"""The students' commands: which a product has, and the wheels they come in."""
 
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import uv
@@ -9,28 +10,28 @@ import uv
 from practicum.engine.errors import PracticumError
 from practicum.engine.run import run
 
+PACKAGES = ("runtime", "course_content/tools")
+"""The folders of the packages with the student's commands, in the order in which they are installed."""
+
 MACHINE_COMMANDS = {"course-access", "course-console", "course-firstboot", "set-kbd"}
 """Commands that only a machine of one's own has a use for."""
 
 
-def build_wheel(source: Path, out: Path, log: Path) -> Path:
-    """Build the wheel of the student's commands with this environment's own build backend, without a network."""
-    argv = [
-        uv.find_uv_bin(),
-        "build",
-        "--wheel",
-        "--no-build-isolation",
-        f"--python={sys.executable}",
-        f"--out-dir={out}",
-    ]
-    run([*argv, str(source)], step="course", log=log)
-    wheels = sorted(out.glob("course_tools-*.whl"))
-    if len(wheels) != 1:
-        raise PracticumError(f"course: {source} made {len(wheels)} wheels, not one; see {log}")
-    return wheels[0]
+def build_wheels(sources: Sequence[Path], out: Path, log: Path) -> list[Path]:
+    """Build a wheel of each package in `sources`, with this environment's own build backend and without a network."""
+    options = ["--wheel", "--no-build-isolation", f"--python={sys.executable}", f"--out-dir={out}"]
+    wheels: list[Path] = []
+    for source in sources:
+        run([uv.find_uv_bin(), "build", *options, str(source)], step="course", log=log)
+        made = [path for path in out.glob("*.whl") if path not in wheels]
+        if len(made) != 1:
+            raise PracticumError(f"course: {source} made {len(made)} wheels, not one; see {log}")
+        wheels += made
+    return wheels
 
 
-def list_commands(tools: Path, product: str) -> list[str]:
-    """Return the names of the student's commands that `product` has, sorted."""
-    commands = tomllib.loads((tools / "pyproject.toml").read_text())["project"]["scripts"]
-    return sorted(name for name in commands if product == "appliance" or name not in MACHINE_COMMANDS)
+def list_commands(packages: Sequence[Path], product: str) -> list[str]:
+    """Return the names of the student's commands in `packages` that `product` has, sorted."""
+    projects = [tomllib.loads((package / "pyproject.toml").read_text())["project"] for package in packages]
+    names = [name for project in projects for name in project["scripts"]]
+    return sorted(name for name in names if product == "appliance" or name not in MACHINE_COMMANDS)

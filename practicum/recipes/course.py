@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from practicum.course import notebooks
-from practicum.course.commands import build_wheel, list_commands
+from practicum.course.commands import PACKAGES, build_wheels, list_commands
 from practicum.course.content import assemble
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
@@ -29,6 +29,7 @@ class Course(ImageStage):
     product: str
     variables: Mapping[str, Any]
     content: Tree
+    runtime: Tree
     include: tuple[str, ...]
     solutions: bool
     verify: Tree
@@ -45,12 +46,13 @@ class Course(ImageStage):
         console.say("assembling the content")
         assemble(self.content.path, self.include, staging / "content", solutions=self.solutions)
         verify = self.verify.copy_to(staging)
-        tools = self.content.path / "tools"
-        wheel = build_wheel(tools, staging / "tools", out / "tools.log")
+        packages = [self.content.root / folder for folder in PACKAGES]
+        runtime, tools = build_wheels(packages, staging / "tools", out / "tools.log")
         given = {
             **self.variables,
-            "course_tools_wheel": wheel.name,
-            "course_commands": list_commands(tools, self.product),
+            "course_runtime_wheel": runtime.name,
+            "course_tools_wheel": tools.name,
+            "course_commands": list_commands(packages, self.product),
         }
         with lent_uv(out) as program:
             folders = {"content": staging / "content", "tools": staging / "tools", "verify": verify}

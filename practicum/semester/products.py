@@ -156,6 +156,7 @@ def _course(semester: Semester, before: ImageStage, product: settings.Product, s
         product=product,
         variables={"product": product, "course": settings.describe_course(semester, product)},
         content=Tree(semester.root, "course_content"),
+        runtime=Tree(semester.root, "runtime"),
         include=tuple(semester.content.include),
         solutions=semester.content.solutions,
         verify=Tree(semester.root, "smoke_tests/compute"),

@@ -27,18 +27,14 @@ def why_no_gpu() -> str:
 def _ask_course() -> str:
     """What the course's images know about it, the cure included; "" on other machines."""
     try:
-        from course_tools.gpu import check_gpu
-        from course_tools.machine import CourseError, Machine
+        from course_runtime.doctor.gpu import explain_gpu
+        from course_runtime.machine.machine import CourseError, Machine
     except ImportError:
         return ""
     try:
-        finding = next(check_gpu(Machine()))
+        return explain_gpu(Machine())
     except (CourseError, OSError, ValueError, KeyError):
         return ""
-    if finding.status == "ok":
-        return ""
-    reason = finding.detail.removeprefix("none to compute on, the CPU is used: ")
-    return f"{reason}: {finding.remedy}"
 
 
 def _ask_torch() -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from course_tools.check_run import examine
+from course_tools.check.run_checks import examine
 
 PRACTICALS = Path(__file__).parents[2] / "course_content/practicals"
 

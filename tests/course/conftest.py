@@ -1,14 +1,14 @@
-"""Fixtures of the student's commands; their package is tested from the source tree."""
+"""Fixtures of the student's commands; their packages are tested from the source tree."""
 
 import sys
 from pathlib import Path
 
 import pytest
+from packages import RUNTIME, TOOLS
 
-REPOSITORY = Path(__file__).parents[2]
-sys.path.insert(0, str(REPOSITORY / "course_content/tools/src"))
+sys.path[:0] = [str(RUNTIME), str(TOOLS)]
 
-from course_tools import firstboot  # noqa: E402
+from course_runtime.machine import firstboot  # noqa: E402
 from fake_machine import Fixture, make_machine  # noqa: E402
 
 

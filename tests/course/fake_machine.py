@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import course_tools
-from course_tools.machine import Account, Course, Finished, Machine, load_course
+from course_runtime.machine.machine import Account, Course, Finished, Machine, load_course
+from packages import PYTHONPATH
 
 COURSE = {
     "code": "EE-559",
@@ -115,8 +115,7 @@ def make_machine(root: Path, **changes: object) -> Fixture:
 
 
 def run_python(code: str) -> str:
-    """What `code` prints in a Python of its own that finds the commands' package."""
-    source = Path(course_tools.__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(source)}
+    """What `code` prints in a Python of its own that finds the commands' packages."""
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
     argv = [sys.executable, "-c", code]
     return subprocess.run(argv, text=True, capture_output=True, check=True, env=environment).stdout

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import fake_machine
 import jinja2
+from packages import PYTHONPATH, REPOSITORY
 from waiting import DEADLINE, wait_until
 
-REPOSITORY = Path(__file__).parents[2]
-SOURCE = REPOSITORY / "course_content/tools/src"
 ROLE = REPOSITORY / "ansible/roles/jupyter"
 READY = "JupyterLab is ready"
 
@@ -29,7 +28,8 @@ COURSE = {**fake_machine.COURSE, "user": "jovyan", "product": "cpu"}
 PRELUDE = """
 from dataclasses import replace
 from pathlib import Path
-from course_tools import machine, serving, welcome
+from course_runtime.machine import machine
+from course_runtime.start import serving, welcome
 serving.Machine = lambda: machine.Machine(root=Path({root!r}))
 serving.choose_folders.__defaults__ = (Path({root!r}) / "opt/course/content",)
 welcome.CHECK = ({python!r}, "-c", {code!r})
@@ -70,7 +70,7 @@ class Lab:
         extensions = self.place / "jupyter/jupyter_server_config.d"
         extensions.mkdir(exist_ok=True)
         (extensions / "course.json").write_text(
-            '{"ServerApp": {"jpserver_extensions": {"course_tools.welcome": true}}}'
+            '{"ServerApp": {"jpserver_extensions": {"course_runtime.start.welcome": true}}}'
         )
         self.log = self.place / "log"
 
@@ -78,7 +78,7 @@ class Lab:
         environ = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
-            "PYTHONPATH": str(SOURCE),
+            "PYTHONPATH": PYTHONPATH,
             "JUPYTER_RUNTIME_DIR": str(self.runtime),
             "JUPYTER_CONFIG_PATH": str(self.place / "jupyter"),
             "JUPYTER_PATH": str(self.place / "share"),

@@ -5,22 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from course_tools import access, console, machine
-from course_tools.machine import CourseError
+from course_runtime.machine import access, access_code, console, machine
+from course_runtime.machine.machine import CourseError
 from fake_machine import Fixture, make_machine
 
 
 def test_codes_are_typable_and_differ() -> None:
-    codes = {access.make_code() for _ in range(500)}
+    codes = {access_code.make_code() for _ in range(500)}
     assert len(codes) == 500
     assert all(re.fullmatch(r"[a-km-np-z2-9]{4}(-[a-km-np-z2-9]{4}){2}", code) for code in codes)
-    assert len(set(access.ALPHABET)) == 32
-    assert set("".join(codes)) == set(access.ALPHABET) | {"-"}
+    assert len(set(access_code.ALPHABET)) == 32
+    assert set("".join(codes)) == set(access_code.ALPHABET) | {"-"}
 
 
 def test_the_gate_lets_a_valid_code_pass(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JUPYTER_TOKEN_FILE", raising=False)
-    access.check_gate(booted.machine, booted.course)
+    access_code.check_gate(booted.machine, booted.course)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_the_gate_lets_a_valid_code_pass(booted: Fixture, monkeypatch: pytest.Mo
     ],
 )
 def test_the_gate_refuses_a_bad_code_in_one_line(booted: Fixture, content: bytes, reason: str) -> None:
-    booted.path(access.CODE_FILE).write_bytes(content)
+    booted.path(access_code.CODE_FILE).write_bytes(content)
     with pytest.raises(CourseError, match=reason) as caught:
-        access.check_gate(booted.machine, booted.course)
+        access_code.check_gate(booted.machine, booted.course)
     assert "\n" not in str(caught.value)
     assert "course-access new" in str(caught.value)
     assert "x4t" not in str(caught.value), "the journal must not learn the code"
@@ -51,24 +51,24 @@ def test_the_gate_refuses_a_bad_code_in_one_line(booted: Fixture, content: bytes
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o641, 0o642])
 def test_the_gate_refuses_a_code_others_can_read_or_change(booted: Fixture, mode: int) -> None:
-    booted.path(access.CODE_FILE).chmod(mode)
+    booted.path(access_code.CODE_FILE).chmod(mode)
     with pytest.raises(CourseError, match="owner or mode"):
-        access.check_gate(booted.machine, booted.course)
+        access_code.check_gate(booted.machine, booted.course)
 
 
 def test_the_gate_refuses_another_owner(booted: Fixture) -> None:
     with pytest.raises(CourseError, match="owner or mode"):
-        access.check_gate(replace(booted.machine, superuser=4711), booted.course)
+        access_code.check_gate(replace(booted.machine, superuser=4711), booted.course)
 
 
 def test_the_gate_refuses_a_missing_code_and_a_link(booted: Fixture) -> None:
-    code_file = booted.path(access.CODE_FILE)
+    code_file = booted.path(access_code.CODE_FILE)
     elsewhere = code_file.rename(code_file.with_name("elsewhere"))
     with pytest.raises(CourseError, match="is missing"):
-        access.check_gate(booted.machine, booted.course)
+        access_code.check_gate(booted.machine, booted.course)
     code_file.symlink_to(elsewhere)
     with pytest.raises(CourseError, match="not a file"):
-        access.check_gate(booted.machine, booted.course)
+        access_code.check_gate(booted.machine, booted.course)
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_the_gate_looks_at_the_copy_that_jupyter_reads(
     if token is not None:
         token_file.write_bytes(token)
     with pytest.raises(CourseError, match=reason):
-        access.check_gate(booted.machine, booted.course)
-    token_file.write_text(access.read_code(booted.machine, booted.course))
-    access.check_gate(booted.machine, booted.course)
+        access_code.check_gate(booted.machine, booted.course)
+    token_file.write_text(access_code.read_code(booted.machine, booted.course))
+    access_code.check_gate(booted.machine, booted.course)
 
 
 def test_open_access_needs_no_code(tmp_path: Path) -> None:
     classroom = make_machine(tmp_path / "root", access="open")
-    access.check_gate(classroom.machine, classroom.course)
+    access_code.check_gate(classroom.machine, classroom.course)
     assert "open access" in access.show_code(classroom.machine, classroom.course)
     with pytest.raises(CourseError, match="uses no code"):
         access.renew_code(classroom.machine, classroom.course)
@@ -110,14 +110,14 @@ def test_a_damaged_description_is_one_line(booted: Fixture, content: bytes) -> N
 
 
 def test_a_new_code_changes_the_password_and_ends_every_login(booted: Fixture) -> None:
-    old = access.read_code(booted.machine, booted.course)
+    old = access_code.read_code(booted.machine, booted.course)
     booted.system.chpasswd(["chpasswd"], "student:my own\n")
     secrets = [booted.path("/run/jupyter"), booted.home / ".local/share/jupyter/runtime"]
     for folder in secrets:
         folder.mkdir(parents=True)
         (folder / "jupyter_cookie_secret").write_bytes(b"secret")
     access.run_new(booted.machine, booted.course)
-    new = access.read_code(booted.machine, booted.course)
+    new = access_code.read_code(booted.machine, booted.course)
     assert new != old
     assert booted.system.password_is(new)
     assert not [folder for folder in secrets if (folder / "jupyter_cookie_secret").exists()]
@@ -139,7 +139,7 @@ def test_new_goes_through_sudo_when_not_root(monkeypatch: pytest.MonkeyPatch, tm
 def test_the_command_fails_with_one_line(
     booted: Fixture, action: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    booted.path(access.CODE_FILE).write_bytes(b"")
+    booted.path(access_code.CODE_FILE).write_bytes(b"")
     monkeypatch.setattr(access, "Machine", lambda: booted.machine)
     monkeypatch.setattr("sys.argv", ["course-access", action])
     with pytest.raises(SystemExit) as caught:

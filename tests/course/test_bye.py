@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from course_tools import bye
-from course_tools.bye import choose_server, leave, stop_server
-from course_tools.machine import CourseError, Finished, Machine
-from course_tools.servers import Server, list_ancestors, list_servers
+from course_runtime.machine import bye
+from course_runtime.machine.bye import choose_server, leave, stop_server
+from course_runtime.machine.machine import CourseError, Finished, Machine
+from course_runtime.machine.servers import Server, list_ancestors, list_servers
 from fake_machine import Fixture
 from waiting import DEADLINE
 
@@ -84,11 +84,11 @@ def test_a_real_server_is_found_and_ends_in_good_order(tmp_path: Path) -> None:
         (server,) = list_servers(Machine(), {"JUPYTER_RUNTIME_DIR": str(lab.runtime)})
         assert (server.pid, server.port, server.base, server.secure) == (lab.process.pid, lab.port, "/", False)
         code = (
-            "from course_tools import bye, machine, servers\n"
+            "from course_runtime.machine import bye, machine, servers\n"
             "found = servers.list_servers(machine.Machine())\n"
             "bye.stop_server(machine.Machine(), bye.choose_server(found, []))"
         )
-        source = Path(bye.__file__).parents[1]
+        source = Path(bye.__file__).parents[2]
         environ = {**os.environ, "PYTHONPATH": str(source), "JUPYTER_RUNTIME_DIR": str(lab.runtime)}
         done = subprocess.run([sys.executable, "-c", code], env=environ, text=True, capture_output=True, check=True)
         assert done.stdout == f"Goodbye: JupyterLab at http://127.0.0.1:{lab.port}/ stops now.\n"

@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 from checked import PRACTICALS, read_solution
 from cost import measure_processor
-from course_tools import check, checks
-
-REPOSITORY = Path(__file__).parents[2]
-TOOLS = REPOSITORY / "course_content/tools/src"
+from course_tools.check import cli, practicals
+from packages import PYTHONPATH
 
 needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="torch is not installed beside pytest")
 
@@ -25,9 +23,9 @@ SIGMA = "import torch\n\n\ndef sigma(x):\n    return x.tanh()\n"
 
 def start(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run course-check in `cwd`, which is the home too."""
-    variables = {"PYTHONPATH": str(TOOLS), "HOME": str(cwd), "OMP_NUM_THREADS": "1", **environment}
+    variables = {"PYTHONPATH": PYTHONPATH, "HOME": str(cwd), "OMP_NUM_THREADS": "1", **environment}
     return subprocess.run(
-        [sys.executable, "-m", "course_tools.check", *arguments],
+        [sys.executable, "-m", "course_tools.check.cli", *arguments],
         cwd=cwd,
         env={**os.environ, **variables},
         capture_output=True,
@@ -234,8 +232,8 @@ def test_what_cannot_be_checked_is_one_line_and_status_2(tmp_path: Path, argumen
 
 
 def test_help_needs_no_torch(tmp_path: Path) -> None:
-    program = "import sys, course_tools.check; sys.exit('torch' in sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": str(TOOLS)}
+    program = "import sys, course_tools.check.cli; sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
     assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
     assert "course-check" in start("--help", cwd=tmp_path).stdout
 
@@ -246,17 +244,16 @@ def test_colours_only_where_they_are_wanted(tmp_path: Path, variables: dict[str,
     (tmp_path / "practical_3.py").write_text("def sigma(x: 1")
     leader, follower = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    environment |= {"PYTHONPATH": str(TOOLS), "TERM": "xterm", **variables}
-    subprocess.run(
-        [sys.executable, "-m", "course_tools.check", "3"], cwd=tmp_path, env=environment, stdout=follower, check=False
-    )
+    environment |= {"PYTHONPATH": PYTHONPATH, "TERM": "xterm", **variables}
+    argv = [sys.executable, "-m", "course_tools.check.cli", "3"]
+    subprocess.run(argv, cwd=tmp_path, env=environment, stdout=follower, check=False)
     os.close(follower)
     assert (b"\033[31mwrong\033[0m" in os.read(leader, 65536)) is expected
     os.close(leader)
 
 
 class TestWhichFile:
-    practical = checks.PRACTICALS[3]
+    practical = practicals.PRACTICALS[3]
 
     def write(self, path: Path, text: str, age: int) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -270,22 +267,22 @@ class TestWhichFile:
         newer = self.write(tmp_path / "b/practical_3.py", SIGMA, age=10)
         older = self.write(tmp_path / "c/practical_3.py", SIGMA, age=20)
         folders = [tmp_path / name for name in ("a", "b", "c", "nothing")]
-        assert check.find_files(3, self.practical, folders) == [newer, older]
+        assert cli.find_files(3, self.practical, folders) == [newer, older]
 
     def test_an_untouched_one_where_there_is_nothing_else(self, tmp_path: Path) -> None:
         path = self.write(tmp_path / "practical_3.py", "def sigma(x): ...", age=0)
-        assert check.find_files(3, self.practical, [tmp_path]) == [path]
+        assert cli.find_files(3, self.practical, [tmp_path]) == [path]
 
     def test_one_with_a_syntax_error_was_changed(self, tmp_path: Path) -> None:
         broken = self.write(tmp_path / "a/practical_3.py", "def sigma(", age=10)
         self.write(tmp_path / "b/practical_3.py", "def sigma(x): ...", age=0)
-        assert check.find_files(3, self.practical, [tmp_path / "a", tmp_path / "b"]) == [broken]
+        assert cli.find_files(3, self.practical, [tmp_path / "a", tmp_path / "b"]) == [broken]
 
     def test_a_notebook_beside_the_file(self, tmp_path: Path) -> None:
         file = self.write(tmp_path / "practical_3.py", SIGMA, age=10)
         notebook = {"cells": [{"cell_type": "code", "source": "def sigma(x): return 1"}]}
         path = self.write(tmp_path / "practical-3.ipynb", json.dumps(notebook), age=1)
-        assert check.find_files(3, self.practical, [tmp_path]) == [path, file]
+        assert cli.find_files(3, self.practical, [tmp_path]) == [path, file]
 
     def test_folders_are_those_of_the_course(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
@@ -293,7 +290,7 @@ class TestWhichFile:
         fields = ("code", "title", "institution", "semester", "name", "slug", "user")
         values = dict.fromkeys(fields, "x") | {"slug": "ee559", "access": "open", "product": "cpu", "version": "1"}
         (tmp_path / "etc/course/course.json").write_text(json.dumps(values | {"jupyter_port": 1, "ssh_port": 2}))
-        folders = check.list_folders(3, check.Machine(root=tmp_path))
+        folders = cli.list_folders(3, cli.Machine(root=tmp_path))
         assert folders[:3] == [Path(), Path("practicals/practical-3"), Path("practical-3")]
         assert folders[3] == tmp_path / "ee559/practicals/practical-3"
 
@@ -304,6 +301,6 @@ def test_without_torch_it_says_so(
     (tmp_path / "practical_3.py").write_text(SIGMA)
     monkeypatch.setattr(check, "find_spec", lambda name: None)
     with pytest.raises(SystemExit) as ended:
-        check.main(["3", str(tmp_path / "practical_3.py")])
+        cli.main(["3", str(tmp_path / "practical_3.py")])
     assert ended.value.code == 2
     assert "has no torch: use the course's own Python" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed beside pytest: nothing of a practical can be checked here")
 
 from checked import PRACTICALS, list_lines, read_solution, vary
-from course_tools.checks import practical_1
+from course_tools.check import practical_1
 
 SOLUTION = read_solution(1)
 

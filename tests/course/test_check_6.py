@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed beside pytest: the checks are not tried here")
 
 from checked import PRACTICALS, list_lines, read_solution, vary
-from course_tools.checks import practical_6
+from course_tools.check import practical_6
 
 ADDED = "return F.relu(y + x if self.skip_connections else y)"
 BLOCK_NORM = "self.bn2 = nn.BatchNorm2d(nb_channels) if batch_normalization else nn.Identity()"

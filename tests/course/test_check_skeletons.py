@@ -4,9 +4,9 @@ import ast
 from pathlib import Path
 
 import pytest
-from course_tools.checks import PRACTICALS
-from course_tools.student_code import is_stub, select
-from course_tools.student_file import read_code
+from course_tools.check.practicals import PRACTICALS
+from course_tools.check.student_code import is_stub, select
+from course_tools.check.student_file import read_code
 
 CONTENT = Path(__file__).parents[2] / "course_content/practicals"
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from course_tools import access, console
-from course_tools.machine import Finished
+from course_runtime.machine import access_code, console
+from course_runtime.machine.machine import Finished
 from fake_machine import Fixture, make_machine
 
 
 def test_the_text_is_what_the_student_needs(booted: Fixture) -> None:
-    code = access.read_code(booted.machine, booted.course)
+    code = access_code.read_code(booted.machine, booted.course)
     key = base64.b64decode(booted.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[1] + "==")
     fingerprint = base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
-    assert console.describe_machine(booted.machine, booted.course).splitlines() == [
+    assert console.describe_machine(booted.machine, booted.course).text.splitlines() == [
         "EE-559 Deep Learning, 2027-spring (EPFL)",
         f"  JupyterLab   http://localhost:8888/lab?token={code}",
         f"  Access code  {code}",
@@ -30,7 +30,7 @@ def test_the_text_is_what_the_student_needs(booted: Fixture) -> None:
 
 def test_it_shows_the_ports_of_the_host(tmp_path: Path) -> None:
     fixture = make_machine(tmp_path / "root", jupyter_port=9999, ssh_port=2222)
-    text = console.describe_machine(fixture.machine, fixture.course)
+    text = console.describe_machine(fixture.machine, fixture.course).text
     assert "http://localhost:9999/lab" in text
     assert "ssh -p 2222 " in text
 
@@ -57,8 +57,8 @@ def test_status_follows_the_service_and_its_answer(
 
 
 def test_an_invalid_code_is_said_with_its_cure(booted: Fixture) -> None:
-    booted.path(access.CODE_FILE).write_bytes(b"")
-    text = console.describe_machine(booted.machine, booted.course)
+    booted.path(access_code.CODE_FILE).write_bytes(b"")
+    text = console.describe_machine(booted.machine, booted.course).text
     assert "  Status       STOPPED: " in text
     assert "is empty: restart the machine or run: sudo course-access new" in text
     assert "token=" not in text
@@ -67,7 +67,7 @@ def test_an_invalid_code_is_said_with_its_cure(booted: Fixture) -> None:
 
 def test_open_access_is_said_loudly(tmp_path: Path) -> None:
     classroom = make_machine(tmp_path / "root", access="open")
-    text = console.describe_machine(classroom.machine, classroom.course)
+    text = console.describe_machine(classroom.machine, classroom.course).text
     assert "  Warning      OPEN ACCESS: " in text
     assert "token=" not in text
 
@@ -76,7 +76,7 @@ def test_open_access_is_said_loudly(tmp_path: Path) -> None:
 def test_a_full_disk_is_said(booted: Fixture, monkeypatch: pytest.MonkeyPatch, free: int, warned: bool) -> None:
     disk = namedtuple("disk", "f_blocks f_bfree f_bavail")
     monkeypatch.setattr("os.statvfs", lambda path: disk(105, free + 5, free))
-    text = console.describe_machine(booted.machine, booted.course)
+    text = console.describe_machine(booted.machine, booted.course).text
     assert (f"  Warning      disk {100 - free} % full" in text) == warned
 
 

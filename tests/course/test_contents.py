@@ -25,8 +25,8 @@ import pytest
 
 pytest.importorskip("jupyter_server", reason="jupyter_server is not installed beside pytest: saves are not tested here")
 
-from course_tools.contents import SafeContents
-from lab_server import SOURCE
+from course_runtime.files.contents import SafeContents
+from packages import PYTHONPATH
 from tornado.web import HTTPError
 from waiting import DEADLINE, wait_until
 
@@ -245,7 +245,7 @@ class Server:
             "ServerApp.jpserver_extensions": "{}",
             "IdentityProvider.token": TOKEN,
         }
-        environment = {**os.environ, "PYTHONPATH": str(SOURCE), "HOME": str(root), "JUPYTER_NO_CONFIG": "1"}
+        environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "HOME": str(root), "JUPYTER_NO_CONFIG": "1"}
         environment["TMPDIR"] = str(root)  # Jupyter makes a folder of settings there, which a killed one leaves
         self.log = (root / "log").open("ab")
         self.process = subprocess.Popen(
@@ -346,7 +346,7 @@ def encode(version: int, size: int) -> bytes:
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [50_000, 5_000_000])
 def test_no_save_is_lost_when_the_server_is_killed(place: Path, size: int) -> None:
-    assert count_damaged(place, "course_tools.contents.SafeContents", size, ROUNDS) == 0
+    assert count_damaged(place, "course_runtime.files.contents.SafeContents", size, ROUNDS) == 0
     assert len(leftovers(place)) <= ROUNDS, "at most the temporary file of the save that was cut"
 
 

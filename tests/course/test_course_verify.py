@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from course_tools import verify
-from course_tools.machine import CourseError, Machine
+from course_runtime.doctor import verify
+from course_runtime.machine.machine import CourseError, Machine
+from packages import RUNTIME
 from waiting import DEADLINE, wait_until
-
-TOOLS = Path(verify.__file__).parents[1]
 
 
 @pytest.fixture
@@ -103,7 +102,8 @@ def test_a_python_without_pytest_says_so(machine: Machine, monkeypatch: pytest.M
 def start(machine: Machine, *arguments: str) -> "subprocess.Popen[str]":
     """The command itself, on `machine`."""
     code = (
-        f"import sys, pathlib; sys.path.insert(0, {str(TOOLS)!r}); from course_tools import machine, verify;"
+        f"import sys, pathlib; sys.path.insert(0, {str(RUNTIME)!r});"
+        "from course_runtime.doctor import verify; from course_runtime.machine import machine;"
         f"verify.Machine = lambda: machine.Machine(root=pathlib.Path({str(machine.root)!r})); verify.main()"
     )
     return subprocess.Popen(

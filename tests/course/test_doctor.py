@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from course_tools import access, container_checks, doctor, machine_checks
-from course_tools.findings import FAILURE, OK, WARNING, Check, Finding
-from course_tools.machine import Finished, Machine
+from course_runtime.doctor import cli, container_checks, machine_checks
+from course_runtime.doctor.observations import FAILURE, OK, WARNING, Check, Observation
+from course_runtime.files import home
+from course_runtime.machine import access_code
+from course_runtime.machine.machine import Finished, Machine
 from fake_machine import Fixture, make_machine, run_python
 
 HEALTHY = {
@@ -40,16 +42,16 @@ def healthy(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> Fixture:
 
 
 def statuses(check: Check, machine: Machine) -> dict[str, str]:
-    findings = [*check(machine)]
-    assert all(finding.remedy for finding in findings if finding.status != OK)
-    assert all("\n" not in finding.detail + finding.remedy for finding in findings)
-    return {finding.name: finding.status for finding in findings}
+    observations = [*check(machine)]
+    assert all(observation.remedy for observation in observations if observation.status != OK)
+    assert all("\n" not in observation.detail + observation.remedy for observation in observations)
+    return {observation.name: observation.status for observation in observations}
 
 
 def test_a_healthy_machine_has_nothing_to_say(healthy: Fixture) -> None:
-    findings = [*doctor.examine(healthy.machine, machine_checks.CHECKS)]
-    assert [finding for finding in findings if finding.status != OK] == []
-    assert len(findings) >= 14
+    observations = [*cli.examine(healthy.machine, machine_checks.CHECKS)]
+    assert [observation for observation in observations if observation.status != OK] == []
+    assert len(observations) >= 14
 
 
 @pytest.mark.parametrize(("missing", "status"), [("avx2", WARNING), ("fma", WARNING), ("fpu", OK)])
@@ -66,9 +68,9 @@ def test_cpu_without_flags_is_another_architecture(healthy: Fixture) -> None:
 
 def test_the_remedy_names_the_hypervisor(healthy: Fixture) -> None:
     healthy.path("/proc/cpuinfo").write_text("processor : 0\nflags : fpu\n")
-    (finding,) = machine_checks.check_cpu(healthy.machine)
-    assert "VirtualBox" in finding.remedy
-    assert "AVX2 and FMA" in finding.detail
+    (observation,) = machine_checks.check_cpu(healthy.machine)
+    assert "VirtualBox" in observation.remedy
+    assert "AVX2 and FMA" in observation.detail
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_port(healthy: Fixture, answer: tuple[int, str], status: str) -> None:
 
 
 def test_a_bad_access_code_is_found(healthy: Fixture) -> None:
-    healthy.path(access.CODE_FILE).write_bytes(b"")
+    healthy.path(access_code.CODE_FILE).write_bytes(b"")
     assert statuses(machine_checks.check_jupyter, healthy.machine)["access"] == FAILURE
 
 
@@ -144,9 +146,9 @@ def test_a_torch_that_does_not_work_is_found(healthy: Fixture, status: int, reas
     machine = replace(
         healthy.machine, run=lambda argv, stdin="", timeout=0: Finished(status, "Traceback\nImportError: x\n")
     )
-    (finding,) = machine_checks.check_torch(machine)
-    assert finding.status == FAILURE
-    assert reason in finding.detail
+    (observation,) = machine_checks.check_torch(machine)
+    assert observation.status == FAILURE
+    assert reason in observation.detail
 
 
 @pytest.mark.parametrize(
@@ -162,12 +164,12 @@ def test_gpu(healthy: Fixture, device: bool, printed: str, status: str) -> None:
 
 
 def test_a_check_that_cannot_look_does_not_stop_the_others(healthy: Fixture) -> None:
-    def check_broken(machine: Machine) -> Iterator[Finding]:
+    def check_broken(machine: Machine) -> Iterator[Observation]:
         raise OSError(13, "Permission denied")
         yield
 
-    findings = [*doctor.examine(healthy.machine, [check_broken, machine_checks.check_cpu])]
-    assert [(finding.name, finding.status) for finding in findings] == [("broken", WARNING), ("cpu", OK)]
+    observations = [*cli.examine(healthy.machine, [check_broken, machine_checks.check_cpu])]
+    assert [(one.name, one.status) for one in observations] == [("broken", WARNING), ("cpu", OK)]
 
 
 @pytest.mark.parametrize("broken", [False, True])
@@ -175,18 +177,18 @@ def test_the_command_answers_people_and_programs(
     healthy: Fixture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: bool
 ) -> None:
     if broken:
-        healthy.path(access.CODE_FILE).write_bytes(b"")
-    monkeypatch.setattr(doctor, "Machine", lambda: healthy.machine)
+        healthy.path(access_code.CODE_FILE).write_bytes(b"")
+    monkeypatch.setattr(cli, "Machine", lambda: healthy.machine)
     monkeypatch.setattr("sys.argv", ["course-doctor", "--json"])
     with pytest.raises(SystemExit) as caught:
-        doctor.main()
+        cli.main()
     assert caught.value.code == int(broken)
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is not broken
     assert {"name", "status", "detail", "remedy"} == set(report["checks"][0])
     monkeypatch.setattr("sys.argv", ["course-doctor"])
     with pytest.raises(SystemExit):
-        doctor.main()
+        cli.main()
     assert ("-> " in capsys.readouterr().out) is broken
 
 
@@ -222,16 +224,16 @@ def start_server(container: Fixture, pid: int = 41, **changes: object) -> None:
 
 
 def test_a_healthy_container_has_nothing_to_say_and_no_noise(container: Fixture) -> None:
-    findings = [*doctor.examine(container.machine, doctor.choose_checks(container.machine))]
-    assert [finding for finding in findings if finding.status != OK] == []
-    names = {finding.name for finding in findings}
+    observations = [*cli.examine(container.machine, cli.choose_checks(container.machine))]
+    assert [observation for observation in observations if observation.status != OK] == []
+    names = {observation.name for observation in observations}
     assert names >= {"cpu", "memory", "home", "disk", "shm", "network", "server", "torch", "pip", "compiler", "gpu"}
     assert not names & {"clock", "swap", "access", "port"}
     assert {argv[0] for argv in container.system.asked} & {"chronyc", "timedatectl", "systemctl"} == set()
 
 
 def test_the_appliance_is_looked_at_as_before(healthy: Fixture) -> None:
-    assert doctor.choose_checks(healthy.machine) is machine_checks.CHECKS
+    assert cli.choose_checks(healthy.machine) is machine_checks.CHECKS
 
 
 @pytest.mark.parametrize(
@@ -249,23 +251,23 @@ def test_the_limit_of_a_container_counts(container: Fixture, file: str, limit: s
     path = container.path(f"/sys/fs/cgroup/{file}")
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"{limit}\n")
-    (finding,) = container_checks.check_memory(container.machine)
-    assert finding.status == status
-    assert finding.detail.endswith(shown or "MB free")
+    (observation,) = container_checks.check_memory(container.machine)
+    assert observation.status == status
+    assert observation.detail.endswith(shown or "MB free")
 
 
 def test_a_home_that_cannot_be_written(container: Fixture) -> None:
-    (finding,) = container_checks.check_home(container.machine, {"HOME": "/nowhere"})
-    assert (finding.status, finding.remedy != "") == (FAILURE, True)
-    assert "/nowhere" in finding.detail
+    (observation,) = container_checks.check_home(container.machine, {"HOME": "/nowhere"})
+    assert (observation.status, observation.remedy != "") == (FAILURE, True)
+    assert "/nowhere" in observation.detail
 
 
 def test_a_home_for_want_of_a_better_one(container: Fixture, tmp_path: Path) -> None:
-    folder = tmp_path / f"home-{os.geteuid()}"
-    folder.mkdir()
-    finding, _ = container_checks.check_home(container.machine, {"HOME": str(folder)})
-    assert finding.status == WARNING
-    assert "lost with the container" in finding.detail
+    environ = {"HOME": "/nowhere", "TMPDIR": str(tmp_path)}
+    home.set_environment(environ)
+    observation, _ = container_checks.check_home(container.machine, environ)
+    assert observation.status == WARNING
+    assert "lost with the container" in observation.detail
 
 
 def test_a_full_disk(container: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,10 +288,10 @@ def test_where_pip_puts_packages(container: Fixture) -> None:
 @pytest.mark.parametrize(("status", "detail"), [(0, "g++ 12"), (1, "none"), (127, "none"), (124, "none")])
 def test_the_compiler_is_the_one_that_torch_would_call(container: Fixture, status: int, detail: str) -> None:
     container.system.answers["/lib/stub"] = Finished(status, "g++ 12\nCopyright\n")
-    _, finding = container_checks.check_packages(container.machine, {"CXX": "/lib/stub"})
-    assert finding.status == OK, "the course needs none"
-    assert finding.detail.startswith(detail)
-    assert ("apt-get install" in finding.remedy) is bool(status)
+    _, observation = container_checks.check_packages(container.machine, {"CXX": "/lib/stub"})
+    assert observation.status == OK, "the course needs none"
+    assert observation.detail.startswith(detail)
+    assert ("apt-get install" in observation.remedy) is bool(status)
 
 
 def test_the_server_is_asked_where_it_says_it_is(container: Fixture) -> None:
@@ -300,9 +302,9 @@ def test_the_server_is_asked_where_it_says_it_is(container: Fixture) -> None:
         asked.append((port, path, secure))
         return 200, '{"version": "2.21.1"}'
 
-    findings = [*container_checks.check_server(replace(container.machine, probe=probe))]
+    observations = [*container_checks.check_server(replace(container.machine, probe=probe))]
     assert asked == [(8888, "/api", False), (9999, "/user/x/api", True)]
-    assert findings[1].detail == "Jupyter 2.21.1 answers at https://127.0.0.1:9999/user/x/"
+    assert observations[1].detail == "Jupyter 2.21.1 answers at https://127.0.0.1:9999/user/x/"
 
 
 @pytest.mark.parametrize("answer", [(0, "timed out"), (500, ""), (200, "<html>"), (200, "3")])
@@ -324,7 +326,7 @@ def test_torch_has_the_last_word_on_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, status: str
 ) -> None:
     fixture = make_machine(tmp_path / "root", product="cuda")
-    monkeypatch.setattr(container_checks, "check_gpu", lambda machine: iter([Finding("gpu", OK, "an H100")]))
+    monkeypatch.setattr(container_checks, "check_gpu", lambda machine: iter([Observation("gpu", OK, "an H100")]))
     machine = replace(fixture.machine, run=lambda argv, stdin="", timeout=0: Finished(0, f"gpu: {device}\n"))
     assert statuses(container_checks.check_torch, machine) == {"torch works": OK, "gpu": status}
 
@@ -335,10 +337,10 @@ def test_a_container_without_a_gpu_is_no_failure(
     fixture = make_machine(tmp_path / "root", product="cuda")
     fixture.path("/etc/course/torch.json").write_text('{"cuda": "13.0", "architectures": ["sm_90"]}')
     fixture.path("/dev/shm").mkdir(parents=True)
-    monkeypatch.setattr(doctor, "Machine", lambda: fixture.machine)
+    monkeypatch.setattr(cli, "Machine", lambda: fixture.machine)
     monkeypatch.setattr("sys.argv", ["course-doctor", "--gpu", "--json"])
     with pytest.raises(SystemExit) as caught:
-        doctor.main()
+        cli.main()
     assert caught.value.code == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is True
@@ -348,16 +350,19 @@ def test_a_container_without_a_gpu_is_no_failure(
 def test_a_description_of_torch_that_is_not_there_is_told(tmp_path: Path) -> None:
     fixture = make_machine(tmp_path / "root", product="cuda")
     fixture.path("/dev/shm").mkdir(parents=True)
-    finding, _ = doctor.examine(fixture.machine, doctor.GPU_CHECKS)
-    assert (finding.name, finding.status) == ("gpu", WARNING)
-    assert "torch.json" in finding.detail
+    observation, _ = cli.examine(fixture.machine, cli.GPU_CHECKS)
+    assert (observation.name, observation.status) == ("gpu", WARNING)
+    assert "torch.json" in observation.detail
 
 
 def test_no_command_imports_torch_or_jupyter_at_start() -> None:
     """Commands must start fast, and work when the Python environment does not."""
-    modules = "access bye console doctor firstboot gpu home keyboard machine_checks recover servers serving sync"
+    modules = (
+        "doctor.cli doctor.gpu files.home files.recover files.sync machine.access machine.bye machine.console"
+        " machine.firstboot machine.keyboard machine.servers start.prepare_home start.serving"
+    )
     code = (
-        f"import sys, importlib; [importlib.import_module('course_tools.' + name) for name in {modules!r}.split()];"
+        f"import sys, importlib; [importlib.import_module('course_runtime.' + name) for name in {modules!r}.split()];"
         "print([name for name in sys.modules if name.split('.')[0] in {'torch', 'numpy', 'jupyter_server', 'tornado'}])"
     )
     assert run_python(code) == "[]\n"

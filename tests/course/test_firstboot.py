@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from course_tools import access, firstboot
-from course_tools.machine import CourseError, Finished
+from course_runtime.machine import access_code, firstboot
+from course_runtime.machine.machine import CourseError, Finished
 from fake_machine import Fixture, make_machine
 
 
 def assert_ready(fixture: Fixture) -> str:
     """Assert the end state that every first boot must reach; returns the access code."""
-    code = access.read_code(fixture.machine, fixture.course)
+    code = access_code.read_code(fixture.machine, fixture.course)
     assert fixture.system.password_is(code)
     assert firstboot.is_valid_key(fixture.path(firstboot.HOST_KEY))
     assert fixture.path(firstboot.STAMP).read_text() == "ee559-2027-spring 2027.1\n"
@@ -25,14 +25,16 @@ def assert_ready(fixture: Fixture) -> str:
 def test_a_fresh_machine_becomes_ready(fresh: Fixture) -> None:
     firstboot.prepare(fresh.machine, fresh.course)
     code = assert_ready(fresh)
-    status = fresh.path(access.CODE_FILE).stat()
+    status = fresh.path(access_code.CODE_FILE).stat()
     assert stat.S_IMODE(status.st_mode) == 0o640
-    assert fresh.path(access.CODE_FILE).read_bytes() == code.encode(), "no line break: Jupyter would refuse every login"
+    assert fresh.path(access_code.CODE_FILE).read_bytes() == code.encode(), (
+        "no line break: Jupyter would refuse every login"
+    )
 
 
 def test_the_password_is_never_on_a_command_line(fresh: Fixture) -> None:
     firstboot.prepare(fresh.machine, fresh.course)
-    code = access.read_code(fresh.machine, fresh.course)
+    code = access_code.read_code(fresh.machine, fresh.course)
     assert not [argv for argv in fresh.system.asked if code in " ".join(argv)]
 
 
@@ -54,16 +56,16 @@ def test_a_password_the_student_chose_survives_a_reboot(booted: Fixture) -> None
 
 
 def test_a_damaged_code_is_remade_but_the_students_password_stays(booted: Fixture) -> None:
-    old = access.read_code(booted.machine, booted.course)
+    old = access_code.read_code(booted.machine, booted.course)
     booted.system.chpasswd(["chpasswd"], "student:my own\n")
-    booted.path(access.CODE_FILE).write_bytes(b"")
+    booted.path(access_code.CODE_FILE).write_bytes(b"")
     firstboot.prepare(booted.machine, booted.course)
-    assert access.read_code(booted.machine, booted.course) != old
+    assert access_code.read_code(booted.machine, booted.course) != old
     assert booted.system.password_is("my own")
 
 
 def test_with_a_damaged_code_an_unchanged_password_follows(booted: Fixture) -> None:
-    booted.path(access.CODE_FILE).write_bytes(b"")
+    booted.path(access_code.CODE_FILE).write_bytes(b"")
     firstboot.prepare(booted.machine, booted.course)
     assert_ready(booted)
 
@@ -88,17 +90,17 @@ def test_a_lost_public_key_is_remade_with_its_private_half(booted: Fixture) -> N
 
 
 def test_a_code_others_can_read_is_replaced(booted: Fixture) -> None:
-    old = access.read_code(booted.machine, booted.course)
-    booted.path(access.CODE_FILE).chmod(0o644)
+    old = access_code.read_code(booted.machine, booted.course)
+    booted.path(access_code.CODE_FILE).chmod(0o644)
     firstboot.prepare(booted.machine, booted.course)
-    assert access.read_code(booted.machine, booted.course) != old
+    assert access_code.read_code(booted.machine, booted.course) != old
 
 
 def test_open_access_uses_the_users_name_and_makes_no_code(tmp_path: Path) -> None:
     classroom = make_machine(tmp_path / "root", access="open")
     firstboot.prepare(classroom.machine, classroom.course)
     assert classroom.system.passwords == ["student"]
-    assert not classroom.path(access.CODE_FILE).exists()
+    assert not classroom.path(access_code.CODE_FILE).exists()
     firstboot.prepare(classroom.machine, classroom.course)
     assert classroom.system.passwords == ["student"]
 

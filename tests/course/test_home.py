@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cost import measure_processor
-from course_tools import home
+from course_runtime.files import home
 
 PROGRAM = Path(home.__file__)
 PATH = "/opt/venv/bin:/usr/bin:/bin"
@@ -25,9 +25,9 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settle(place: Path, **environ: str) -> tuple[str, dict[str, str]]:
+def set_environment(place: Path, **environ: str) -> tuple[str, dict[str, str]]:
     values = {"TMPDIR": str(place / "tmp"), "PATH": PATH, **environ}
-    return home.settle(values), values
+    return home.set_environment(values), values
 
 
 def run(place: Path, *, uid: int | None = None, gid: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -55,14 +55,14 @@ def evaluate(exports: str, *names: str) -> list[str]:
 
 
 def test_a_good_home_stays(place: Path) -> None:
-    message, values = settle(place, HOME=str(place))
+    message, values = set_environment(place, HOME=str(place))
     assert message == ""
     assert values["HOME"] == str(place)
 
 
 @pytest.mark.parametrize("bad", [None, "", "/", "/nowhere/at/all", "relative", "/etc/passwd"])
 def test_a_bad_home_is_replaced_by_a_private_folder_and_told(place: Path, bad: str | None) -> None:
-    message, values = settle(place, **({} if bad is None else {"HOME": bad}))
+    message, values = set_environment(place, **({} if bad is None else {"HOME": bad}))
     folder = Path(values["HOME"])
     assert folder == place / f"tmp/home-{os.geteuid()}"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -74,14 +74,14 @@ def test_the_places_that_a_cluster_names_come_first(place: Path) -> None:
     for name in ("scratch", "work"):
         (place / name).mkdir()
     both = {"SCRATCH_HOME": str(place / "scratch"), "WORKING_DIR": str(place / "work")}
-    assert settle(place, **both)[1]["HOME"] == both["SCRATCH_HOME"]
-    message, values = settle(place, SCRATCH_HOME="/nowhere", WORKING_DIR=both["WORKING_DIR"])
+    assert set_environment(place, **both)[1]["HOME"] == both["SCRATCH_HOME"]
+    message, values = set_environment(place, SCRATCH_HOME="/nowhere", WORKING_DIR=both["WORKING_DIR"])
     assert values["HOME"] == both["WORKING_DIR"]
     assert "$WORKING_DIR" in message
 
 
 def test_the_same_folder_is_found_again(place: Path) -> None:
-    assert settle(place)[1]["HOME"] == settle(place)[1]["HOME"]
+    assert set_environment(place)[1]["HOME"] == set_environment(place)[1]["HOME"]
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "open"])
@@ -95,7 +95,7 @@ def test_a_name_that_somebody_else_took_is_not_used(place: Path, kind: str) -> N
     else:
         taken.mkdir()
         taken.chmod(0o755)
-    folder = Path(settle(place)[1]["HOME"])
+    folder = Path(set_environment(place)[1]["HOME"])
     assert folder.name.startswith(f"{taken.name}-")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert not [*elsewhere.iterdir()]
@@ -107,7 +107,7 @@ def test_a_folder_of_another_user_is_not_used(place: Path) -> None:
     taken = place / "tmp/home-0"
     taken.mkdir(mode=0o700)
     os.chown(taken, 4711, 4711)
-    assert settle(place)[1]["HOME"] != str(taken)
+    assert set_environment(place)[1]["HOME"] != str(taken)
 
 
 def test_nowhere_to_write_is_told_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,35 +116,35 @@ def test_nowhere_to_write_is_told_and_no_error(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("os.mkdir", full)
     values = {"HOME": "/nowhere", "COURSE_NAME": "c"}
-    message = home.settle(values)
+    message = home.set_environment(values)
     assert "--tmpfs /tmp" in message
     assert values["HOME"] == "/nowhere"
     assert "JUPYTER_RUNTIME_DIR" not in values
 
 
 def test_packages_of_another_semester_are_not_seen(place: Path) -> None:
-    _, values = settle(place, HOME=str(place), COURSE_NAME="ee559-2027-spring")
+    _, values = set_environment(place, HOME=str(place), COURSE_NAME="ee559-2027-spring")
     base = f"{place}/.local/ee559-2027-spring"
     assert values["PYTHONUSERBASE"] == base
     assert values["PATH"] == f"/opt/venv/bin:{base}/bin:/usr/bin:/bin"
-    home.settle(values)
+    home.set_environment(values)
     assert values["PATH"].count(base) == 1
 
 
 @pytest.mark.parametrize(("path", "expected"), [("", "/b/bin"), ("/usr/bin:/bin", "/b/bin:/usr/bin:/bin")])
 def test_a_path_without_the_environment_gets_the_users_programs_first(place: Path, path: str, expected: str) -> None:
-    _, values = settle(place, HOME=str(place), PYTHONUSERBASE="/b", PATH=path)
+    _, values = set_environment(place, HOME=str(place), PYTHONUSERBASE="/b", PATH=path)
     assert values["PATH"] == expected
 
 
 def test_what_the_user_chose_is_kept(place: Path) -> None:
     chosen = {"JUPYTER_RUNTIME_DIR": "/r", "PYTHONUSERBASE": "/b", "USER": "ada", "LOGNAME": "ada"}
-    _, values = settle(place, HOME=str(place), COURSE_NAME="c", **chosen)
+    _, values = set_environment(place, HOME=str(place), COURSE_NAME="c", **chosen)
     assert {name: values[name] for name in chosen} == chosen
 
 
 def test_the_runtime_folder_is_private(place: Path) -> None:
-    _, values = settle(place, HOME=str(place))
+    _, values = set_environment(place, HOME=str(place))
     folder = Path(values["JUPYTER_RUNTIME_DIR"])
     assert folder == place / f"tmp/jupyter-{os.geteuid()}"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -205,19 +205,22 @@ def test_a_shell_reads_any_name_as_it_is(place: Path) -> None:
 
 
 def test_only_changes_are_printed(place: Path) -> None:
-    values = settle(place, HOME=str(place), COURSE_NAME="c")[1]
+    values = set_environment(place, HOME=str(place), COURSE_NAME="c")[1]
     done = run(place, **values)
     assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_an_error_is_one_line_and_no_failure(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import course_tools.home as home\nhome.settle = None\nhome.main()\nhome.settle_quietly()"
+    code = (
+        "from course_runtime.files import home\n"
+        "home.set_environment = None\nhome.main()\nhome.set_environment_quietly()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         text=True,
         capture_output=True,
         check=True,
-        env={"PYTHONPATH": str(PROGRAM.parents[1])},
+        env={"PYTHONPATH": str(PROGRAM.parents[2])},
     )
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
@@ -227,18 +230,18 @@ def test_every_start_of_python_can_afford_it(place: Path) -> None:
     """In a process of its own, as a .pth file runs it: the import, then again what each start does."""
     code = (
         "import os, sys, time; sys.dont_write_bytecode = True; before = set(sys.modules)\n"
-        "import course_tools.home; new = set(sys.modules) - before\n"
-        "def cost():\n    start = time.process_time(); course_tools.home.settle_quietly()\n"
+        "import course_runtime.files.home; new = set(sys.modules) - before\n"
+        "def cost():\n    start = time.process_time(); course_runtime.files.home.set_environment_quietly()\n"
         "    return time.process_time() - start\n"
         "print(min(cost() for _ in range(20))); print(*sorted(new))"
     )
-    environment = {"PYTHONPATH": str(PROGRAM.parents[1]), "TMPDIR": str(place / "tmp"), "COURSE_NAME": "c"}
+    environment = {"PYTHONPATH": str(PROGRAM.parents[2]), "TMPDIR": str(place / "tmp"), "COURSE_NAME": "c"}
     done = subprocess.run(
         ["/usr/bin/python3", "-S", "-c", code], text=True, capture_output=True, check=True, env=environment
     )
     cost, modules = done.stdout.splitlines()
     assert float(cost) < 0.001
-    assert modules == "course_tools course_tools.home"
+    assert modules == "course_runtime course_runtime.files course_runtime.files.home"
 
 
 def test_as_a_program_it_takes_a_moment(place: Path) -> None:

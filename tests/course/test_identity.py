@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its token is not tested here")
 
-from course_tools.identity import CourseIdentityProvider, read_token
+from course_runtime.start.identity import CourseIdentityProvider, read_token
 from jupyter_server.auth import passwd
 from lab_server import Lab, run_to_the_end
 from traitlets.config import Config

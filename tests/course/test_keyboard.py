@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable
 
 import pytest
-from course_tools import keyboard
-from course_tools.machine import CourseError, Finished
+from course_runtime.machine import keyboard
+from course_runtime.machine.machine import CourseError, Finished
 from fake_machine import Fixture
 
 DEBIAN_FILE = """# KEYBOARD CONFIGURATION FILE

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed beside pytest: no project can be tested here")
 
 from checked import vary  # noqa: E402
-from course_tools import framework_check, submit  # noqa: E402
+from course_tools.submit import cli, framework_check  # noqa: E402
 
 CONTENT = Path(__file__).parents[2] / "course_content"
 FOLDER = CONTENT / "projects/framework"
@@ -175,7 +175,7 @@ def test_the_check_passes_the_solution(tmp_path: Path) -> None:
     """In a process of its own, as course-submit runs it."""
     (tmp_path / "framework.py").write_text(SOLUTION)
     done = subprocess.run(
-        [sys.executable, "-c", submit.CHECK_FRAMEWORK, str(CONTENT / "tools/src")],
+        [sys.executable, "-c", cli.CHECK_FRAMEWORK, str(CONTENT / "tools/src")],
         cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=1200, check=False,
     )  # fmt: skip
     found = [line.split("\t") for line in done.stdout.splitlines()]
@@ -277,7 +277,7 @@ def test_course_submit_checks_the_framework(tmp_path: Path) -> None:
     (tmp_path / "framework.py").write_text(SOLUTION.replace("1 - self.output**2", "1 - self.output"))
     (tmp_path / "test.py").write_text("import torch.nn\nfrom framework import Tanh\nprint('error 2 %')\n")
     done = subprocess.run(
-        [sys.executable, "-m", "course_tools.submit", str(tmp_path)],
+        [sys.executable, "-m", "course_tools.submit.cli", str(tmp_path)],
         env=ENVIRONMENT, capture_output=True, text=True, timeout=1200, check=False,
     )  # fmt: skip
     assert done.returncode == 1

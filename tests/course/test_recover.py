@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from course_tools.recover import recover, repair_file
+from course_runtime.files.recover import recover, repair_file
 
 NOTEBOOK = json.dumps({"cells": [], "nbformat": 4})
 

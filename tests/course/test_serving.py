@@ -14,9 +14,9 @@ import pytest
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its settings are not tested here")
 
-from course_tools import serving
-from course_tools.machine import CourseError, Machine
-from course_tools.sync import STATE
+from course_runtime.files.sync import STATE
+from course_runtime.machine.machine import CourseError, Machine
+from course_runtime.start import serving
 from fake_machine import COURSE
 from jupyter_client import BlockingKernelClient
 from lab_server import ROLE, Lab, run_to_the_end
@@ -111,7 +111,7 @@ def write_content(folder: Path) -> Path:
 
 def test_a_start_past_the_start_commands_brings_the_course(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "CONTENT", str(write_content(home.parent / "content")))
-    configure(COURSE_START="1")
+    configure(COURSE_START_PID="1")
     assert not (home / "ee559/index.md").exists(), "start.sh has done it, or a hook has decided against it"
     configure()
     assert (home / "ee559/index.md").read_text() == "welcome\n"
@@ -129,11 +129,11 @@ def test_the_start_waits_for_the_course_that_is_on_its_way(home: Path, monkeypat
         return really_wait(pid, options)
 
     monkeypatch.setattr(serving.os, "waitpid", let_it_go_on)
-    configure(COURSE_START="1", COURSE_ARRIVAL=str(child.pid))
+    configure(COURSE_START_PID="1", COURSE_PREPARE_HOME_PID=str(child.pid))
     assert (home / "arrived").exists()
     child.returncode = 0  # its end was seen by the other
-    configure(COURSE_START="1", COURSE_ARRIVAL=str(child.pid))
-    configure(COURSE_START="1", COURSE_ARRIVAL="none")
+    configure(COURSE_START_PID="1", COURSE_PREPARE_HOME_PID=str(child.pid))
+    configure(COURSE_START_PID="1", COURSE_PREPARE_HOME_PID="none")
     os.close(reader)
     os.close(writer)
 
@@ -150,18 +150,6 @@ def test_who_deleted_everything_gets_no_copy(tmp_path: Path) -> None:
     (tmp_path / STATE).parent.mkdir(parents=True)
     (tmp_path / STATE).write_text("{}")
     assert serving.choose_folders(tmp_path, "ee559", tmp_path / "content") == (tmp_path, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), [("yes", True), ("1", True), ("True", True), ("no", False), ("", False)]
-)
-def test_switches(value: str, expected: bool) -> None:
-    assert serving.is_yes({"GEN_CERT": value}, "GEN_CERT") is expected
-
-
-def test_an_unclear_switch_is_one_line() -> None:
-    with pytest.raises(CourseError, match="GEN_CERT='maybe' is neither yes nor no"):
-        serving.is_yes({"GEN_CERT": "maybe"}, "GEN_CERT")
 
 
 def test_a_certificate_is_private_and_kept(tmp_path: Path) -> None:

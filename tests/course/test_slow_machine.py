@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from course_tools import firstboot
-from course_tools.machine import Finished
+from course_runtime.machine import firstboot
+from course_runtime.machine.machine import Finished
 from fake_machine import make_machine
 
 

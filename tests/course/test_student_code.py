@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from course_tools.student_code import find_loop, is_stub, select
-from course_tools.student_file import Code, UnusableFileError, prepare_cell, read_code
+from course_tools.check.student_code import find_loop, is_stub, select
+from course_tools.check.student_file import Code, UnusableFileError, prepare_cell, read_code
 
 
 def parse(text: str) -> Code:

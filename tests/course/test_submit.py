@@ -17,8 +17,8 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed beside pytest: no project can be run here")
 
 from cost import read_processor
-from course_tools import submission, submission_sources, submit_launch, submit_run
-from course_tools.submit_page import LONGEST_PAGE, format_page
+from course_tools.submit import launch, project_sources, runner, submission
+from course_tools.submit.page import LONGEST_PAGE, format_page
 from waiting import wait_until
 
 SOURCES = Path(__file__).parents[2] / "course_content/tools/src"
@@ -84,7 +84,7 @@ def submit(tmp_path: Path, folder: Path, environment: dict[str, str]) -> Submit:
         if test is not None:
             (folder / "test.py").write_text(test)
         results = tmp_path / "results.json"
-        argv = [sys.executable, "-m", "course_tools.submit", str(source), "--json", str(results), *arguments]
+        argv = [sys.executable, "-m", "course_tools.submit.cli", str(source), "--json", str(results), *arguments]
         done = subprocess.run(
             argv,
             env={**environment, **variables},
@@ -137,14 +137,14 @@ import course_tools
     printed = json.loads(result.run["output"])
     assert printed.pop("file").endswith("/test.py")
     course = printed.pop("course")
-    assert course == str(SOURCES) or (Path(course) / submit_run.PROLOGUE).is_file()
+    assert course == str(SOURCES) or (Path(course) / runner.PROLOGUE).is_file()
     assert printed == {
         "name": "__main__", "arguments": ["test.py"], "path": True, "uid": os.getuid(), "home": [], "user_site": 1,
         "secret": None, "input": "", "modules": [],
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("means", [submit_launch.NAMESPACE, submit_launch.FILTER, ""])
+@pytest.mark.parametrize("means", [launch.NAMESPACE, launch.FILTER, ""])
 def test_network_is_not_there_whatever_the_machine_allows(submit: Submit, means: str) -> None:
     result = submit(
         """
@@ -174,10 +174,10 @@ print(right.recv(99).decode())
     if used != means and means:
         pytest.skip(f"{means}: this machine does not allow it ({used} instead)")
     assert f"no network ({used})" in result.page
-    assert ("cannot take it away completely" in result.page) == (used == submit_launch.HOOK)
+    assert ("cannot take it away completely" in result.page) == (used == launch.HOOK)
 
 
-@pytest.mark.parametrize("means", [submit_launch.NAMESPACE, submit_launch.FILTER])
+@pytest.mark.parametrize("means", [launch.NAMESPACE, launch.FILTER])
 def test_other_programs_have_no_network_either(submit: Submit, means: str) -> None:
     """A Python that nobody watches stands for curl and its like."""
     code = "import socket; socket.socket().connect((chr(49) + '92.0.2.1', 80))"
@@ -194,9 +194,9 @@ def test_loopback_works_in_a_namespace(submit: Submit) -> None:
     result = submit(
         "import socket\nserver = socket.create_server(('127.0.0.1', 0))\n"
         "client = socket.create_connection(server.getsockname())\nprint('connected')\n",
-        COURSE_SUBMIT_MEANS=submit_launch.NAMESPACE,
+        COURSE_SUBMIT_MEANS=launch.NAMESPACE,
     )
-    if result.run["isolation"] != submit_launch.NAMESPACE:
+    if result.run["isolation"] != launch.NAMESPACE:
         pytest.skip("this machine allows no network namespace")
     assert result.status == 0, result.page
 
@@ -286,7 +286,7 @@ def test_a_stop_leaves_nothing_behind(
 ) -> None:
     seconds = f"32{os.getpid()}{number.value}"
     (folder / "test.py").write_text(CHILDREN.format(seconds=seconds, end="while True: pass"))
-    argv = [sys.executable, "-m", "course_tools.submit", str(folder)]
+    argv = [sys.executable, "-m", "course_tools.submit.cli", str(folder)]
     process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: is_running([b"sleep", seconds.encode()]), "a child of the program")
     process.send_signal(number)
@@ -378,7 +378,7 @@ def test_megabytes_of_output(submit: Submit) -> None:
     assert result.status == 0
     assert result.run["output_size"] > 9_000_000
     assert "    | the end" in result.page and "MB in all" in result.page
-    assert len(result.run["output"]) <= submit_run.KEPT_BYTES
+    assert len(result.run["output"]) <= runner.KEPT_BYTES
     assert "\033" not in result.page
 
 
@@ -469,10 +469,11 @@ def test_nothing_to_run(submit: Submit, tmp_path: Path) -> None:
 def test_no_place_for_a_copy(submit: Submit, folder: Path, environment: dict[str, str]) -> None:
     """A root file system that cannot be written, and nothing named in TMPDIR."""
     code = (
-        "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc/nowhere']; from course_tools import submit"
+        "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc/nowhere'];"
+        "from course_tools.submit import cli"
     )
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}; submit.main([{str(folder)!r}])"],
+        [sys.executable, "-c", f"{code}; cli.main([{str(folder)!r}])"],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
@@ -536,7 +537,7 @@ def test_a_bomb_in_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", bytes(submission.LARGEST_FILE + 1))
-    copy = submission.take(path, tmp_path)
+    copy = submission.copy_submission(path, tmp_path)
     assert copy.files == [] and "more than 100 MB" in copy.left_out[0]
 
 
@@ -553,7 +554,7 @@ def test_data_of_the_course_in_the_home(submit: Submit, home: Path) -> None:
 def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # a uid that /etc/passwd does not know
-    assert submit_run.find_home() == Path("/")
+    assert runner.find_home() == Path("/")
 
 
 def test_pdf_pages(tmp_path: Path) -> None:
@@ -612,7 +613,7 @@ def test_a_page_has_sixty_lines_at_most() -> None:
 )
 def test_what_the_framework_project_forbids(tmp_path: Path, line: str, forbidden: bool) -> None:
     (tmp_path / "framework.py").write_text(f"import torch\n{line}\n")
-    assert bool(submission_sources.read_sources(tmp_path).forbidden) == forbidden
+    assert bool(project_sources.read_sources(tmp_path).forbidden) == forbidden
 
 
 @pytest.mark.parametrize(
@@ -626,4 +627,4 @@ def test_what_the_framework_project_forbids(tmp_path: Path, line: str, forbidden
 )
 def test_which_project_it_is(tmp_path: Path, text: str, project: str | None) -> None:
     (tmp_path / "test.py").write_text(text)
-    assert submission_sources.read_sources(tmp_path).project == project
+    assert project_sources.read_sources(tmp_path).project == project

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from cost import measure_processor
-from course_tools import sync as sync_module
-from course_tools.machine import CourseError, Machine
-from course_tools.sync import STATE, Report, become_owner, has_arrived, sync
+from course_runtime.files import sync as sync_module
+from course_runtime.files.sync import STATE, Report, become_owner, has_arrived, sync
+from course_runtime.machine.machine import CourseError, Machine
 
 
 class Course:
@@ -215,9 +215,9 @@ def test_a_full_disk_leaves_every_file_whole(course: Course, monkeypatch: pytest
 
 def run_command(course: Course, path: Path = Path("/nowhere"), **environment: str) -> subprocess.CompletedProcess[str]:
     """course-sync; in `path` lies what Python reads before it."""
-    argv = [sys.executable, "-c", "from course_tools.sync import main; main()"]
+    argv = [sys.executable, "-c", "from course_runtime.files.sync import main; main()"]
     argv += ["--content", str(course.content), "--home", str(course.home), "--folder", "ee559"]
-    source = Path(sync_module.__file__).parents[1]
+    source = Path(sync_module.__file__).parents[2]
     return subprocess.run(
         argv, text=True, capture_output=True, check=False, env={"PYTHONPATH": f"{path}:{source}", **environment}
     )
@@ -247,10 +247,10 @@ def test_a_read_only_home_is_one_line_and_the_courses_own_copy_is_served(course:
     else:
         command = (
             f"mount --bind '{course.home}' '{course.home}' && mount -o remount,ro,bind '{course.home}' && "
-            f"exec '{sys.executable}' -c 'from course_tools.sync import main; main()' "
+            f"exec '{sys.executable}' -c 'from course_runtime.files.sync import main; main()' "
             f"--content '{course.content}' --home '{course.home}' --folder ee559"
         )
-        environment = {**os.environ, "PYTHONPATH": str(Path(sync_module.__file__).parents[1])}
+        environment = {**os.environ, "PYTHONPATH": str(Path(sync_module.__file__).parents[2])}
         done = subprocess.run(
             ["unshare", "-m", "sh", "-c", command], text=True, capture_output=True, check=False, env=environment
         )
@@ -280,10 +280,10 @@ def test_a_full_home_is_one_line_and_the_courses_own_copy_is_served(course: Cour
     course.publish_files({f"p/{number}.ipynb": "x" * 50_000 for number in range(5)})
     command = (
         f"mount -t tmpfs -o size=16k none '{course.home}' && head -c 8192 /dev/zero >'{course.home}/mine' && "
-        f"'{sys.executable}' -c 'from course_tools.sync import main; main()' "
+        f"'{sys.executable}' -c 'from course_runtime.files.sync import main; main()' "
         f"--content '{course.content}' --home '{course.home}' --folder ee559; echo $?; find '{course.home}' -type f"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(sync_module.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(sync_module.__file__).parents[2])}
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", command], text=True, capture_output=True, check=True, env=environment
     )

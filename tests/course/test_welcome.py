@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its log is not tested here")
 
-from course_tools import welcome
+from course_runtime.start import welcome
 from fake_machine import run_python
 from lab_server import Lab
 from waiting import wait_until
@@ -62,12 +62,12 @@ def test_a_server_that_whispers_still_says_where_it_is(tmp_path: Path) -> None:
 
 
 def test_what_the_check_finds_is_one_line_each_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    findings = (
+    observations = (
         '{"checks": [{"name": "gpu", "status": "warning", "detail": "none", "remedy": "buy one"},'
         '{"name": "shm", "status": "ok", "detail": "2048 MB", "remedy": ""}]}'
     )
-    assert check(monkeypatch, f"print('''{findings}''')") == [(logging.WARNING, "gpu: none. Cure: buy one")]
-    assert check(monkeypatch, f"print('''{findings}'''.replace('ok', 'warning'))")[1] == (
+    assert check(monkeypatch, f"print('''{observations}''')") == [(logging.WARNING, "gpu: none. Cure: buy one")]
+    assert check(monkeypatch, f"print('''{observations}'''.replace('ok', 'warning'))")[1] == (
         logging.WARNING,
         "shm: 2048 MB",
     )
@@ -123,7 +123,8 @@ def test_the_address_shows_a_token_that_nobody_chose(identity: SimpleNamespace, 
 
 def test_the_server_itself_never_loads_what_the_check_needs() -> None:
     code = (
-        "import sys, course_tools.welcome; print([m for m in sys.modules if m in ('ctypes', 'torch') or 'nvidia' in m])"
+        "import sys, course_runtime.start.welcome;"
+        "print([m for m in sys.modules if m in ('ctypes', 'torch') or 'nvidia' in m])"
     )
     assert run_python(code) == "[]\n"
 

@@ -1,1 +1,1 @@
-"""The student's commands in a course machine; knows nothing of how the machine was built."""
+"""What this course asks of its students: checks of the practicals, submissions, data sets, reports of solutions."""

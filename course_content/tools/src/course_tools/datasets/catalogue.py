@@ -35,16 +35,16 @@ class DataSet:
     mirrors: tuple[str, ...]
 
     def files_in(self, folder: Path) -> list[Path]:
-        """Where the files lie when the sets are in `folder`."""
+        """Return where the files lie when the sets are in `folder`."""
         return [folder / self.name / self.place / name for name in self.files]
 
     def list_missing(self, folder: Path) -> list[str]:
-        """The names of the files that are not in `folder`; MNIST's may be there packed, the prologue reads them so."""
+        """Return the files that are not in `folder`; MNIST's may be there packed, as the prologue reads them too."""
         names = [path.name for path in self.files_in(folder) if not path.is_file()]
         return [name for name in names if not (folder / self.name / self.place / f"{name}.gz").is_file()]
 
     def is_begun(self, folder: Path) -> bool:
-        """Whether the first file is in `folder`: then programs take the set from there, whole or not."""
+        """Return whether the first file is in `folder`: then programs take the set from there, whole or not."""
         return self.files[0] not in self.list_missing(folder)
 
 

@@ -16,13 +16,13 @@ CURE = "course-data fetch, or without a network: course-data make"
 
 
 def list_folders() -> list[Path]:
-    """Where the prologue looks for a set, in its order."""
+    """Return where the prologue looks for a set, in its order."""
     named = os.environ.get("PYTORCH_DATA_DIR")
     return [Path(named)] if named else [Path("data"), home_folder(), Path(COURSE_FOLDER)]
 
 
 def find(dataset: DataSet) -> Found | None:
-    """The set that programs get; None when there is none."""
+    """Return the set that programs get; None when there is none."""
     return next((found for folder in list_folders() if (found := store.read(dataset, folder))), None)
 
 
@@ -42,7 +42,7 @@ def show_status(names: Sequence[str], *, verify: bool) -> int:
 
 
 def judge(dataset: DataSet, found: Found, *, verify: bool) -> tuple[bool, str]:
-    """Whether something is wrong with a set, and what there is to say of it."""
+    """Return whether something is wrong with a set, and what there is to say of it."""
     if found.missing:
         return True, f"not whole, {', '.join(found.missing)} missing: {CURE}"
     if verify and not found.files:
@@ -70,7 +70,7 @@ def make_sets(names: Sequence[str], folder: Path | None, samples: int | None) ->
 
 
 def refuse_real(dataset: DataSet, folder: Path | None) -> None:
-    """A real set is not replaced by a stand-in, nor hidden by one in the home folder without being asked."""
+    """Raise DataError where a stand-in would replace a real set, or hide one from the home unasked."""
     found = store.read(dataset, folder) if folder else store.read(dataset, home_folder()) or find(dataset)
     if found and found.source == "real":
         raise DataError(f"{found.folder / dataset.name} holds the real {dataset.title}: name another folder with --dir")
@@ -102,7 +102,7 @@ def fetch_sets(names: Sequence[str], folder: Path | None) -> int:
 
 
 def warn_of_other(dataset: DataSet, folder: Path | None) -> str:
-    """What to add where programs take another set than the new one in the home folder."""
+    """Return what to add where programs take another set than the new one in the home folder."""
     found = None if folder else find(dataset)
     if not found or found.folder == home_folder():
         return ""
@@ -110,13 +110,13 @@ def warn_of_other(dataset: DataSet, folder: Path | None) -> str:
 
 
 def home_folder() -> Path:
-    """Where a student's own sets lie."""
+    """Return where a student's own sets lie."""
     return Path.home() / HOME_FOLDER
 
 
 @contextmanager
 def show_progress(title: str, total: int, unit: str) -> Iterator[Report]:
-    """Gives a function that is told what was done; a bar shows it on a terminal, one line elsewhere."""
+    """Give a function that is told what was done; a bar shows it on a terminal, one line elsewhere."""
     try:
         from tqdm import tqdm
     except ImportError:
@@ -130,7 +130,7 @@ def show_progress(title: str, total: int, unit: str) -> Iterator[Report]:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(
         prog="course-data",
         description="Which data sets are on this machine; fetch the real ones, or make stand-ins for them.",
@@ -151,7 +151,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def show_path(names: Sequence[str]) -> int:
-    """Print the folder that programs take all sets of `names` from; raises DataError."""
+    """Print the folder that programs take all sets of `names` from; raise DataError."""
     sets = [find(SETS[name]) for name in names]
     folders = {found.folder for found in sets if found and not found.missing}
     if None not in sets and len(folders) == 1:
@@ -161,7 +161,7 @@ def show_path(names: Sequence[str]) -> int:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; returns the exit status, raises DataError."""
+    """Do what the command line says; return the exit status, raise DataError."""
     options = make_parser().parse_args(arguments)
     for name in options.sets:
         if name not in SETS:
@@ -180,7 +180,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    """Entry point of `course-data`."""
+    """Run `course-data`."""
     try:
         sys.exit(run())
     except DataError as error:

@@ -28,7 +28,7 @@ Report = Callable[[int], None]
 
 
 def make(train: int, test: int, seed: int, report: Report) -> tuple[Images, Images, Images, Images]:
-    """The images (N x 28 x 28) and classes (N) for training, then for the test; `report(n)` hears of n more images.
+    """Return images (N x 28 x 28) and classes (N) for training, then for the test; `report(n)` hears of n more.
 
     The same numbers and `seed` give the same bytes. Neighbours come from different sources: the first thousand training
     samples show a thousand different ones.
@@ -47,13 +47,13 @@ def make(train: int, test: int, seed: int, report: Report) -> tuple[Images, Imag
 
 
 def split(index: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """`index` in pieces whose work fits into memory."""
+    """Yield `index` in pieces whose work fits into memory."""
     for start in range(0, len(index), CHUNK):
         yield index[start : start + CHUNK]
 
 
 def read_sources() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """The source images, enlarged, with values from 0 to 1, and their classes."""
+    """Return the source images, enlarged, with values from 0 to 1, and their classes."""
     from scipy import ndimage
     from sklearn.datasets import load_digits
 
@@ -64,7 +64,7 @@ def read_sources() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
 
 
 def vary(sources: NDArray[np.float32], index: NDArray[np.intp], rng: np.random.Generator, report: Report) -> Images:
-    """One image for each element of `index`, drawn anew from that source."""
+    """Return one image for each element of `index`, drawn anew from that source."""
     rows, columns = place(sources, index, rng)
     ink = sample(sources, index, rows, columns)
     threshold = rng.uniform(0.35, 0.6, (len(index), 1, 1)).astype(np.float32)  # a thick pen, or a thin one
@@ -78,7 +78,7 @@ def vary(sources: NDArray[np.float32], index: NDArray[np.intp], rng: np.random.G
 def place(
     sources: NDArray[np.float32], index: NDArray[np.intp], rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Where in its source each pixel of the results lies: rows and columns, N x 28 x 28 each."""
+    """Return where in its source each pixel of the results lies: rows and columns, N x 28 x 28 each."""
     count = len(index)
     angle, shear = rng.normal(0, ROTATION, count), rng.normal(0, SHEAR, count)
     stretch = np.exp(rng.normal(0, STRETCH, (2, count)))
@@ -98,13 +98,13 @@ def place(
 
 
 def interpolate(knots: int, size: int) -> NDArray[np.float32]:
-    """The size x knots matrix that draws straight lines between `knots` values over `size` pixels."""
+    """Return the size x knots matrix that draws straight lines between `knots` values over `size` pixels."""
     at = np.linspace(0, knots - 1, size)
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(knots))).astype(np.float32)
 
 
 def find_middle(images: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The centre of mass of each image: rows, columns."""
+    """Return the centre of mass of each image: rows, columns."""
     mass = images.sum((1, 2))
     steps = np.arange(images.shape[1])
     return np.stack([images.sum(2) @ steps / mass, images.sum(1) @ steps / mass])
@@ -113,7 +113,7 @@ def find_middle(images: NDArray[np.float32]) -> NDArray[np.float64]:
 def sample(
     sources: NDArray[np.float32], index: NDArray[np.intp], rows: NDArray[np.float32], columns: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The sources' values at these places, between pixels in proportion; 0 outside."""
+    """Return the sources' values at these places, between pixels in proportion; 0 outside."""
     limit = sources.shape[1] - 1
     rows, columns = np.clip(rows, 0, limit - 1e-3), np.clip(columns, 0, limit - 1e-3)
     top, left = rows.astype(np.intp), columns.astype(np.intp)

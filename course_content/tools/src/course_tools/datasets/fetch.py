@@ -22,7 +22,7 @@ def fetch(dataset: DataSet, downloads: Path, out: Path, report: Report) -> None:
     """Bring the published archives of `dataset` into `downloads`, then unpack its files into `out`.
 
     An archive that is in `downloads` already, laid there by hand perhaps, is taken when its checksum is right.
-    `report(n)` hears of n bytes more, or fewer when some were of no use. Raises DataError.
+    `report(n)` hears of n bytes more, or fewer when some were of no use. Raise DataError.
     """
     downloads.mkdir(parents=True, exist_ok=True)
     for archive in dataset.archives:
@@ -36,7 +36,7 @@ def fetch(dataset: DataSet, downloads: Path, out: Path, report: Report) -> None:
 
 
 def is_right(path: Path, archive: Archive) -> bool:
-    """Whether `path` is the published file."""
+    """Return whether `path` is the published file."""
     if measure(path) != archive.size:
         return False
     with path.open("rb") as stream:
@@ -44,12 +44,12 @@ def is_right(path: Path, archive: Archive) -> bool:
 
 
 def measure(path: Path) -> int:
-    """The size of a file in bytes; 0 when there is none."""
+    """Return the size of a file in bytes; 0 when there is none."""
     return path.stat().st_size if path.is_file() else 0
 
 
 def download(dataset: DataSet, archive: Archive, target: Path, report: Report) -> None:
-    """Try each mirror in turn until one gives the published file; raises DataError with each one's reason."""
+    """Try each mirror in turn until one gives the published file; raise DataError with each one's reason."""
     reasons = []
     part = target.with_name(target.name + ".part")
     report(measure(part))
@@ -67,7 +67,7 @@ def download(dataset: DataSet, archive: Archive, target: Path, report: Report) -
 
 
 def try_mirror(client: httpx.Client, mirror: str, archive: Archive, part: Path, report: Report) -> str:
-    """Download into `part` what it lacks; returns why it did not work, "" if `part` is the published file now."""
+    """Download into `part` what it lacks; return why it did not work, "" if `part` is the published file now."""
     began_anew = False
     while True:
         before = measure(part)
@@ -88,7 +88,7 @@ def try_mirror(client: httpx.Client, mirror: str, archive: Archive, part: Path, 
 
 
 def read_rest(client: httpx.Client, url: str, archive: Archive, part: Path, report: Report) -> str:
-    """Append the bytes that `part` lacks, or all anew where the server does not serve parts; returns as try_mirror."""
+    """Append the bytes that `part` lacks, or all anew where the server does not serve parts; return as try_mirror."""
     offset = measure(part)
     if offset >= archive.size:
         return ""

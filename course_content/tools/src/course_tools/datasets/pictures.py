@@ -64,7 +64,7 @@ NAMES = tuple(shape.__name__ for shape in SHAPES)
 
 
 def make(count: int, rng: np.random.Generator, report: Report) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """`count` pictures (N x 3 x 32 x 32) and their classes (N); `report(n)` hears of n more pictures."""
+    """Return `count` pictures (N x 3 x 32 x 32) and their classes (N); `report(n)` hears of n more pictures."""
     classes = rng.integers(0, len(SHAPES), count)
     pieces = []
     for start in range(0, count, CHUNK):
@@ -75,7 +75,7 @@ def make(count: int, rng: np.random.Generator, report: Report) -> tuple[NDArray[
 
 
 def draw(classes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """One picture for each class number."""
+    """Return one picture for each class number."""
     count = len(classes)
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32) - (SIZE - 1) / 2
     shape, ground = choose_colours(count, rng)
@@ -92,7 +92,7 @@ def draw(classes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uin
 
 
 def choose_colours(count: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A colour for the shape and one for the ground, never so near that the shape is lost."""
+    """Return a colour for the shape and one for the ground, never so near that the shape is lost."""
     shape, ground = rng.uniform(0, 1, (count, 3)), rng.uniform(0, 1, (count, 3))
     near = np.abs(shape - ground).max(1) < 0.35
     shape[near] = (shape[near] + 0.5) % 1.0
@@ -105,7 +105,7 @@ def lay(picture: NDArray[np.float64], mask: NDArray[np.float64], colour: NDArray
 
 
 def draw_shapes(classes: NDArray[np.int64], y: Field, x: Field, rng: np.random.Generator) -> NDArray[np.float64]:
-    """The masks of the shapes, each of a size, direction and place of its own."""
+    """Return the masks of the shapes, each of a size, direction and place of its own."""
     count = len(classes)
     radius = rng.uniform(9, 13, count).reshape(-1, 1, 1)
     angle = rng.normal(0, 0.25, count).reshape(-1, 1, 1)
@@ -123,7 +123,7 @@ def draw_shapes(classes: NDArray[np.int64], y: Field, x: Field, rng: np.random.G
 
 
 def draw_stroke(y: Field, x: Field, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """The masks of straight strokes: short, thin, anywhere."""
+    """Return the masks of straight strokes: short, thin, anywhere."""
     angle = rng.uniform(0, np.pi, count).reshape(-1, 1, 1)
     dy, dx = rng.uniform(-SIZE / 2, SIZE / 2, (2, count, 1, 1))
     length, width = rng.uniform(3, 9, (count, 1, 1)), rng.uniform(0.7, 2.2, (count, 1, 1))

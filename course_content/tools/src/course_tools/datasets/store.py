@@ -28,7 +28,7 @@ class Found:
 
 
 def read(dataset: DataSet, folder: Path) -> Found | None:
-    """What `folder` has of `dataset`; None when programs would not take it from there."""
+    """Return what `folder` has of `dataset`; None when programs would not take it from there."""
     if not dataset.is_begun(folder):
         return None
     missing = tuple(dataset.list_missing(folder))
@@ -40,16 +40,16 @@ def read(dataset: DataSet, folder: Path) -> Found | None:
 
 
 def find_changed(dataset: DataSet, found: Found) -> list[str]:
-    """The names of the files that are gone, or not what they were when the set was made."""
+    """Return the names of the files that are gone, or not what they were when the set was made."""
     paths = dataset.files_in(found.folder)
     return [path.name for path in paths if not path.is_file() or hash_file(path) != found.files.get(path.name)]
 
 
 @contextmanager
 def new_set(dataset: DataSet, folder: Path, source: str, version: int, note: str) -> Iterator[Path]:
-    """Gives an empty folder for the set's files; afterwards the set is `folder`/NAME, in the place of an earlier one.
+    """Give an empty folder for the set's files; afterwards the set is `folder`/NAME, in the place of an earlier one.
 
-    Nothing of it is seen, and the earlier one stays, unless the block ends well. Raises DataError.
+    Nothing of it is seen, and the earlier one stays, unless the block ends well. Raise DataError.
     """
     target = folder / dataset.name
     beside, former = folder / f".{dataset.name}.part", folder / f".{dataset.name}.old"
@@ -65,7 +65,7 @@ def new_set(dataset: DataSet, folder: Path, source: str, version: int, note: str
                 files = {name: hash_file(beside / dataset.place / name) for name in dataset.files}
                 about = {"set": dataset.name, "source": source, "version": version, "note": note, "files": files}
                 (beside / SOURCE).write_text(json.dumps(about, indent=1) + "\n")
-                settle(beside)
+                flush_tree(beside)
                 if target.exists():
                     target.rename(former)
                 beside.rename(target)
@@ -90,7 +90,7 @@ def refuse_others(dataset: DataSet, target: Path) -> None:
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Keep others from writing sets into `folder` meanwhile; raises DataError when one does already."""
+    """Keep others from writing sets into `folder` meanwhile; raise DataError when one does already."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks: then it is the user's business
@@ -103,7 +103,7 @@ def hold(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def settle(folder: Path) -> None:
+def flush_tree(folder: Path) -> None:
     """Wait until all of `folder` is on disk: a machine switched off now must not wake up with names without bytes."""
     for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)
@@ -114,6 +114,6 @@ def settle(folder: Path) -> None:
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""`course-check`: the student's practicals, checked piece by piece."""

@@ -1,0 +1,1 @@
+"""Checks of the machine: `course-doctor` and `course-verify`."""

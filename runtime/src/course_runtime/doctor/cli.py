@@ -1,0 +1,59 @@
+"""`course-doctor`: is this machine fit for the course, and if not, what is the remedy."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from course_runtime.doctor import container_checks, gpu, machine_checks
+from course_runtime.doctor.observations import FAILURE, WARNING, Check, Observation, format_observation
+from course_runtime.machine.machine import CourseError, Machine, exit_with, load_course
+
+GPU_CHECKS: Sequence[Check] = (gpu.check_gpu, gpu.check_shm)
+
+
+def choose_checks(machine: Machine) -> Sequence[Check]:
+    """Return what to look at: a container has no clock, no swap and no access code of its own."""
+    is_container = load_course(machine).product != "appliance"
+    return container_checks.CHECKS if is_container else machine_checks.CHECKS
+
+
+def examine(machine: Machine, checks: Sequence[Check]) -> Iterator[Observation]:
+    """Run all `checks`; one that cannot look is an observation too, never the end of the others."""
+    for check in checks:
+        name = check.__name__.removeprefix("check_")
+        try:
+            yield from check(machine)
+        except (CourseError, OSError, ValueError, TypeError, KeyError, IndexError) as error:
+            yield Observation(
+                name, WARNING, f"cannot be checked: {error}", "tell your assistants if it was not like this before"
+            )
+
+
+def main() -> None:
+    """Run `course-doctor`."""
+    parser = argparse.ArgumentParser(
+        prog="course-doctor",
+        description="Check this machine; exit 1 if something is broken. Computing without a GPU is not.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object for a program to read")
+    parser.add_argument("--gpu", action="store_true", help="only say which GPU torch will use, or why none")
+    options = parser.parse_args()
+
+    def act() -> int:
+        machine, observations = Machine(), []
+        for observation in examine(machine, GPU_CHECKS if options.gpu else choose_checks(machine)):
+            observations.append(observation)
+            if not options.json:
+                print(format_observation(observation), flush=True)
+        healthy = all(observation.status != FAILURE for observation in observations)
+        if options.json:
+            checks = [asdict(observation) for observation in observations]
+            print(json.dumps({"ok": healthy, "checks": checks}, indent=1))
+        return 0 if healthy else 1
+
+    exit_with("course-doctor", act)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""Brings the course's content into the home folder and never overwrites what the student did there.
+
+For each file of the content: a new one comes; one the student has not touched follows the course; beside an edited one
+the course's new version is laid once as `name.new.ext`; a deleted one stays deleted; what the course drops stays with
+the student. Nothing here may keep JupyterLab from starting: trouble is one line, and the exit status is 0.
+"""
+
+import argparse
+import errno
+import json
+import os
+import secrets
+import stat
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from course_runtime.machine.atomic import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, write_atomically
+from course_runtime.machine.machine import CourseError, Machine, load_course
+
+CONTENT = "/opt/course/content"
+STATE = ".local/state/course/sync.json"
+
+Hashes = dict[str, str]  # path inside the content, with slashes -> SHA-256 in hexadecimal
+
+
+@dataclass
+class State:
+    """What earlier runs did: per path, the version last installed and the one last offered beside an edited file."""
+
+    installed: Hashes = field(default_factory=dict)
+    offered: Hashes = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    """What this run did."""
+
+    installed: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    offered: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A new version written beside its place, ready to be renamed."""
+
+    path: str
+    digest: str
+    temporary: Path
+    target: Path
+    outcome: str  # the list of Report it belongs to
+
+
+def sync(content: Path, home: Path, folder: str, *, restore: bool = False, durable: bool = True) -> Report:
+    """Bring `content` into `home`/`folder`; with `restore`, bring deleted files back too; `durable`, onto the disk.
+
+    Raise CourseError when the content or the folder cannot be used at all; what concerns one file is in the report.
+    """
+    wanted = read_manifest(content)
+    state_file = home / STATE
+    state = read_state(state_file)
+    before = (dict(state.installed), dict(state.offered))
+    report = Report()
+    top = home / folder
+    make_folder(top, home)  # even when nothing comes: JupyterLab opens there
+    placements = []
+    try:
+        for path, digest in wanted.items():
+            try:
+                if place := plan_file(content, top, home, path, digest, state, restore):
+                    placements.append(place)
+            except OSError as error:
+                report.problems.append(f"{path}: {error.strerror or error}")
+        if placements and durable:
+            os.sync()  # one for all: an fsync for each of hundreds of files takes seconds
+        for place in placements:
+            finish_placement(place, state, report)
+    finally:
+        for place in placements:
+            place.temporary.unlink(missing_ok=True)
+    if (state.installed, state.offered) != before:
+        write_state(state_file, state)
+    return report
+
+
+def plan_file(
+    content: Path, top: Path, home: Path, path: str, digest: str, state: State, restore: bool
+) -> Placement | None:
+    """Decide what one file needs and write it beside its place; None when nothing is to be done."""
+    target = top / path
+    if not restore and state.installed.get(path) == digest:
+        return None  # nothing new in the course: whatever the student did with the file stands
+    present = hash_file(target)
+    if present is None:
+        if path in state.installed and not restore:
+            return None
+        make_folder(target.parent, home)
+        return write_beside(content, path, digest, target, "installed")
+    if present == digest:
+        state.installed[path] = digest  # the same already: an earlier run was cut before it could say so
+        return None
+    check_inside(target.parent, home)
+    if present == state.installed.get(path):
+        return write_beside(content, path, digest, target, "updated")
+    if state.offered.get(path) == digest:
+        return None
+    beside = choose_beside(target, digest, state.offered.get(path))
+    if beside is None:
+        state.offered[path] = digest
+        return None
+    return write_beside(content, path, digest, beside, "offered")
+
+
+def choose_beside(target: Path, digest: str, offered: str | None) -> Path | None:
+    """Return where a new version goes beside an edited file (in place of an untouched older one); None: it is there."""
+    for number in range(1, 1000):
+        name = target.with_name(f"{target.stem}.new{'' if number == 1 else number}{target.suffix}")
+        present = hash_file(name)
+        if present == digest:
+            return None
+        if present is None or present == offered:
+            return name
+    raise OSError(f"{target.name} has 999 new versions beside it: delete some")
+
+
+def write_beside(content: Path, path: str, digest: str, target: Path, outcome: str) -> Placement:
+    """Write the course's version of `path` into a temporary file next to `target`; OSError leaves none."""
+    data = (content / path).read_bytes()
+    if sha256(data).hexdigest() != digest:
+        raise OSError("the course's copy is damaged, it is left out")
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    try:
+        with temporary.open("xb") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(data)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    return Placement(path, digest, temporary, target, outcome)
+
+
+def finish_placement(place: Placement, state: State, report: Report) -> None:
+    """Rename a written file to its place and record it."""
+    try:
+        place.temporary.replace(place.target)
+    except OSError as error:
+        report.problems.append(f"{place.path}: {error.strerror}")
+        return
+    versions = state.offered if place.outcome == "offered" else state.installed
+    versions[place.path] = place.digest
+    shown = place.target.name if place.outcome == "offered" else PurePosixPath(place.path).name
+    getattr(report, place.outcome).append(str(PurePosixPath(place.path).with_name(shown)))
+
+
+def hash_file(path: Path) -> str | None:
+    """Return the SHA-256 of a file, None when nothing is there; raise OSError on what is no file, as a link."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError("a link is in the way") from None
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("something else than a file is in the way")
+        return sha256(file.read()).hexdigest()
+
+
+def make_folder(folder: Path, home: Path) -> None:
+    """Make `folder` below `home`, and refuse one that a link takes out of the home."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    check_inside(folder, home)
+    for one in reversed(missing):
+        one.mkdir(mode=0o755)
+        one.chmod(0o755)  # the service's umask must not decide
+
+
+def check_inside(folder: Path, home: Path) -> None:
+    """Raise OSError when a link takes `folder` out of the home."""
+    if not folder.resolve().is_relative_to(home.resolve()):
+        raise OSError("a link leads out of the home folder, it is left alone")
+
+
+def read_manifest(content: Path) -> Hashes:
+    """Return the content's files and their hashes; raise CourseError when the manifest is missing or not safe."""
+    path = content / "manifest.json"
+    try:
+        files = json.loads(path.read_bytes())["files"]
+        hashes = {str(name): str(digest) for name, digest in files.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CourseError(f"{path}: not a list of the course's files ({error})", "no new content today") from None
+    for name in hashes:
+        if name.startswith("/") or not name or ".." in name.split("/"):
+            raise CourseError(f"{path}: {name!r} leaves the content folder", "no new content today")
+    return hashes
+
+
+def read_state(path: Path) -> State:
+    """Return what earlier runs did; an unreadable record counts as none, which costs no file of the student."""
+    try:
+        values = json.loads(path.read_bytes())
+        return State(dict(values["installed"]), dict(values["offered"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return State()
+
+
+def write_state(path: Path, state: State) -> None:
+    """Record what was done, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {"version": 1, "installed": state.installed, "offered": state.offered}
+    write_atomically(path, json.dumps(record, indent=0, sort_keys=True).encode(), mode=0o644)
+
+
+def has_arrived(home: Path, folder: str) -> bool:
+    """Return whether the content is in the home, or was: what the student deleted does not come back."""
+    return (home / STATE).is_file() or any(files for _, _, files in os.walk(home / folder))
+
+
+def become_owner(home: Path) -> None:
+    """Give up root when the home belongs to somebody else: files made here must be the student's."""
+    owner = home.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        with suppress(OSError):  # the root of some containers may become nobody else
+            os.setgroups([])
+            os.setgid(owner.st_gid)
+            os.setuid(owner.st_uid)
+
+
+def show_report(report: Report) -> None:
+    """Say in a few lines what came."""
+    if report.installed:
+        print(f"course-sync: {len(report.installed)} new files")
+    if report.updated:
+        print(f"course-sync: {len(report.updated)} files brought up to date")
+    for name in report.offered:
+        print(f"course-sync: you edited this file, the course's new version is {name}")
+
+
+def summarise_problems(report: Report) -> str:
+    """Return the first problem and the number of others, "" for none."""
+    more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
+    return report.problems[0] + more if report.problems else ""
+
+
+def run(
+    home: Path | None = None, folder: str | None = None, content: Path = Path(CONTENT), *, restore: bool = False
+) -> None:
+    """Sync as `course-sync` was asked to, and say what came; trouble is one line."""
+    machine = Machine()
+    folder = folder or load_course(machine).slug
+    booted = machine.is_booted()
+    as_root = booted and os.geteuid() == 0
+    home = home or (machine.account(load_course(machine).user).home if as_root else Path.home())
+    try:
+        become_owner(home)
+        # In a container it would wait for what all other programs of the host have to write.
+        report = sync(content, home, folder, restore=restore, durable=booted)
+        show_report(report)
+        problem = summarise_problems(report)
+    except CourseError as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"{error.filename or home}: {error.strerror}"
+    if problem and not booted and not has_arrived(home, folder):
+        problem += f"; JupyterLab serves the course's own copy instead, read-only: {content}"
+    if problem:
+        print(f"course-sync: {problem}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run `course-sync`."""
+    parser = argparse.ArgumentParser(prog="course-sync", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--content", type=Path, default=Path(CONTENT), help="the course's content (%(default)s)")
+    parser.add_argument("--home", type=Path, help="the student's home folder")
+    parser.add_argument("--folder", help="folder in the home (the course's short name)")
+    parser.add_argument("--restore", action="store_true", help="bring back files you deleted; edited ones stay")
+    options = parser.parse_args()
+    try:
+        run(options.home, options.folder, options.content, restore=options.restore)
+    except CourseError as error:
+        print(f"course-sync: {error}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""What runs while JupyterLab starts, most of it in containers."""

@@ -1,0 +1,51 @@
+"""The rooms of the students' commands, and who imports whom: no circle, and one arrow from the course to the runtime."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+
+from checkout import ROOT
+
+PACKAGES = {
+    "course_runtime": ROOT / "runtime/src/course_runtime",
+    "course_tools": ROOT / "course_content/tools/src/course_tools",
+}
+ARROWS = {
+    ("course_runtime.doctor", "course_runtime.files"),
+    ("course_runtime.doctor", "course_runtime.machine"),
+    ("course_runtime.files", "course_runtime.machine"),
+    ("course_runtime.start", "course_runtime.files"),
+    ("course_runtime.start", "course_runtime.machine"),
+    ("course_tools.check", "course_runtime.machine"),
+    ("course_tools.submit", "course_tools.datasets"),
+}
+
+
+def list_imports() -> Iterator[tuple[str, str]]:
+    """Every module with every module of ours that it imports."""
+    modules = {
+        ".".join((name, *path.relative_to(folder).with_suffix("").parts)): path
+        for name, folder in PACKAGES.items()
+        for path in folder.rglob("*.py")
+    }
+    for module, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    yield module, whole if whole in modules else node.module
+
+
+def room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def test_arrows_between_the_rooms_are_these() -> None:
+    assert {(room(one), room(other)) for one, other in list_imports() if room(one) != room(other)} == ARROWS
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph: dict[str, set[str]] = {}
+    for module, imported in list_imports():
+        graph.setdefault(module, set()).add(imported)
+    TopologicalSorter(graph).prepare()  # raises CycleError
