@@ -27,7 +27,9 @@ def test_a_fresh_machine_becomes_ready(fresh: Fixture) -> None:
     code = assert_ready(fresh)
     status = fresh.path(access_code.CODE_FILE).stat()
     assert stat.S_IMODE(status.st_mode) == 0o640
-    assert fresh.path(access_code.CODE_FILE).read_bytes() == code.encode(), "no line break: Jupyter would refuse every login"
+    assert fresh.path(access_code.CODE_FILE).read_bytes() == code.encode(), (
+        "no line break: Jupyter would refuse every login"
+    )
 
 
 def test_the_password_is_never_on_a_command_line(fresh: Fixture) -> None:
