@@ -1,4 +1,4 @@
-"""The rooms of the students' commands, and who imports whom: no circle, and one arrow from the course to the runtime."""
+"""Who imports whom between the rooms of the students' commands: no circle, one arrow from the course to the runtime."""
 
 import ast
 from collections.abc import Iterator

@@ -299,7 +299,7 @@ def test_without_torch_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "practical_3.py").write_text(SIGMA)
-    monkeypatch.setattr(check, "find_spec", lambda name: None)
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
     with pytest.raises(SystemExit) as ended:
         cli.main(["3", str(tmp_path / "practical_3.py")])
     assert ended.value.code == 2
