@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from practicum import container
+from practicum.semester.settings import JUPYTER_PORT
 
 ROLES = Path(__file__).parents[1] / "ansible" / "roles"
 COURSE = {"code": "EE-559", "title": "Deep Learning", "slug": "ee559", "user": "student"}
@@ -60,7 +60,7 @@ def test_host_check_and_fixed_port_in_either_mode(access: str) -> None:
 def test_jupyterlab_listens_where_the_products_forward_to() -> None:
     """The runtime names the port once; practicum cannot import it."""
     runtime = ROLES.parents[1] / "runtime/src/course_runtime"
-    assert f"\nJUPYTER_PORT = {container.PORT}\n" in (runtime / "machine/machine.py").read_text()
+    assert f"\nJUPYTER_PORT = {JUPYTER_PORT}\n" in (runtime / "machine/machine.py").read_text()
 
 
 def test_code_mode_never_sets_a_token_itself() -> None:

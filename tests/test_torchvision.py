@@ -21,9 +21,9 @@ from practicum.engine.errors import PracticumError
 from practicum.images import docker
 from practicum.semester import products
 from practicum.semester.description import Semester, load
+from practicum.semester.locks import find_lock, find_target
 from practicum.wheels import torchvision, wheelhouse
 from practicum.wheels.download import find_file
-from practicum.wheels.lockfile import find_lock, find_target
 from practicum.wheels.resolver import Wheel
 from practicum.wheels.torchvision import needs_repacking, repack_for_cpu
 
