@@ -16,7 +16,7 @@ from survivors import HANG
 from practicum.engine import run
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
-from practicum.ova import disk
+from practicum.ova import disk, squashfs
 from practicum.ova.disk import BIOS_START, BLOCK, ESP_START, GPT_BACKUP, MIB, PYTHON_START, SECTOR, Plan
 
 MISSING = [tool for tool in disk.TOOLS if not run.find(tool)]
@@ -320,7 +320,7 @@ def test_squashfs_is_the_same_for_the_same_tree_and_holds_it(tree: Path, tmp_pat
     first, second, log = tmp_path / "1.squashfs", tmp_path / "2.squashfs", tmp_path / "log"
     os.chown(tree / "usr/bin/program", 1000, 1000)
     for out in (first, second):
-        disk.write_squashfs(tree / "usr", out, epoch=PLAN.epoch, log=log)
+        squashfs.write_squashfs(tree / "usr", out, epoch=PLAN.epoch, log=log)
     assert first.read_bytes() == second.read_bytes() and first.read_bytes()[:4] == b"hsqs"
     listed = ask("unsquashfs", "-lls", first)
     assert re.search(r"^-rw-r--r-- root/root +7000 .*/bin/program$", listed, re.MULTILINE), listed
