@@ -74,7 +74,7 @@ class FakeSystem:
         key.write_text(
             f"-----BEGIN OPENSSH PRIVATE KEY-----\n{os.urandom(8).hex()}\n-----END OPENSSH PRIVATE KEY-----\n"
         )
-        key.with_suffix(".pub").write_text("ssh-ed25519 c2VjcmV0ZWQyN root@host\n")
+        key.with_suffix(".pub").write_text("ssh-ed25519 c2VjcmV0ZWQyNTUxOQ== root@host\n")
         return ""
 
     def systemctl(self, argv: Sequence[str], stdin: str) -> str:
