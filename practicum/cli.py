@@ -173,7 +173,7 @@ def preflight(semester: SemesterId = "") -> None:
 
 @contextmanager
 def building(described: Semester) -> Iterator["Console"]:
-    """Gives what shows the progress of the semester's only build.
+    """Give what shows the progress of the semester's only build.
 
     What builds is imported inside, not above, so that --help and the refusal of a second build are instant.
     """
@@ -186,7 +186,7 @@ def building(described: Semester) -> Iterator["Console"]:
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Returns the checkout: the nearest folder with semesters/ above the working folder, else above this package."""
+    """Return the checkout: the nearest folder with semesters/ above the working folder, else above this package."""
     for folder in (start or Path.cwd(), Path(__file__).parent):
         for candidate in (folder, *folder.parents):
             if (candidate / "semesters").is_dir():
@@ -195,14 +195,14 @@ def find_root(start: Path | None = None) -> Path:
 
 
 def list_semesters(root: Path) -> list[str]:
-    """Returns the names of the described semesters, oldest first."""
+    """Return the names of the described semesters, oldest first."""
     names = [file.parent.name for file in (root / "semesters").glob("*/semester.toml")]
     # By the alphabet a year's autumn would come before its spring.
     return sorted(names, key=lambda name: (re.sub(r"\D", "", name), "autumn" in name, name))
 
 
 def find_semester(name: str) -> Semester:
-    """Returns the named semester, the newest for ""; raises PracticumError listing the known ones."""
+    """Return the named semester, the newest for ""; raises PracticumError listing the known ones."""
     root = find_root()
     known = list_semesters(root)
     if not known:
@@ -213,7 +213,7 @@ def find_semester(name: str) -> Semester:
 
 
 def exit_code_of(action: Callable[[], object]) -> int:
-    """Runs `action`, tells its failure in one line on standard error, and returns the exit code."""
+    """Run `action`, tell its failure in one line on standard error, and return the exit code."""
     try:
         action()
     except PracticumError as error:
@@ -237,6 +237,6 @@ def exit_code_of(action: Callable[[], object]) -> int:
 
 
 def main() -> None:
-    """The `practicum` command."""
+    """Return the `practicum` command."""
     run.stop_on_signals()
     sys.exit(exit_code_of(app))

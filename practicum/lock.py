@@ -62,7 +62,7 @@ def lock_python(semester: Semester, *, variant: Variant) -> Path:
 
 
 def _choose_cpu_builds(requires: list[str], target: Target, where: str) -> tuple[list[str], tuple[str, ...]]:
-    """`requires` with torch, and torchvision where it can be had, pinned to their +cpu builds; and the source of those.
+    """Return `requires` with torch, and torchvision if it can be had, pinned to +cpu builds; and the source of those.
 
     Without a +cpu torchvision the general build is locked; wheels/torchvision.py repacks it.
     """
@@ -90,7 +90,7 @@ def _pin_cpu(requirement: str) -> str:
 
 
 def resolve_packages(suite: str, trim: Path, packages: Sequence[str], work: Path, console: Console) -> dict[str, str]:
-    """Returns the version, by name, of every package a build of today installs: base root, `packages`, what they need.
+    """Return the version, by name, of every package a build of today installs: base root, `packages`, what they need.
 
     Nothing is installed: a fresh base root asks apt. Raises PracticumError when a package does not exist.
     """
@@ -113,7 +113,7 @@ def resolve_packages(suite: str, trim: Path, packages: Sequence[str], work: Path
 
 
 def parse_simulation(text: str) -> dict[str, str]:
-    """Returns the versions in the `Inst` lines of `apt-get --simulate`: `Inst NAME [OLD] (NEW ARCHIVE [ARCH])`."""
+    """Return the versions in the `Inst` lines of `apt-get --simulate`: `Inst NAME [OLD] (NEW ARCHIVE [ARCH])`."""
     lines = [line for line in text.splitlines() if line.startswith("Inst ")]
     matches = [re.match(r"Inst (\S+) (?:\[\S+\] )?\((\S+)", line) for line in lines]
     if None in matches:

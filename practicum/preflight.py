@@ -26,7 +26,7 @@ class Finding:
 
 
 def inspect(semester: Semester) -> list[Finding]:
-    """Returns what was found of every requirement; takes under two seconds and changes nothing."""
+    """Return what was found of every requirement; takes under two seconds and changes nothing."""
     every = list_all(semester)
     tools = tuple(dict.fromkeys(tool for stage in every for tool in stage.tools))
     needed = sum(stage.space for stage in every)

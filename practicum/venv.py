@@ -38,7 +38,7 @@ def commands_argv(wheels: Sequence[Path], folder: Path) -> list[str]:
 
 
 def make_venv(semester: Semester, folder: Path) -> None:
-    """Makes the virtual environment `folder` from the CPU lock, downloading what the cache does not hold.
+    """Make the virtual environment `folder` from the CPU lock, downloading what the cache does not hold.
 
     It has the students' commands, and finds the prologue of this checkout. Raises PracticumError when this machine has
     no Python of the suite's version.

@@ -39,7 +39,7 @@ PARTS: dict[str, Part] = {**bench_appliance.PARTS, **bench_images.PARTS, **bench
 
 
 def measure(part: str, semester: Semester, given: str, console: Console) -> Measurement:
-    """Runs one part in a work folder of its own."""
+    """Run one part in a work folder of its own."""
     date, load_before = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"), os.getloadavg()[0]
     LOGS.mkdir(parents=True, exist_ok=True)
     with console.stage(part), tempfile.TemporaryDirectory(prefix=".bench-", dir=ROOT / "build") as work:

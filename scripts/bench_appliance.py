@@ -53,7 +53,7 @@ def measure_size(bench: Bench) -> list[Figure]:
 
 
 def measure_imported(bench: Bench) -> tuple[int, str]:
-    """Returns the bytes that the imported disk takes, and what imported it."""
+    """Return the bytes that the imported disk takes, and what imported it."""
     try:
         root = prepare_root(cache.root())
     except Unavailable as reason:
@@ -122,7 +122,7 @@ PARTS: dict[str, Part] = {
 
 
 def make_stock_disk(bench: Bench) -> Path:
-    """Returns the raw disk of Debian's important packages, kernel and ssh server, with the appliance's boot loader."""
+    """Return the raw disk of Debian's important packages, kernel and ssh server, with the appliance's boot loader."""
     suite, tree, raw = bench.semester.debian.suite, bench.work / "stock", bench.work / "stock.raw"
     packages = "--include=init,linux-image-amd64,openssh-server"
     bench.run("mmdebstrap", "--mode=root", "--variant=important", packages, suite, str(tree), name="stock")
@@ -144,7 +144,7 @@ def time_login_prompt(machine: Machine) -> float:
 
 
 def time_page(machine: Machine) -> float:
-    """Returns seconds from power-on to the page, asked for with the code."""
+    """Return seconds from power-on to the page, asked for with the code."""
     with machine:
         wait_for_server(machine.url, BOOT_TIMEOUT, machine.log)
         status = machine.http("/lab", machine.code).status_code

@@ -36,13 +36,13 @@ class Bench:
     console: Console
 
     def run(self, *argv: str, name: str, **options: object) -> float:
-        """Runs a command to its end, its output in build/logs/bench-<name>.log, and returns the seconds it took."""
+        """Run a command to its end, its output in build/logs/bench-<name>.log, and return the seconds it took."""
         log = LOGS / f"bench-{name}.log"
         log.unlink(missing_ok=True)
         return run.run(argv, step=f"bench {name}", log=log, on_line=self.console.line, **options).seconds
 
     def practicum(self, *arguments: str, name: str, **options: object) -> float:
-        """Runs this checkout's own `practicum`, as `run` does."""
+        """Run this checkout's own `practicum`, as `run` does."""
         program = os.fspath(Path(sys.executable).with_name("practicum"))
         return self.run(program, *arguments, name=name, contain=False, **options)
 
@@ -51,13 +51,13 @@ Part = Callable[[Bench], list[Figure]]
 
 
 def require_finished(recipe: Sequence[Stage], target: str) -> None:
-    """Raises PracticumError unless every stage is cached: what is measured must be what a build would give."""
+    """Raise PracticumError unless every stage is cached: what is measured must be what a build would give."""
     if stale := [stage.name for stage in recipe if stages.find_fault(stage)]:
         raise PracticumError(f"{', '.join(stale)} would run; finish the build first: make {target}")
 
 
 def time_nothing_changed(bench: Bench, target: str, recipe: Sequence[Stage]) -> float:
-    """Returns the median of three of `make <target>`, the command a person types."""
+    """Return the median of three of `make <target>`, the command a person types."""
     require_finished(recipe, target)
     command = ("make", "--no-print-directory", target, f"SEMESTER={bench.semester.course.semester}")
     return statistics.median(bench.run(*command, name=f"warm-{target}", cwd=ROOT, contain=False) for _ in range(3))
@@ -71,7 +71,7 @@ def time_content_change(
     list_recipe: Callable[[Semester], Sequence[Stage]],
     expected: Sequence[str],
 ) -> tuple[str, float]:
-    """Changes the content of `copy`, builds in it what follows, and returns the changed file and the seconds."""
+    """Change the content of `copy`, build in it what follows, and return the changed file and the seconds."""
     changed = change_content(copy)
     recipe = list_recipe(copy)
     missing = [stage.name for stage in recipe if stages.find_fault(stage)]
@@ -84,13 +84,13 @@ def time_content_change(
 
 
 def build_copy(bench: Bench, copy: Semester, home: Path, *arguments: str, name: str) -> float:
-    """Returns the seconds of `practicum <arguments>` in the checkout of `copy`, with the cache at `home`."""
+    """Return the seconds of `practicum <arguments>` in the checkout of `copy`, with the cache at `home`."""
     scope = copy.course.semester
     return bench.practicum(*arguments, scope, name=name, cwd=copy.root, env={"XDG_CACHE_HOME": str(home)})
 
 
 def fetch_wheels(bench: Bench, copy: Semester, kind: Variant, home: Path) -> Figure:
-    """Finds, downloads and checks what the cache at `home` lacks of the wheels of `kind`."""
+    """Find, download and check what the cache at `home` lacks of the wheels of `kind`."""
     before, started = size_of_wheels(home), time.monotonic()
     with bench.console.paused():
         wheelhouse.prepare(find_lock(copy, kind), home / "practicum", progress=True)
@@ -103,7 +103,7 @@ def size_of_wheels(home: Path) -> int:
 
 
 def read_stage_times(home: Path) -> dict[str, float]:
-    """Returns the seconds that each stage built in the cache at `home` recorded."""
+    """Return the seconds that each stage built in the cache at `home` recorded."""
     manifests = (home / "practicum/stages").glob("*/*/manifest.json")
     return {path.parents[1].name: float(json.loads(path.read_text())["seconds"]) for path in manifests}
 
@@ -114,7 +114,7 @@ def list_stage_times(home: Path, names: Sequence[str]) -> list[Figure]:
 
 
 def wait_for_server(url: str, timeout: float, log: Path, *, pause: float = 0.1) -> None:
-    """Polls the light /api, which needs no credential, until it answers with 200."""
+    """Poll the light /api, which needs no credential, until it answers with 200."""
     deadline = time.monotonic() + timeout
     # Made once: a client of its own for each question would keep a processor busy.
     with httpx.Client(trust_env=False, timeout=2, verify=False) as client:

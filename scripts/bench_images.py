@@ -51,7 +51,7 @@ done
 
 
 def list_recipe(semester: Semester) -> list[Stage]:
-    """Returns the stages of both images."""
+    """Return the stages of both images."""
     return products.merge(products.list_image(semester, kind) for kind in products.VARIANTS)
 
 
@@ -94,7 +94,7 @@ def time_stop(kind: Variant, image: str) -> list[Figure]:
 
 
 def time_start_path(bench: Bench, kind: Variant, image: str) -> list[Figure]:
-    """What happens in front of the server, in an empty home and in one that has the course: medians of five."""
+    """Return what happens in front of the server, in an empty home and in one that has the course: medians of five."""
     with docker.running(image, bench.work) as idle:
         sync = time_twice(idle, "bash", "-c", 'course-sync --home "$HOME"')
         start = time_twice(idle, "start.sh", "/bin/true")
@@ -110,7 +110,7 @@ def time_start_path(bench: Bench, kind: Variant, image: str) -> list[Figure]:
 
 
 def time_twice(container_id: str, *argv: str) -> tuple[float, float]:
-    """Returns the seconds of a command inside: the medians of five first runs and of five second ones."""
+    """Return the seconds of a command inside: the medians of five first runs and of five second ones."""
     inside = ["docker", "exec", container_id, "bash", "-c", TWICE, "bench", *argv]
     rounds = [[float(line) for line in run.read(inside, step=argv[0]).split()] for _ in range(5)]
     first, second = zip(*rounds, strict=True)
@@ -134,7 +134,7 @@ def measure_content(bench: Bench) -> list[Figure]:
 
 
 def measure_last_layer(semester: Semester, kind: Variant) -> int:
-    """Returns the unpacked bytes of the layer with the course."""
+    """Return the unpacked bytes of the layer with the course."""
     *_, before, course, _ = products.list_image(semester, kind)
     return int(inspect(course.image)["Size"] - inspect(before.image)["Size"])
 
@@ -158,7 +158,7 @@ def measure_cold(bench: Bench) -> list[Figure]:
 
 
 def time_image(bench: Bench, copy: Semester, kind: Variant, home: Path) -> list[Figure]:
-    """Returns the seconds of the whole build, downloads included, then those of its parts."""
+    """Return the seconds of the whole build, downloads included, then those of its parts."""
     before = read_stage_times(home)
     wheels = fetch_wheels(bench, copy, kind, home)
     building = build_copy(bench, copy, home, "docker", f"--product={kind}", name=f"cold-{kind}")

@@ -43,7 +43,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 
 def build_plain(bench: Bench, semester: Semester, kind: Variant, base: str, home: Path) -> Plain:
-    """Builds it from the image `base` and the wheels in the cache at `home`; leaves no image."""
+    """Build it from the image `base` and the wheels in the cache at `home`; leave no image."""
     house = wheelhouse.prepare(find_lock(semester, kind), home / "practicum", progress=False)
     context, tag = bench.work / f"plain-{kind}", f"practicum-plain:{kind}"
     context.mkdir()
@@ -60,24 +60,24 @@ def build_plain(bench: Bench, semester: Semester, kind: Variant, base: str, home
 
 
 def list_arguments(semester: Semester, base: str, wheels: str) -> dict[str, str]:
-    """Returns what the Dockerfile asks for."""
+    """Return what the Dockerfile asks for."""
     return {"BASE": base, "DEBIAN_PACKAGES": " ".join(semester.debian.packages), "WHEELS": wheels}
 
 
 def build_argv(context: Path, tag: str, arguments: dict[str, str]) -> list[str]:
-    """Returns the command; the wheels come from this machine's loopback, which a network of docker's own cannot see."""
+    """Return the command; the wheels come from this machine's loopback, which a network of docker's own cannot see."""
     given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     return ["docker", "build", "--no-cache", "--force-rm", "--network=host", *given, f"--tag={tag}", str(context)]
 
 
 def list_pins(requirements: str) -> str:
-    """Returns the lines of a requirements file without their hashes."""
+    """Return the lines of a requirements file without their hashes."""
     return "".join(f"{line.split()[0]}\n" for line in requirements.splitlines() if line.strip())
 
 
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """Serves a folder on loopback, as `python -m http.server` does, and gives its address."""
+    """Serve a folder on loopback, as `python -m http.server` does, and give its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -90,7 +90,7 @@ def serve(folder: Path) -> Iterator[str]:
 
 
 def remove_plain(tag: str) -> None:
-    """Removes the image, and what a build that was stopped has left: its container goes by itself, soon."""
+    """Remove the image, and what a build that was stopped has left: its container goes by itself, soon."""
     wait_until(lambda: not ask("ps", "--all", "--quiet", *LABELLED), "the end of the build's container", 60)
     if ask("image", "ls", "--quiet", tag):
         ask("image", "rm", "--force", tag)

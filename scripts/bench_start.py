@@ -68,7 +68,7 @@ def time_container(image: str) -> float:
 
 
 def time_outside(image: str, tree: Path) -> float:
-    """The image's files at `tree`, its user and its variables, in a home as new as a container's."""
+    """Return the image's files at `tree`, its user and its variables, in a home as new as a container's."""
     (port,) = pick_ports(1)
     home, log = tree / f"home/{settings.CONTAINER_USER}", LOGS / "bench-outside.log"
     cache.remove_tree(home)

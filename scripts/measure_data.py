@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def compare_neighbours(samples: Samples, seeds: range) -> None:
-    """The nearest neighbour of practical 2: raw, in PCA subspaces, in random ones."""
+    """Return the nearest neighbour of practical 2: raw, in PCA subspaces, in random ones."""
     mean, basis = practical_2.PCA(samples[0])
     show("nearest neighbour", [practical_2.compute_nb_errors(*samples) / 10])
     for d in (100, 50, 10, 3):
@@ -68,7 +68,7 @@ def repeat(title: str, seeds: range, measure: Callable[[], float]) -> None:
 
 
 def show(title: str, errors: list[float]) -> None:
-    """A line of the table: test errors in percent."""
+    """Return a line of the table: test errors in percent."""
     spread = f" ({min(errors):.1f} to {max(errors):.1f})" if len(errors) > 1 else ""
     print(f"| {title} | {statistics.mean(errors):.1f}{spread} |", flush=True)
 

@@ -41,7 +41,7 @@ class Cgroup:
         return self._counter / "processes"
 
     def make(self) -> None:
-        """Raises OSError where this process may not make cgroups."""
+        """Raise OSError where this process may not make cgroups."""
         if self.is_v2:
             for folder in (self.root, self.root / PARENT, self._counter):
                 folder.mkdir(exist_ok=True)
@@ -73,7 +73,7 @@ class Cgroup:
 
 
 def open_cgroup(name: str) -> Cgroup | None:
-    """A new, empty cgroup for the part `name`, or None where this user or docker's driver does not allow it."""
+    """Return a new, empty cgroup for the part `name`, or None where this user or docker's driver does not allow it."""
     told = subprocess.run(["docker", "info", "--format", "{{.CgroupDriver}}"], capture_output=True, text=True)
     if os.geteuid() != 0 or told.stdout.strip() != "cgroupfs":
         return None

@@ -44,7 +44,7 @@ def find_containers(group: Cgroup) -> list[str]:
 
 
 def docker(*arguments: str) -> str:
-    """What docker answers; nothing where it fails, for containers may end between two questions."""
+    """Return what docker answers; nothing where it fails, for containers may end between two questions."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True).stdout
 
 

@@ -61,7 +61,7 @@ class Part:
 
 
 def read_part(folder: Path, name: str) -> Part:
-    """The part `name` from its files in `folder`; a file that is missing or cut off counts as nothing."""
+    """Return the part `name` from its files in `folder`; a file that is missing or cut off counts as nothing."""
     tests = tuple(read_tests(folder / f"{name}.xml", name))
     try:
         record = json.loads((folder / f"{name}.json").read_text())
@@ -71,7 +71,7 @@ def read_part(folder: Path, name: str) -> Part:
 
 
 def read_tests(path: Path, part: str) -> Iterator[Test]:
-    """The tests in pytest's JUnit file."""
+    """Return the tests in pytest's JUnit file."""
     try:
         cases = ET.parse(path).getroot().iter("testcase")
     except (OSError, ET.ParseError):
@@ -88,7 +88,7 @@ def read_tests(path: Path, part: str) -> Iterator[Test]:
 
 
 def spent() -> dict[str, float]:
-    """The clock, and CPU seconds since this machine started: of all of it, and of docker's own cgroup."""
+    """Return the clock, and CPU seconds since this machine started: of all of it, and of docker's own cgroup."""
     user, nice, system, *_ = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:])
     builds = int(BUILDS.read_text()) / 1e9 if BUILDS.exists() else 0.0
     return {"clock": time.time(), "machine": (user + nice + system) / os.sysconf("SC_CLK_TCK"), "builds": builds}

@@ -22,7 +22,7 @@ REMOVAL_TIMEOUT = 300.0
 
 @contextmanager
 def spared(semester: Semester, work: Path) -> Iterator[tuple[Semester, Path]]:
-    """Gives `semester` in a copy of its checkout, and an empty cache home, both in `work`; restores docker's images.
+    """Give `semester` in a copy of its checkout, and an empty cache home, both in `work`; restore docker's images.
 
     Until then the names of the products may be those of images that are built here.
     """
@@ -41,7 +41,7 @@ def spared(semester: Semester, work: Path) -> Iterator[tuple[Semester, Path]]:
 
 
 def copy_checkout(source: Path, target: Path) -> None:
-    """Copies what git knows or would take, as it is now."""
+    """Copy what git knows or would take, as it is now."""
     argv = ["git", "-C", os.fspath(source), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in filter(None, run.read(argv, step="bench").split("\0")):
         if (source / name).is_file():  # not removed since the last commit
@@ -50,7 +50,7 @@ def copy_checkout(source: Path, target: Path) -> None:
 
 
 def change_content(semester: Semester) -> str:
-    """Appends a comment to the first text of the included content; returns the file's path inside course_content/."""
+    """Append a comment to the first text of the included content; return the file's path inside course_content/."""
     for part in semester.content.include:
         for path in content.list_files(semester.content_root, part, solutions=False):
             if path.suffix in (".md", ".py"):
@@ -61,7 +61,7 @@ def change_content(semester: Semester) -> str:
 
 
 def find_images(semester: Semester) -> dict[str, str]:
-    """Returns the id ("" for none) of each image that a build of `semester` names, children before parents."""
+    """Return the id ("" for none) of each image that a build of `semester` names, children before parents."""
     revision = read_revision(semester.root)
     names = [settings.name_image(semester, kind, revision) for kind in products.VARIANTS]
     given = [name for both in names for name in (both.moving, both.fixed) if name]
@@ -71,7 +71,7 @@ def find_images(semester: Semester) -> dict[str, str]:
 
 @contextmanager
 def kept(ids: Iterable[str]) -> Iterator[None]:
-    """Gives images a second name meanwhile: one without any is garbage to a build and to `docker image prune`."""
+    """Give images a second name meanwhile: one without any is garbage to a build and to `docker image prune`."""
     names = {f"practicum-spared:{image.removeprefix('sha256:')[:12]}": image for image in ids if image}
     for name, image in names.items():
         run.read(["docker", "tag", image, name], step="bench")
@@ -83,7 +83,7 @@ def kept(ids: Iterable[str]) -> Iterator[None]:
 
 
 def restore_images(before: dict[str, str], after: dict[str, str]) -> None:
-    """Gives back the tags that a build took, and removes the images it made, in the order of `after`."""
+    """Give back the tags that a build took, and remove the images it made, in the order of `after`."""
     for tag, image in before.items():
         if image and after.get(tag) != image:
             run.read(["docker", "tag", image, tag], step="bench")
@@ -96,7 +96,7 @@ def restore_images(before: dict[str, str], after: dict[str, str]) -> None:
 
 
 def lend_output(stage: Stage, home: Path) -> None:
-    """Puts the finished output of `stage` from this user's cache into the one at `home`."""
+    """Put the finished output of `stage` from this user's cache into the one at `home`."""
     folder = stage.folder
     shutil.copytree(folder, home / folder.relative_to(cache.root().parent), copy_function=link_or_copy)
 

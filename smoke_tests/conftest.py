@@ -39,7 +39,7 @@ def build() -> Path:
 
 @pytest.fixture(scope="session")
 def semester(request: pytest.FixtureRequest) -> Semester:
-    """Description of the semester whose products are tested."""
+    """Return the description of the semester whose products are tested."""
     from practicum.semester import description
 
     semesters = [folder.parent.name for folder in REPOSITORY.glob("semesters/*/semester.toml")]
@@ -50,7 +50,7 @@ def semester(request: pytest.FixtureRequest) -> Semester:
 
 @pytest.fixture(scope="session")
 def course_copy(semester: Semester, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The course's folder as students get it, with the solutions that they do not get; readable for everyone."""
+    """Return the course's folder as students get it, with the solutions that they do not get; readable for everyone."""
     from practicum.course import content
 
     folder = tmp_path_factory.mktemp("course")
@@ -62,7 +62,7 @@ def course_copy(semester: Semester, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def ova(request: pytest.FixtureRequest, semester: Semester) -> Path:
-    """The appliance as it is given to the students."""
+    """Return the appliance as it is given to the students."""
     path = request.config.getoption("--ova") or (
         REPOSITORY / "dist" / semester.course.semester / f"{semester.name}.ova"
     )

@@ -62,7 +62,7 @@ class FileSystem:
         return f"{self.disk}?offset={self.place[0]}"
 
     def recover(self, overlay: Path, target: Path) -> FileSystem:
-        """The file system as a machine that lost its power finds it at its next start, written to `target`.
+        """Return the file system as a machine that lost its power finds it at its next start, written to `target`.
 
         `overlay` holds, as qcow2, what the machine wrote over `disk`; its journal is replayed.
         """

@@ -58,7 +58,7 @@ class Guest(ABC):
             return client.request(method, path, headers=sent, json=body)
 
     def ssh(self, user: str | None = None, password: str | None = None) -> paramiko.SSHClient:
-        """A new ssh connection, by default as the student; raises paramiko.AuthenticationException when refused."""
+        """Return a new ssh connection, by default as the student; raise paramiko.AuthenticationException if refused."""
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
         client.connect(

@@ -22,7 +22,7 @@ SAMPLE = ("-m", "sample")
 
 
 def run_suite(image: str, content: Path, *selection: str) -> str:
-    """Returns what pytest printed of the tests that its arguments in `selection` pick; fails when one of them failed.
+    """Return what pytest printed of the tests that its arguments in `selection` pick; fails when one of them failed.
 
     No network, and nothing of the image can be written. The caller's OMP_NUM_THREADS counts inside.
     """

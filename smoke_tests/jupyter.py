@@ -51,7 +51,7 @@ def judge_answers_without_credential(ask: Callable[[str], httpx.Response]) -> No
 
 
 def make_notebook(*sources: str) -> dict[str, Any]:
-    """A notebook (format 4.5) with one code cell for each source."""
+    """Return a notebook (format 4.5) with one code cell for each source."""
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     cells = [
         {
@@ -106,7 +106,7 @@ class Jupyter:
 
     @contextlib.contextmanager
     def start_kernel(self, path: str = "") -> Iterator[Kernel]:
-        """A Python kernel in the folder of the file `path`, shut down at the end."""
+        """Return a Python kernel in the folder of the file `path`, shut down at the end."""
         response = self.client.post("/api/kernels", json={"name": "python3", "path": path})
         response.raise_for_status()
         kernel = Kernel(self, response.json()["id"])

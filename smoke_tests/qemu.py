@@ -232,7 +232,7 @@ class Machine(Guest):
             self._qemu.send_signal(signal.SIGCONT)
 
     def power_cut(self) -> None:
-        """What a pulled plug does: the guest gets no word of it. Does nothing to a machine that is off."""
+        """Return what a pulled plug does: the guest gets no word of it. Does nothing to a machine that is off."""
         if self._qemu is not None:
             self._qemu.send_signal(signal.SIGKILL)
             self._qemu.wait()

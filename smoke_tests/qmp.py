@@ -17,7 +17,7 @@ class Monitor:
         self._negotiated = False
 
     def execute(self, command: str, **arguments: object) -> Any:
-        """The command's return value; raises RuntimeError with QEMU's description of an error."""
+        """Return the command's return value; raises RuntimeError with QEMU's description of an error."""
         if not self._negotiated:
             self._read("QMP")
             self._negotiated = True
@@ -34,7 +34,7 @@ class Monitor:
         self._connection.close()
 
     def _read(self, *keys: str) -> dict[str, Any]:
-        """The next answer that has one of the keys; events in between are of no interest."""
+        """Return the next answer that has one of the keys; events in between are of no interest."""
         while line := self._stream.readline():
             message: dict[str, Any] = json.loads(line)
             if any(key in message for key in keys):

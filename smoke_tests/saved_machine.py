@@ -85,7 +85,7 @@ class Shelf:
         return folder
 
     def disk(self) -> Path:
-        """The disk inside the .ova as a raw file, only to be read."""
+        """Return the disk inside the .ova as a raw file, only to be read."""
         raw = self.folder / "disk.raw"
         with self._locked():
             if not raw.exists():
@@ -94,7 +94,7 @@ class Shelf:
         return raw
 
     def machine(self, boot: Boot, *, again: bool = False) -> SavedMachine:
-        """The machine whose first boot is done: `boot` makes it when it is not there, or `again`."""
+        """Return the machine whose first boot is done: `boot` makes it when it is not there, or `again`."""
         saved = SavedMachine(self.folder / "booted")
         with self._locked():
             if again or not saved.is_complete():
@@ -112,7 +112,7 @@ class Shelf:
 
 
 def go_on(saved: SavedMachine, machine: Callable[..., Machine], name: str) -> Machine:
-    """A new machine, off, whose first power-on goes on from the saved one; `machine` makes it of further arguments."""
+    """Return a new machine, off, whose first power-on goes on from the saved one; `machine` takes further arguments."""
     return machine(
         name,
         disk=saved.disk,

@@ -25,7 +25,7 @@ def list_environment(disk: Path, place: str) -> dict[str, Entry]:
 
 
 def hash_file(disk: Path, path: str) -> str:
-    """The sha256 of a file, in hexadecimal digits; `path` is one in the squashfs, without a slash at its front."""
+    """Return the sha256 of a file, in hexadecimal digits; `path` lies in the squashfs and begins without a slash."""
     argv = ["unsquashfs", "-offset", str(find_start(disk)), "-cat", str(disk), path]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -35,7 +35,7 @@ def hash_file(disk: Path, path: str) -> str:
 
 
 def find_start(disk: Path) -> int:
-    """The first byte of the squashfs."""
+    """Return the first byte of the squashfs."""
     shown = subprocess.run(["sfdisk", "--json", str(disk)], check=True, capture_output=True, text=True)
     table = json.loads(shown.stdout)["partitiontable"]
     (start,) = [part["start"] * table["sectorsize"] for part in table["partitions"] if part["name"] == PARTITION]

@@ -154,6 +154,6 @@ def parse_machine(text: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def open_vbox(root: Path) -> Iterator[VBox]:
-    """A VirtualBox with an empty home, deleted with everything imported into it at the end."""
+    """Return a VirtualBox with an empty home, deleted with everything imported into it at the end."""
     with tempfile.TemporaryDirectory(prefix="practicum-vbox-") as home:
         yield VBox(root, Path(home))

@@ -10,7 +10,7 @@ PATIENCE = 900.0
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE, pause: float = 0.1) -> None:
-    """Polls until `condition` holds; fails after `seconds`, saying `what` did not happen."""
+    """Poll until `condition` holds; fail after `seconds`, saying `what` did not happen."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"

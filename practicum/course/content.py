@@ -65,7 +65,7 @@ def publish(course_content: Path, include: Sequence[str], folder: Path, *, solut
 
 
 def list_files(course_content: Path, part: str, *, solutions: bool) -> Iterator[PurePosixPath]:
-    """The files of one part, as paths inside `course_content`; raises PracticumError as `assemble` does."""
+    """Return the files of one part, as paths inside `course_content`; raises PracticumError as `assemble` does."""
     start = course_content / part
     if ".." in PurePosixPath(part).parts or PurePosixPath(part).is_absolute():
         raise PracticumError(f"content.include: {part!r} leaves {course_content}: name a path inside it")

@@ -11,12 +11,12 @@ from practicum.engine.run import run
 
 
 def fetch_argv(names: Sequence[str], folder: Path) -> list[str]:
-    """Returns the command that brings the real sets `names` into `folder`, and checks them."""
+    """Return the command that brings the real sets `names` into `folder`, and checks them."""
     return [sys.executable, "-m", "course_tools.datasets", "fetch", f"--dir={os.fspath(folder)}", *names]
 
 
 def fetch(names: Sequence[str], source: str, tools: Path, folder: Path, out: Path, console: Console) -> tuple[str, ...]:
-    """Returns which of the sets `names` are in `folder`, the real ones: all, or those that could be had.
+    """Return which of the sets `names` are in `folder`, the real ones: all, or those that could be had.
 
     `source` is data.source of the description; `tools` is the folder of the package course_tools. With "real",
     raises PracticumError when one cannot be had; with "real-or-stand-in" says so and leaves it out.

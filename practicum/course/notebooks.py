@@ -17,12 +17,12 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 
 
 def built_name(path: PurePosixPath) -> PurePosixPath:
-    """Returns the name that a source of the content has in the student's copy."""
+    """Return the name that a source of the content has in the student's copy."""
     return path.with_name(path.name.removesuffix(SUFFIX) + ".ipynb") if path.name.endswith(SUFFIX) else path
 
 
 def build(source: Path) -> bytes:
-    """Returns the notebook of a `.nb.py` file: the same bytes for the same text; raises PracticumError."""
+    """Return the notebook of a `.nb.py` file: the same bytes for the same text; raises PracticumError."""
     # Imported here: they build parsers at import, seconds that a build of unchanged content need not wait for.
     import jupytext
     import nbformat
@@ -45,7 +45,7 @@ def build(source: Path) -> bytes:
 
 
 def _name_cell(source: str, seen: set[str]) -> str:
-    """A cell keeps its name as long as it keeps its text, whatever is written above it."""
+    """Return a cell keeps its name as long as it keeps its text, whatever is written above it."""
     name, number = sha256(source.encode()).hexdigest()[:12], 1
     while f"{name}-{number}" in seen:
         number += 1

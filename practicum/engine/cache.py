@@ -57,7 +57,7 @@ def patient(_holder: Holder | None) -> bool:
 
 
 def root() -> Path:
-    """Returns the cache folder, `$XDG_CACHE_HOME/practicum` or `~/.cache/practicum`, made if absent."""
+    """Return the cache folder, `$XDG_CACHE_HOME/practicum` or `~/.cache/practicum`, made if absent."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG specification says to ignore a relative path.
     folder = (Path(home) if home.startswith("/") else Path.home() / ".cache") / "practicum"
@@ -67,7 +67,7 @@ def root() -> Path:
 
 @contextmanager
 def lock(name: str, purpose: str, *, scope: str = "", wait: Patience = impatient) -> Iterator[Holder]:
-    """Holds the lock `<cache>/locks/<name>.lock`.
+    """Hold the lock `<cache>/locks/<name>.lock`.
 
     When another process holds it, `wait` is asked with what is known of the holder: True waits for the end of the
     holder, False raises Busy at once.
@@ -78,7 +78,7 @@ def lock(name: str, purpose: str, *, scope: str = "", wait: Patience = impatient
 
 @contextmanager
 def work_folder(stage: str) -> Iterator[Path]:
-    """Makes `<cache>/work/<stage>-<id>/` under a held lock and removes it, or what is left of it, at the end."""
+    """Make `<cache>/work/<stage>-<id>/` under a held lock and remove it, or what is left of it, at the end."""
     folder = root() / "work" / f"{stage}-{secrets.token_hex(4)}"
     with _hold(_lock_beside(folder), f"work of {stage}", "", impatient):
         folder.mkdir()
@@ -89,7 +89,7 @@ def work_folder(stage: str) -> Iterator[Path]:
 
 
 def sweep() -> list[Path]:
-    """Removes the work folders of processes that died, and returns them."""
+    """Remove the work folders of processes that died, and return them."""
     swept = []
     work = root() / "work"
     for folder in sorted(work.iterdir()) if work.is_dir() else []:
@@ -106,7 +106,7 @@ REMOVALS = 200
 
 
 def remove_tree(folder: Path) -> None:
-    """Removes a tree without following links; refuses, before touching anything, when a file system is mounted in it.
+    """Remove a tree without following links; refuses, before touching anything, when a file system is mounted in it.
 
     Raises PracticumError naming the mount point.
     """
@@ -128,13 +128,13 @@ def remove_tree(folder: Path) -> None:
 
 
 def hash_file(path: Path) -> str:
-    """Returns the SHA-256 of a file as 64 lower-case hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 lower-case hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_tree(path: Path, ignore: Sequence[str] = IGNORED) -> str:
-    """Returns the SHA-256 over names, kinds, executable bits, link targets and contents of a file or a folder.
+    """Return the SHA-256 over names, kinds, executable bits, link targets and contents of a file or a folder.
 
     Times, owners, the other mode bits and empty folders (which git does not carry) do not count. `ignore` holds shell
     patterns for single names; a folder that matches is left out whole. Raises PracticumError when `path` is absent or
@@ -150,7 +150,7 @@ def hash_tree(path: Path, ignore: Sequence[str] = IGNORED) -> str:
 
 
 def require_space(path: Path, needed: int, purpose: str) -> None:
-    """Raises PracticumError when fewer than `needed` bytes are free where `path` is or will be."""
+    """Raise PracticumError when fewer than `needed` bytes are free where `path` is or will be."""
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     free = shutil.disk_usage(there).free
     if free < needed:
@@ -161,7 +161,7 @@ def require_space(path: Path, needed: int, purpose: str) -> None:
 
 
 def format_bytes(count: int) -> str:
-    """Returns a count of bytes for people, in decimal units as disks are sold."""
+    """Return a count of bytes for people, in decimal units as disks are sold."""
     if count < 1000:
         return f"{count} bytes"
     power = min((len(str(count)) - 1) // 3, 4)

@@ -60,7 +60,7 @@ class Console:
             self._stages.setdefault(name, ("waiting", 0.0, ""))
 
     def say(self, text: str) -> None:
-        """Prints one lasting line, after the time since the start and the name of the current stage."""
+        """Print one lasting line, after the time since the start and the name of the current stage."""
         self._spoke = self._clock()
         line = f"[{self._spoke - self._started:6.1f} s] {self._current + ': ' if self._current else ''}{text}"
         if self._live:
@@ -69,7 +69,7 @@ class Console:
             print(line, file=self._stream, flush=True)
 
     def line(self, text: str) -> None:
-        """Takes one line of a program's output: the terminal shows the newest, plain mode quotes it in a heartbeat."""
+        """Take one line of a program's output: the terminal shows the newest, plain mode quotes it in a heartbeat."""
         self._last_line = text.strip()
 
     @contextmanager
@@ -91,7 +91,7 @@ class Console:
             self._current = outer
 
     def skip(self, name: str, reason: str) -> None:
-        """Records a stage that had nothing to do."""
+        """Record a stage that had nothing to do."""
         self._stages[name] = ("done", 0.0, reason)
         outer, self._current = self._current, name
         self.say(reason)

@@ -106,20 +106,20 @@ class CompletedRun:
 
 
 def contained(argv: Sequence[str]) -> list[str]:
-    """Returns `argv` in a PID and mount namespace of its own that dies with the calling thread (needs root)."""
+    """Return `argv` in a PID and mount namespace of its own that dies with the calling thread (needs root)."""
     unshare = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
     return ["setpriv", "--pdeathsig", "KILL", *unshare, *argv]
 
 
 def guarded(argv: Sequence[str], *, contain: bool = True, stdin: Path = Path(os.devnull)) -> list[str]:
-    """Returns the full command for `argv`; its own standard input must be the read end of a pipe held by the caller."""
+    """Return the full command for `argv`; its own standard input must be the read end of a pipe held by the caller."""
     if contain:
         return contained(["bash", "-c", _GUARDED_CHILD, os.fspath(stdin), *argv])
     return ["setpriv", "--pdeathsig", "KILL", "bash", "-c", _GUARDED_EXEC, os.fspath(stdin), *argv]
 
 
 def with_tmp(argv: Sequence[str], folder: Path) -> list[str]:
-    """Returns `argv` with `folder` mounted on TMP; only for a mount namespace of its own."""
+    """Return `argv` with `folder` mounted on TMP; only for a mount namespace of its own."""
     return ["bash", "-c", _WITH_TMP, os.fspath(TMP), os.fspath(folder), *argv]
 
 
@@ -135,7 +135,7 @@ def run(
     on_line: Callable[[str], None] | None = None,
     stdin: Path = Path(os.devnull),
 ) -> CompletedRun:
-    """Runs `argv` to its end, appending its output to `log` and handing each line to `on_line`.
+    """Run `argv` to its end, appending its output to `log` and handing each line to `on_line`.
 
     `env` is added to this process's environment; `stdin` names a file; a contained program makes its temporary files in
     `tmp`. Raises PracticumError when the program is missing or its exit code is not 0, Stopped when a signal ended it.
@@ -166,7 +166,7 @@ def read(
     contain: bool = False,
     timeout: float = 60,
 ) -> str:
-    """Returns the standard output of a short command; raises as `run` does, and after `timeout` seconds."""
+    """Return the standard output of a short command; raises as `run` does, and after `timeout` seconds."""
     with _child(argv, step, env, None, contain, Path(os.devnull), subprocess.PIPE) as child:
         try:
             out, err = child.communicate(timeout=timeout)
@@ -179,7 +179,7 @@ def read(
 
 
 def require(*tools: str) -> None:
-    """Raises one PracticumError naming every absent tool (or absolute path) and the command that installs them."""
+    """Raise one PracticumError naming every absent tool (or absolute path) and the command that installs them."""
     absent = [tool for tool in tools if not find(tool)]
     if not absent:
         return
@@ -188,14 +188,14 @@ def require(*tools: str) -> None:
 
 
 def find(tool: str) -> str | None:
-    """Returns the path of a program, or of a file given by its absolute path; None when it is absent."""
+    """Return the path of a program, or of a file given by its absolute path; None when it is absent."""
     if tool.startswith("/"):
         return tool if Path(tool).exists() else None
     return shutil.which(tool, path=_search_path())
 
 
 def version(tool: str) -> str:
-    """Returns the line in which `tool` tells its version, "unknown" for the few that tell none."""
+    """Return the line in which `tool` tells its version, "unknown" for the few that tell none."""
     flag = "-V" if PACKAGES.get(tool) == "e2fsprogs" else "--version"
     with _child([tool, flag], f"version of {tool}", None, None, False, Path(os.devnull), subprocess.STDOUT) as child:
         out, _ = child.communicate(timeout=30)
@@ -203,7 +203,7 @@ def version(tool: str) -> str:
 
 
 def stop_on_signals() -> None:
-    """Makes SIGINT, SIGTERM and SIGHUP raise Stopped in the main thread after asking all children to end.
+    """Make SIGINT, SIGTERM and SIGHUP raise Stopped in the main thread after asking all children to end.
 
     A child that does not end is killed after GRACE seconds; a second signal kills everything at once.
     """
@@ -307,7 +307,7 @@ def _log_file(log: Path | None) -> Iterator[IO[str]]:
 
 
 def _search_path(env: Mapping[str, str] | None = None) -> str:
-    """The programs of our own environment (ansible-playbook, uv) and those of root, whatever shell started us."""
+    """Return a PATH with our own environment's programs (ansible-playbook, uv) and root's, whatever shell started us."""
     inherited = (env or {}).get("PATH") or os.environ.get("PATH", os.defpath)
     return os.pathsep.join([os.path.dirname(sys.executable), inherited, "/usr/sbin", "/sbin"])  # noqa: PTH120
 

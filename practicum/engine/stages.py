@@ -40,7 +40,7 @@ class Pruned:
 
 
 def ensure(stage: Stage, scope: str, console: Console | None = None, *, again: bool = False) -> Path:
-    """Returns the folder with the stage's output, building it first when it is not there, or `again`.
+    """Return the folder with the stage's output, building it first when it is not there, or `again`.
 
     When another process builds the same output for the same scope, raises cache.Busy at once; for another scope (a
     semester with the same base), waits for it. Raises whatever `build` raises, and PracticumError for a missing tool,
@@ -58,20 +58,20 @@ def ensure(stage: Stage, scope: str, console: Console | None = None, *, again: b
 
 
 def last_output(scope: str, name: str) -> Path | None:
-    """Returns the output of stage `name` that `scope` used last, None when there is none any more."""
+    """Return the output of stage `name` that `scope` used last, None when there is none any more."""
     used = _used(scope, name)
     folder = cache.root() / "stages" / name / used[0]["key"] if used else None
     return folder if folder and (folder / MANIFEST).exists() else None
 
 
 def describe_file(path: Path) -> str:
-    """Returns as JSON what tells cheaply that a file outside the cache is still the one a stage wrote."""
+    """Return as JSON what tells cheaply that a file outside the cache is still the one a stage wrote."""
     status = path.stat()
     return json.dumps({"bytes": status.st_size, "mtime_ns": status.st_mtime_ns})
 
 
 def find_fault(stage: Stage) -> str:
-    """Returns why the cached output cannot be used ("no output", "output missing: ..."), or "" when it is whole."""
+    """Return why the cached output cannot be used ("no output", "output missing: ..."), or "" when it is whole."""
     folder = stage.folder
     recorded_outputs = _read_json(folder / MANIFEST).get("outputs")
     if not isinstance(recorded_outputs, dict):
@@ -87,7 +87,7 @@ def find_fault(stage: Stage) -> str:
 
 
 def explain(stage: Stage, scope: str) -> str:
-    """Returns in one line why `stage` would run for `scope`, or "cached"."""
+    """Return in one line why `stage` would run for `scope`, or "cached"."""
     fault = find_fault(stage)
     if not fault:
         return "cached"
@@ -104,7 +104,7 @@ def explain(stage: Stage, scope: str) -> str:
 
 
 def require_all(stages: Sequence[Stage], again: Collection[str] = ()) -> None:
-    """Raises PracticumError before anything starts when the stages that will run lack tools or disk space.
+    """Raise PracticumError before anything starts when the stages that will run lack tools or disk space.
 
     `again`: names of stages that run though they are cached.
     """
@@ -114,7 +114,7 @@ def require_all(stages: Sequence[Stage], again: Collection[str] = ()) -> None:
 
 
 def prune() -> Pruned:
-    """Removes what killed builds left and every output that is not among the last KEPT of any scope."""
+    """Remove what killed builds left and every output that is not among the last KEPT of any scope."""
     swept = cache.sweep()
     wanted = {(path.stem, entry["key"]) for path in _scopes().glob("*/*.json") for entry in _read_used(path)}
     removed, left, freed = [os.fspath(folder) for folder in swept], [], 0
@@ -159,7 +159,7 @@ def _build_locked(stage: Stage, scope: str, console: Console, *, again: bool) ->
 
 @contextmanager
 def _kept_logs(content: Path, logs: Path) -> Iterator[None]:
-    """Saves the logs of a failed build from the removal of its work folder, and makes its message name them there."""
+    """Save the logs of a failed build from the removal of its work folder, and make its message name them there."""
     try:
         yield
     except BaseException as error:

@@ -14,7 +14,7 @@ from practicum.images.lifetime import hold_alive
 
 
 def ensure_docker() -> None:
-    """Raises PracticumError when the docker daemon does not answer."""
+    """Raise PracticumError when the docker daemon does not answer."""
     try:
         # Not `docker info`: of a dead daemon the client of Debian 12 says only that its template meets a nil pointer.
         read(["docker", "version", "--format", "{{.Server.Version}}"], step="docker", timeout=30)
@@ -29,12 +29,12 @@ def image_exists(tag: str) -> bool:
 
 
 def find_id(tag: str) -> str:
-    """Returns the id ("sha256:...") of the image called `tag`, "" when there is none."""
+    """Return the id ("sha256:...") of the image called `tag`, "" when there is none."""
     return read(["docker", "image", "ls", "--no-trunc", "--quiet", tag], step="docker").strip()
 
 
 def remove_nameless(image: str) -> None:
-    """Removes the image with this id when it has lost its last name and no container needs it."""
+    """Remove the image with this id when it has lost its last name and no container needs it."""
     dangling = read(["docker", "image", "ls", "--no-trunc", "--quiet", "--filter", "dangling=true"], step="docker")
     if image in dangling.split():
         with suppress(PracticumError):  # a container needs it
@@ -42,7 +42,7 @@ def remove_nameless(image: str) -> None:
 
 
 def container_argv(image: str, alive: Path, network: str) -> list[str]:
-    """Returns the command that starts a container of `image` doing nothing until `alive` is free."""
+    """Return the command that starts a container of `image` doing nothing until `alive` is free."""
     return [
         "docker", "run", "--detach", "--rm", "--network", network, "--volume", f"{os.fspath(alive)}:/run/alive:ro",
         "--entrypoint", "/usr/bin/flock", image, "--shared", "/run/alive", "/bin/true",
@@ -51,7 +51,7 @@ def container_argv(image: str, alive: Path, network: str) -> list[str]:
 
 @contextmanager
 def running(image: str, work: Path, network: str = "none") -> Iterator[str]:
-    """Gives the id of an idle container of `image`, on one of docker's networks."""
+    """Give the id of an idle container of `image`, on one of docker's networks."""
     with hold_alive(work) as alive:
         container = read(container_argv(image, alive, network), step="docker").strip()
         try:
@@ -61,7 +61,7 @@ def running(image: str, work: Path, network: str = "none") -> Iterator[str]:
 
 
 def ask_image(image: str, questions: Mapping[str, Sequence[str]], work: Path) -> dict[str, str]:
-    """Returns the output of each command of `questions`, run in a container of `image`."""
+    """Return the output of each command of `questions`, run in a container of `image`."""
     with running(image, work) as container:
         return {
             name: read(["docker", "exec", container, *argv], step=f"asking {image}", timeout=120)

@@ -25,7 +25,7 @@ done
 
 @contextmanager
 def hold_alive(work: Path) -> Iterator[Path]:
-    """Gives the host file on which build containers wait, locked until the block ends or this process does.
+    """Give the host file on which build containers wait, locked until the block ends or this process does.
 
     When the block ends without an exception, its containers must be gone.
     """

@@ -60,7 +60,7 @@ class Step:
 
 
 def packer_variables(step: Step, alive: Path, variables: Path) -> dict[str, Any]:
-    """Returns what packer/variables.pkr.hcl asks for."""
+    """Return what packer/variables.pkr.hcl asks for."""
     repository, _, tag = step.tag.rpartition(":")
     return {
         "step": step.play.name,
@@ -79,7 +79,7 @@ def packer_argv(templates: Path, variables: Path) -> list[str]:
 
 
 def packer_environment(scratch: Path) -> dict[str, str]:
-    """Returns what makes Packer and Ansible put their droppings where the build's end removes them, in plain text."""
+    """Return what makes Packer and Ansible put their droppings where the build's end removes them, in plain text."""
     folders = ("PACKER_CACHE_DIR", "PACKER_CONFIG_DIR", "ANSIBLE_HOME")
     switches = ("CHECKPOINT_DISABLE", "PACKER_NO_COLOR", "ANSIBLE_NOCOLOR")
     return {**dict.fromkeys(folders, os.fspath(scratch)), **dict.fromkeys(switches, "1")}
@@ -114,7 +114,7 @@ def build_image(step: Step, work: Path, console: Console) -> None:
 
 
 def report_task(line: str, console: Console) -> None:
-    """Shows the one kind of line of Packer's and Ansible's output that tells a person where the build is."""
+    """Show the one kind of line of Packer's and Ansible's output that tells a person where the build is."""
     if "TASK [" in line:
         console.say(line.split("TASK [", 1)[1].split("]")[0])
 

@@ -92,7 +92,7 @@ class Plan:
 
 
 def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, console: Console) -> None:
-    """Writes the sparse raw image `raw` of `plan.size` bytes from the root file system in `tree` and the squashfs.
+    """Write the sparse raw image `raw` of `plan.size` bytes from the root file system in `tree` and the squashfs.
 
     Raises PracticumError when the tree does not fit on the disk.
     """
@@ -122,12 +122,12 @@ def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, c
 
 
 def align(size: int) -> int:
-    """Returns `size` rounded up to the next MiB."""
+    """Return `size` rounded up to the next MiB."""
     return -(-size // MIB) * MIB
 
 
 def finish_tree(tree: Path, plan: Plan) -> None:
-    """Writes the files that docker itself mounts over in a container, and the boot menu."""
+    """Write the files that docker itself mounts over in a container, and the boot menu."""
     (tree / ".dockerenv").unlink(missing_ok=True)
     for folder in ("dev", "proc", "run", "sys", "tmp"):
         _empty(tree / folder)
@@ -142,7 +142,7 @@ def finish_tree(tree: Path, plan: Plan) -> None:
 
 
 def boot_menu(plan: Plan) -> str:
-    """Returns grub.cfg: the system, and the system with the keyboard menu; on the screen and a serial line if any."""
+    """Return grub.cfg: the system, and the system with the keyboard menu; on the screen and a serial line if any."""
     kernel = f"/vmlinuz root=LABEL={LABEL} ro quiet console=ttyS0,115200 console=tty0 {PATIENCE}"
     entries = [(plan.title, kernel), (f"{plan.title} - choose the keyboard", f"{kernel} forcekbd")]
     lines = ["set timeout=2", "set default=0", ""]
@@ -152,12 +152,12 @@ def boot_menu(plan: Plan) -> str:
 
 
 def quote(text: str) -> str:
-    """Returns `text` fit to stand between GRUB's single quotes."""
+    """Return `text` fit to stand between GRUB's single quotes."""
     return text.replace("'", "'\\''")
 
 
 def count_blocks(tree: Path) -> int:
-    """Returns the ext4 blocks (4 KiB) that hold the tree, its inode tables and SLACK."""
+    """Return the ext4 blocks (4 KiB) that hold the tree, its inode tables and SLACK."""
     files, data = 0, 0
     for folder, folders, names in os.walk(tree):
         for name in (*folders, *names):
@@ -182,7 +182,7 @@ def sfdisk_argv(raw: Path) -> list[str]:
 
 
 def layout(plan: Plan, root_start: int) -> str:
-    """Returns the partition table in sfdisk's words; identifiers derive from the name, so two builds agree."""
+    """Return the partition table in sfdisk's words; identifiers derive from the name, so two builds agree."""
     end = plan.size - GPT_BACKUP
     rows: Iterable[tuple[str, int, int, str]] = (
         ("bios", BIOS_START, ESP_START, BIOS_BOOT),
@@ -205,7 +205,7 @@ def mkimage_argv(target: str, modules: Iterable[str], config: Path, out: Path) -
 
 
 def loader_config() -> str:
-    """Returns the script inside both GRUBs: find the root file system by label, show the boot menu that lies there."""
+    """Return the script inside both GRUBs: find the root file system by label, show the boot menu that lies there."""
     return (
         f"search --no-floppy --label {LABEL} --set=root\nset prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
     )
@@ -219,7 +219,7 @@ def make_core(work: Path, log: Path) -> bytes:
 
 
 def write_bios_loader(raw: Path, core: bytes) -> None:
-    """Puts boot.img into the MBR and core.img into the BIOS boot partition, linked by their sector numbers.
+    """Put boot.img into the MBR and core.img into the BIOS boot partition, linked by their sector numbers.
 
     Offsets: boot.img keeps the 64-bit sector of core.img at 0x5c and its drive check at 0x66; core.img's first sector
     keeps the list of the sectors that follow, with its first entry at 0x1f4 (GRUB 2, include/grub/i386/pc/boot.h).
@@ -239,7 +239,7 @@ def write_bios_loader(raw: Path, core: bytes) -> None:
 
 
 def write_esp(raw: Path, work: Path, plan: Plan, log: Path) -> None:
-    """Writes the FAT file system with the removable-media boot path, the one every UEFI tries without being told."""
+    """Write the FAT file system with the removable-media boot path, the one every UEFI tries without being told."""
     loader, image = work / "BOOTX64.EFI", work / "esp.img"
     config = _write(work / "loader.cfg", loader_config())
     run(mkimage_argv("x86_64-efi", EFI_MODULES, config, loader), step="disk", log=log)

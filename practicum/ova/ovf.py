@@ -56,7 +56,7 @@ class Appliance:
     vendor_url: str | None = None
 
     def derive_uuid(self, part: str) -> uuid.UUID:
-        """An id that is the same in every build of this version; VirtualBox makes new ones at import."""
+        """Return an id that is the same in every build of this version; VirtualBox makes new ones at import."""
         return uuid.uuid5(_IDS, f"{self.name} {self.version} {part}")
 
 
@@ -77,7 +77,7 @@ class Disk:
 
 
 def describe(appliance: Appliance, disk: Disk) -> bytes:
-    """The descriptor as UTF-8 XML: a pure function of its arguments.
+    """Return the descriptor as UTF-8 XML: a pure function of its arguments.
 
     Raises:
         PracticumError: a text is longer than VirtualBox reads.

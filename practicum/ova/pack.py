@@ -41,7 +41,7 @@ def write(out: Path, descriptor: bytes, disk: Path, *, name: str, mtime: int) ->
 
 
 def disk_name(name: str) -> str:
-    """The disk's file name inside the OVA called `name`."""
+    """Return the disk's file name inside the OVA called `name`."""
     return f"{name}-disk001.vmdk"
 
 

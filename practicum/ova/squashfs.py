@@ -14,7 +14,7 @@ SQUASH_LEVEL = 15
 
 
 def write_squashfs(folder: Path, out: Path, *, epoch: int, log: Path) -> None:
-    """Writes the read-only file system `out` from `folder`: the same bytes for the same tree and epoch."""
+    """Write the read-only file system `out` from `folder`: the same bytes for the same tree and epoch."""
     run(squashfs_argv(folder, out, epoch), step="python", log=log)
 
 

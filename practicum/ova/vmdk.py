@@ -125,7 +125,7 @@ def find_data(descriptor: int, size: int) -> Iterator[range]:
 
 
 def describe_disk(capacity: int, content: bytes, image_uuid: uuid.UUID | None) -> str:
-    """The embedded text descriptor of a disk of `capacity` sectors whose content has the SHA-256 digest `content`."""
+    """Return the embedded descriptor of a disk of `capacity` sectors whose content has the SHA-256 digest `content`."""
     # The last two values mean "no content" to readers.
     content_id = min(int.from_bytes(content[:4]), 0xFFFF_FFFD)
     image = image_uuid or uuid.UUID(bytes=content[:16], version=5)

@@ -36,7 +36,7 @@ def sectors_of(size: int) -> int:
 
 
 def padded(data: bytes) -> bytes:
-    """`data` with zeros up to the end of its last sector."""
+    """Return `data` with zeros up to the end of its last sector."""
     return data.ljust(sectors_of(len(data)) * SECTOR, b"\0")
 
 
@@ -65,7 +65,7 @@ class Header:
     compression: int = DEFLATE
 
     def pack(self) -> bytes:
-        """The header as one sector."""
+        """Return the header as one sector."""
         return padded(
             _HEADER.pack(
                 self.magic, self.version, self.flags, self.capacity, self.grain_sectors, self.descriptor_offset,

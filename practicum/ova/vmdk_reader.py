@@ -103,12 +103,12 @@ def read_disk(vmdk: Path) -> DiskFacts:
 
 
 def read_header(source: Source) -> Header:
-    """The header at the start of the file, not judged."""
+    """Return the header at the start of the file, not judged."""
     return Header.unpack(source.read(0, SECTOR))
 
 
 def read_footer(source: Source) -> Header:
-    """The copy of the header that ends the file, before the end-of-stream marker."""
+    """Return the copy of the header that ends the file, before the end-of-stream marker."""
     return Header.unpack(source.read(source.size // SECTOR - 2, SECTOR))
 
 
@@ -150,7 +150,7 @@ def read_records(source: Source, header: Header) -> Iterator[GrainRecord | Metad
 
 
 def inflate_grain(grain: GrainRecord) -> bytes:
-    """The 64 KiB of the grain; raises VmdkError when its zlib stream is too long, damaged or holds any other amount."""
+    """Return the 64 KiB of the grain; raise VmdkError when its zlib stream is too long, damaged or of another length."""
     if grain.size >= MAX_COMPRESSED:
         raise VmdkError(
             f"sector {grain.sector}: the grain has {grain.size} bytes, {MAX_COMPRESSED} or more are refused"
@@ -165,7 +165,7 @@ def inflate_grain(grain: GrainRecord) -> bytes:
 
 
 def read_directory(source: Source, header: Header, offset: int) -> list[int]:
-    """The grain directory at sector `offset`: the sector of each grain table, 0 where there is none."""
+    """Return the grain directory at sector `offset`: the sector of each grain table, 0 where there is none."""
     entries = -(-header.capacity // (GRAIN_SECTORS * TABLE_ENTRIES))
     if header.capacity >= MAX_SECTORS:
         raise VmdkError(f"a disk of {header.capacity} sectors needs more grain tables than fit")

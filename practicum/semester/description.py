@@ -34,7 +34,7 @@ PYTHON_OF_SUITE = {"bookworm": "3.11", "trixie": "3.13"}
 
 
 def _mistake(reason: str, cure: str) -> PydanticCustomError:
-    """A mistake in a value, in the words `load` prints."""
+    """Return a mistake in a value, in the words `load` prints."""
     return PydanticCustomError("practicum", "{reason}; {cure}", {"reason": reason, "cure": cure})
 
 
@@ -331,7 +331,7 @@ def _read_toml(file: Path, label: str) -> dict[str, Any]:
 
 
 def _check_surroundings(semester: Semester) -> list[str]:
-    """What no key can tell alone: the folders around the file, and how two tables fit."""
+    """Return what no key can tell alone: the folders around the file, and how two tables fit."""
     mistakes = []
     if semester.folder.name != semester.course.semester:
         mistakes.append(

@@ -20,12 +20,12 @@ GLIBC_OF_SUITE = {"bookworm": 36, "trixie": 40}
 
 
 def find_target(semester: Semester) -> Target:
-    """The target of every product of `semester`: its Debian suite's own Python and C library."""
+    """Return the target of every product of `semester`: its Debian suite's own Python and C library."""
     return Target(semester.debian.python_version, GLIBC_OF_SUITE[semester.debian.suite])
 
 
 def find_lock(semester: Semester, variant: Variant) -> Path:
-    """The path of python-`variant`.lock. Raises PracticumError when it is missing or no longer fits semester.toml."""
+    """Return the path of python-`variant`.lock; raise PracticumError if it is missing or does not fit semester.toml."""
     path = semester.folder / f"python-{variant}.lock"
     cure = f"run: practicum lock {semester.folder.name}"
     if not path.exists():

@@ -23,7 +23,7 @@ class Revision:
 
 
 def read_revision(root: Path) -> Revision:
-    """Returns the commit of the checkout `root`; a folder that is no checkout is an unknown one."""
+    """Return the commit of the checkout `root`; a folder that is no checkout is an unknown one."""
     # Root builds what a user cloned: git would refuse to look.
     git = ["git", "-c", f"safe.directory={root}", "-C", str(root)]
     try:

@@ -18,7 +18,7 @@ def record_debian(path: Path, installed: Mapping[str, str]) -> None:
 
 
 def read_debian(path: Path) -> dict[str, str]:
-    """The versions of a debian.lock by package name. Raises PracticumError for a line that is not name=version."""
+    """Return the versions of a debian.lock by package name; raise PracticumError for a line that is not name=version."""
     versions = {}
     for number, line in read_logical_lines(path):
         match = re.fullmatch(r"([a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?)=(\S+)", line)
@@ -31,7 +31,7 @@ def read_debian(path: Path) -> dict[str, str]:
 
 
 def drift(lock: Mapping[str, str], installed: Mapping[str, str]) -> list[str]:
-    """What differs between the locked and the installed Debian packages, one readable line a package, sorted."""
+    """Return what differs between the locked and the installed Debian packages, one readable line a package, sorted."""
     lines = []
     for name in sorted({*lock, *installed}):
         locked, found = lock.get(name), installed.get(name)

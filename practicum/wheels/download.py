@@ -41,7 +41,7 @@ def fetch_all(
     report: Callable[[int], None] = lambda count: None,
     pause: Callable[[float], object] | None = None,
 ) -> list[Path]:
-    """The file of each wheel in `store`, downloaded where it is not there yet, a few at a time.
+    """Return the file of each wheel in `store`, downloaded where it is not there yet, a few at a time.
 
     `report(n)` is told of every n bytes that arrived, from any thread; `pause(seconds)` waits before another try.
     Raises PracticumError for the first wheel that cannot be had; what arrived of the others stays for the next run.

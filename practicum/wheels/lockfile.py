@@ -48,7 +48,7 @@ def locate(lock: Path) -> list[Wheel]:
 
 
 def read_lock(path: Path) -> list[LockedPackage]:
-    """The packages of a Python lock, in file order. Raises PracticumError for a line without version or hash."""
+    """Return the packages of a Python lock, in file order. Raises PracticumError for a line without version or hash."""
     packages = []
     for number, line in read_logical_lines(path):
         pin, *options = line.split()
@@ -64,7 +64,7 @@ def read_lock(path: Path) -> list[LockedPackage]:
 
 
 def read_target(path: Path) -> Target:
-    """The target in the header of a Python lock. Raises PracticumError when the header is not ours."""
+    """Return the target in the header of a Python lock. Raises PracticumError when the header is not ours."""
     match = re.search(r"^# target: python (\d+\.\d+), x86_64-manylinux_2_(\d+)$", read_text(path), re.MULTILINE)
     if not match:
         raise PracticumError(f"{label_of(path)}: has no target line; run: practicum lock {path.parent.name}")
@@ -85,7 +85,7 @@ def hash_packages(packages: Iterable[LockedPackage]) -> str:
 def _locate_in(
     sources: list[tuple[str, ...]], packages: list[LockedPackage], target: Target, where: str
 ) -> list[Wheel]:
-    """The wheels of `packages` from the first of `sources` that has them all."""
+    """Return the wheels of `packages` from the first of `sources` that has them all."""
     lines = [package.line for package in packages]
     hashes = {package.name: package.hashes for package in packages}
     mistake = PracticumError(f"{where}: no place to look for wheels")

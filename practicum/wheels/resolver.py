@@ -104,7 +104,7 @@ def _run_uv(requires: Sequence[str], target: Target, options: Sequence[str], whe
 
 
 def list_cpu_sources() -> list[tuple[str, ...]]:
-    """The places that may hold `+cpu` builds, as uv options, in the order to try.
+    """Return the places that may hold `+cpu` builds, as uv options, in the order to try.
 
     First the folders pip is told to look in (pip's configuration, PIP_FIND_LINKS), then PyTorch's own CPU index, whose
     address uv knows.
@@ -115,7 +115,7 @@ def list_cpu_sources() -> list[tuple[str, ...]]:
 
 
 def _choose_wheel(package: Mapping[str, Any], target: Target, allowed: Sequence[str] | None, where: str) -> Wheel:
-    """The wheel of a pylock package that suits `target` best, among those with an `allowed` sha256."""
+    """Return the wheel of a pylock package that suits `target` best, among those with an `allowed` sha256."""
     rank = {tag: place for place, tag in enumerate(target.list_tags())}
     name, version = package["name"], package["version"]
     ranked = []
@@ -148,7 +148,7 @@ def _find_size(entry: Mapping[str, Any]) -> int | None:
 
 
 def _read_pip_find_links() -> list[str]:
-    """The find-links of pip's configuration files and environment; empty where there is no pip."""
+    """Return the find-links of pip's configuration files and environment; empty where there is no pip."""
     inside = [sys.executable, "-m", "pip"]
     for pip in (inside, [shutil.which("pip3") or shutil.which("pip") or ""]):
         if not pip[0]:
@@ -162,7 +162,7 @@ def _read_pip_find_links() -> list[str]:
 
 
 def _make_environment(options: Sequence[str]) -> dict[str, str]:
-    """The user's environment (index, certificates, proxy), without what would change which build is chosen."""
+    """Return the user's environment (index, certificates, proxy), without what would change which build is chosen."""
     hidden = ("UV_TORCH_BACKEND", "UV_FIND_LINKS", "UV_NO_BINARY")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     # PyTorch's index has an alternative here: learn in a moment that it cannot be reached, not after many retries.

@@ -87,7 +87,7 @@ def _find_cuda_extensions(archive: zipfile.ZipFile) -> set[str]:
 
 
 def _find_dropped(archive: zipfile.ZipFile) -> set[str]:
-    """The CUDA extensions, and the bundled libraries no other extension needs."""
+    """Return the CUDA extensions, and the bundled libraries no other extension needs."""
     needed = _read_needed(archive)
     dropped = _find_cuda_extensions(archive)
     bundled = {PurePosixPath(path).name: path for path in needed if _is_bundled(path)}
@@ -101,7 +101,7 @@ def _find_dropped(archive: zipfile.ZipFile) -> set[str]:
 
 
 def _read_needed(archive: zipfile.ZipFile) -> dict[str, tuple[str, ...]]:
-    """The DT_NEEDED entries of every shared library in the wheel, by its path."""
+    """Return the DT_NEEDED entries of every shared library in the wheel, by its path."""
     needed = {}
     for path in archive.namelist():
         if re.search(r"\.so(\.\d+)*$", path):

@@ -36,7 +36,7 @@ class Wheelhouse:
     notes: tuple[str, ...] = ()
 
     def select(self, names: Iterable[str]) -> str:
-        """Returns the lines of `requirements` of the packages called `names` (canonical), to install a part alone."""
+        """Return the lines of `requirements` of the packages called `names` (canonical), to install a part alone."""
         wanted = {*names}
         lines = self.requirements.read_text().splitlines(keepends=True)
         return "".join(line for line in lines if line.partition("==")[0] in wanted)
@@ -89,7 +89,7 @@ def _fetch(wheels: Sequence[Wheel], store: Path, *, progress: bool) -> None:
 def _choose_files(
     wheels: Sequence[Wheel], store: Path, repacked: Path
 ) -> tuple[dict[LockedPackage, Path], tuple[str, ...]]:
-    """The file of each package; torchvision's repacked where it links CUDA and torch is a CPU build, with a note."""
+    """Return the file of each package, and notes: torchvision is repacked if it links CUDA and torch is a CPU build."""
     files, notes = {}, []
     cpu_only = any(wheel.name == "torch" and Version(wheel.version).local == "cpu" for wheel in wheels)
     for wheel in wheels:

@@ -25,7 +25,7 @@ MakeMachine = Callable[..., Machine]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first boot comes first, for all other machines go on from it."""
+    """Return the first boot comes first, for all other machines go on from it."""
     items.sort(key=lambda item: item.path.name != "test_first_boot.py")
 
 
@@ -38,13 +38,13 @@ def work(build: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def shelf(ova: Path, build: Path) -> Shelf:
-    """What the test runs of this .ova share."""
+    """Return what the test runs of this .ova share."""
     return Shelf(ova, build / "machines")
 
 
 @pytest.fixture(scope="session")
 def disk(shelf: Shelf) -> Path:
-    """The disk inside the .ova as a raw file, only to be read."""
+    """Return the disk inside the .ova as a raw file, only to be read."""
     return shelf.disk()
 
 
@@ -92,13 +92,13 @@ def boot_first(new_machine: MakeMachine, overlay_at_code: Path) -> Boot:
 
 @pytest.fixture(scope="session")
 def saved(shelf: Shelf, boot_first: Boot) -> SavedMachine:
-    """A machine whose first boot is done, with JupyterLab ready."""
+    """Return a machine whose first boot is done, with JupyterLab ready."""
     return shelf.machine(boot_first)
 
 
 @pytest.fixture(scope="module")
 def machine(saved: SavedMachine, new_machine: MakeMachine, request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """The module's own machine, booted for the first time under BIOS, with JupyterLab ready."""
+    """Return the module's own machine, booted for the first time under BIOS, with JupyterLab ready."""
     with go_on(saved, new_machine, request.module.__name__.rpartition(".test_")[2]) as running:
         yield running
 
@@ -111,5 +111,5 @@ def jupyter(machine: Machine) -> Jupyter:
 
 @pytest.fixture(scope="module")
 def identity(machine: Machine) -> Identity:
-    """What must be of the module's machine alone, as it was at its first boot."""
+    """Return what must be of the module's machine alone, as it was at its first boot."""
     return read_identity(machine)

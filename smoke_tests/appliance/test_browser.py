@@ -43,7 +43,7 @@ print(torch.__version__, torchvision.__version__, torch.version.cuda, *v2.Resize
 
 @pytest.fixture
 def page(machine: Machine, build: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page of a new browser, whose last look is kept in build/screenshots.
+    """Return a page of a new browser, whose last look is kept in build/screenshots.
 
     Of a test that fails, what it waited for is shown, but not the code in the address.
     """
@@ -54,7 +54,7 @@ def page(machine: Machine, build: Path, request: pytest.FixtureRequest) -> Itera
 
 
 def watch(page: Page) -> Iterator[Page]:
-    """The page; afterwards its messages and the requests that got no answer are printed."""
+    """Return the page; afterwards its messages and the requests that got no answer are printed."""
     page.set_default_timeout(PATIENCE)
     waiting: set[Request] = set()
     page.on("request", lambda request: waiting.add(request))  # Playwright cannot call a method of a built-in type

@@ -48,7 +48,7 @@ def name_packages(pairs: list[tuple[str, str]]) -> Packages:
 
 @pytest.fixture(scope="module")
 def on_disk(disk: Path) -> dict[str, Entry]:
-    """The environment on the appliance's disk."""
+    """Return the environment on the appliance's disk."""
     return list_environment(disk, PLACE)
 
 
@@ -74,7 +74,7 @@ def cuda(request: pytest.FixtureRequest, semester: Semester) -> Iterator[Contain
 
 @pytest.fixture(scope="module")
 def tree(semester: Semester) -> Iterator[Container]:
-    """What the appliance's disk is written from."""
+    """Return what the appliance's disk is written from."""
     with idle(find_tree(semester), "--network=none", f"--workdir={PLACE}") as container:
         yield container
 

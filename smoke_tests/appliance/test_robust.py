@@ -48,7 +48,7 @@ def wait_answer(machine: Machine) -> None:
 
 @pytest.fixture
 def jupyter_answers(machine: Machine) -> None:
-    """What an earlier test broke must not fail the next one."""
+    """Return what an earlier test broke must not fail the next one."""
     wait_answer(machine)
 
 

@@ -24,7 +24,7 @@ code and the ssh keys are being made. Before, nothing is written."""
 
 @pytest.fixture(scope="module")
 def clone(saved: SavedMachine, new_machine: MakeMachine, semester: Semester) -> Iterator[Machine]:
-    """It lost its power late in its first boot, and was started again."""
+    """Give a machine that lost its power late in its first boot and was started again."""
     with new_machine("second", uefi=find_firmware() is not None, cpus=semester.appliance.cpus) as second:
         cut_at(second, SHARE * saved.boot["code"])
         second.power_on()

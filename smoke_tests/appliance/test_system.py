@@ -22,7 +22,7 @@ TEST_RIGHTS = "/etc/sudoers.d/smoke-test"
 
 @pytest.fixture(scope="module")
 def guest(machine: Machine) -> Iterator[Host]:
-    """The machine as root; the right to become root without a password is given for these tests only."""
+    """Return the machine as root; the right to become root without a password is given for these tests only."""
     machine.sudo(f"echo '{machine.user} ALL=(ALL) NOPASSWD: ALL' > {TEST_RIGHTS}; chmod 0440 {TEST_RIGHTS}")
     address = f"paramiko://{machine.user}:{machine.code}@127.0.0.1:{machine.ssh_port}"
     yield testinfra.get_host(address, sudo=True, timeout=60)

@@ -35,7 +35,7 @@ def name(vbox: VBox, ova: Path) -> str:
 
 @pytest.fixture(scope="module")
 def imported(vbox: VBox, name: str) -> dict[str, str]:
-    """What VirtualBox made of the appliance."""
+    """Return what VirtualBox made of the appliance."""
     return vbox.showvminfo(name)
 
 

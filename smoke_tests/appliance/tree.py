@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def find_tree(semester: Semester) -> str:
-    """The image's name; fails when the appliance was not built here."""
+    """Return the image's name; fails when the appliance was not built here."""
 
     (stage,) = [stage for stage in products.list_ova(semester) if stage.name == "course-appliance"]
     if not docker("image", "ls", "--quiet", stage.tag).stdout.strip():

@@ -52,7 +52,7 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What torch calls deprecated must not be used here: these tests are meant to outlive a few of its releases."""
+    """Fail where these tests use what torch calls deprecated: they are meant to outlive a few of its releases."""
     caller = re.escape(__name__.rpartition(".")[0])
     for item in items:
         if HERE in item.path.parents:
@@ -88,13 +88,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest) -> torch.device:
-    """The CPU, and the GPU where there is one."""
+    """Return the CPU, and the GPU where there is one."""
     return torch.device(request.param)
 
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Callable[[str, torch.device, float, str], None]:
-    """Puts a measured figure into the report: name, device, value, unit."""
+    """Put a measured figure into the report: name, device, value, unit."""
 
     def add(name: str, device: torch.device, value: float, unit: str) -> None:
         request.config.stash[FIGURES].append(Figure(name, device.type, value, unit))

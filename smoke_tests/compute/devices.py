@@ -25,7 +25,7 @@ def why_no_gpu() -> str:
 
 
 def _ask_course() -> str:
-    """What the course's images know about it, the cure included; "" on other machines."""
+    """Return what the course's images know about it, the cure included; "" on other machines."""
     try:
         from course_runtime.doctor.gpu import explain_gpu
         from course_runtime.machine.machine import CourseError, Machine
@@ -52,7 +52,7 @@ def skip_without_bfloat16(device: torch.device, dtype: torch.dtype) -> None:
 
 
 def describe() -> dict[str, Any]:
-    """The software and hardware under test, as it goes into the report."""
+    """Return the software and hardware under test, as it goes into the report."""
     available = not why_no_gpu()
     return {
         "python": platform.python_version(),
@@ -71,7 +71,7 @@ def describe() -> dict[str, Any]:
 
 
 def name_devices(machine: dict[str, Any]) -> list[str]:
-    """A line for the CPU and one for each GPU of what `describe` returned, or for the reason that there is none."""
+    """Return a line for the CPU and one for each GPU of what `describe` returned, or the reason that there is none."""
     driver = f"driver {machine['driver'] or 'unknown'}"
     gpus = [
         f"cuda:{index}  {gpu['name']}, {gpu['capability']}, {gpu['memory_gb']} GB, {driver}"

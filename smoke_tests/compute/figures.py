@@ -20,7 +20,7 @@ class Figure:
 
 
 def format_table(figures: list[Figure]) -> list[str]:
-    """The figures as aligned lines."""
+    """Return the figures as aligned lines."""
     width = max((len(figure.name) for figure in figures), default=0)
     return [
         f"{figure.name:<{width}}  {figure.device:<5} {_format_value(figure.value):>8} {figure.unit}"
@@ -38,7 +38,7 @@ def seconds_per_call(action: Callable[[], object], device: torch.device, *, budg
 
 
 def _elapsed(action: Callable[[], object], device: torch.device, calls: int) -> float:
-    """A GPU works behind the program's back: it is asked itself, by events in its stream of work."""
+    """Return a GPU works behind the program's back: it is asked itself, by events in its stream of work."""
     if device.type == "cuda":
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         start.record()

@@ -11,13 +11,13 @@ TOLERANCES = {torch.float64: 1e-12, torch.float32: 5e-5, torch.float16: 5e-3, to
 
 
 def error(result: torch.Tensor, reference: torch.Tensor) -> float:
-    """The largest difference, relative to the largest magnitude of `reference`."""
+    """Return the largest difference, relative to the largest magnitude of `reference`."""
     assert result.shape == reference.shape
     difference = result.detach().cpu().to(reference.dtype) - reference
     return (difference.abs().max() / reference.abs().max()).item()
 
 
 def randn(*shape: int, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same normal numbers, on `device` as `dtype`, and as float64 on the CPU."""
+    """Return the same normal numbers, on `device` as `dtype`, and as float64 on the CPU."""
     values = torch.randn(*shape, dtype=torch.float64).to(dtype)
     return values.to(device), values.double()

@@ -29,7 +29,7 @@ class Pictures(Dataset[tuple[Tensor, int, int]]):
 
 
 def load(seed: int, *, workers: int = 2) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The batches of one epoch, shuffled with `seed`."""
+    """Return the batches of one epoch, shuffled with `seed`."""
     loader = DataLoader(
         Pictures(),
         batch_size=16,

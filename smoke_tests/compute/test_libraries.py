@@ -25,12 +25,12 @@ def list_libraries(*folders: Path) -> list[Path]:
 
 
 def list_loaded() -> list[Path]:
-    """The libraries in this process, with all that `import torch` and `import torchvision` load."""
+    """Return the libraries in this process, with all that `import torch` and `import torchvision` load."""
     return sorted(map(Path, set(re.findall(r"/.*", Path("/proc/self/maps").read_text()))))
 
 
 def find_missing(library: Path) -> set[str]:
-    """What `library` is linked with and the loader does not find without a hint from outside."""
+    """Return what `library` is linked with and the loader does not find without a hint from outside."""
     environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
     done = subprocess.run(["ldd", library], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{library}: {done.stderr}"

@@ -30,7 +30,7 @@ def tf32() -> Iterator[None]:
 
 
 def measure_product(device: torch.device, dtype: torch.dtype) -> tuple[int, float]:
-    """The size of the square matrices, and TFLOP/s of their product."""
+    """Return the size of the square matrices, and TFLOP/s of their product."""
     size = 8192 if device.type == "cuda" else 1024
     a, b = torch.randn(2, size, size, device=device).to(dtype)
     return size, 2 * size**3 / seconds_per_call(lambda: a @ b, device) / 1e12

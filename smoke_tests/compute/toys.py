@@ -24,7 +24,7 @@ def make_images(count: int, *, seed: int = 1) -> tuple[Tensor, Tensor]:
 
 
 def make_net() -> nn.Sequential:
-    """A convolutional network with the same weights every time, on the CPU."""
+    """Return a convolutional network with the same weights every time, on the CPU."""
     torch.manual_seed(2)
     return nn.Sequential(
         nn.Conv2d(1, 8, 3, padding=1, stride=2),
@@ -69,7 +69,7 @@ def train(
 
 @torch.no_grad()
 def accuracy(net: nn.Module) -> float:
-    """The part of images never seen in training that `net` tells right."""
+    """Return the part of images never seen in training that `net` tells right."""
     device = next(net.parameters()).device
     images, labels = (tensor.to(device) for tensor in make_images(512, seed=3))
     return (net.eval()(images).argmax(dim=1) == labels).float().mean().item()

@@ -44,7 +44,7 @@ def cuda_image(request: pytest.FixtureRequest, semester: Semester) -> str:
 
 @pytest.fixture
 def run_container(cpu_image: str) -> Iterator[RunContainer]:
-    """Starts containers that end with the test: `run_container("--read-only", command=["id"], ready=False)`."""
+    """Start containers that end with the test: `run_container("--read-only", command=["id"], ready=False)`."""
     with contextlib.ExitStack() as stack:
 
         def run(*options: str, image: str | None = None, command: Sequence[str] = (), ready: bool = True) -> Container:

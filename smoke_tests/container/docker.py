@@ -30,7 +30,7 @@ ADDRESS = re.compile(r"(?P<scheme>https?)://127\.0\.0\.1:(?P<port>\d+)(?P<base>/
 def docker(
     *arguments: str, check: bool = True, timeout: float = PATIENCE, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs one docker command; with `check`, a failure shows what it said."""
+    """Run one docker command; with `check`, a failure shows what it said."""
     program = shutil.which("docker") or "docker"
     done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=timeout, input=stdin)
     assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}"
@@ -48,12 +48,12 @@ def cgroup_options() -> list[str]:
 
 @functools.cache
 def daemon() -> sdk.APIClient:
-    """The daemon, asked without docker's client program, which costs 0.022 CPU s a call: this costs 0.001."""
+    """Return the daemon, asked without docker's client program, which costs 0.022 CPU s a call: this costs 0.001."""
     return sdk.from_env(timeout=PATIENCE).api
 
 
 def inspect(name: str) -> dict[str, Any]:
-    """What docker knows of an image or a container."""
+    """Return what docker knows of an image or a container."""
     with contextlib.suppress(sdk.errors.NotFound):
         container: dict[str, Any] = daemon().inspect_container(name)
         return container
@@ -75,7 +75,7 @@ class Container:
         check: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command inside, past the entry point; a string is for bash, which is a process too.
+        """Run a command inside, past the entry point; a string is for bash, which is a process too.
 
         A pattern for pgrep or pkill must not match itself: `[j]upyter`.
         """
@@ -156,7 +156,7 @@ class Container:
         return bool(self.state["Running"])
 
     def wait_until(self, condition: Callable[[], object], what: str) -> None:
-        """Polls until `condition` holds; fails at once when the container ends before."""
+        """Poll until `condition` holds; fail at once when the container ends before."""
 
         def holds() -> bool:
             if condition():
@@ -167,7 +167,7 @@ class Container:
         wait_until(holds, f"{what}, in {self.id[:12]}")
 
     def wait_ready(self) -> None:
-        """Waits until the log tells the address."""
+        """Wait until the log tells the address."""
         self.wait_until(lambda: ADDRESS.search(self.stderr), "JupyterLab's address in the log")
 
     def health(self) -> str:
@@ -177,7 +177,7 @@ class Container:
         self.wait_until(lambda: self.health() == "healthy", "healthy")
 
     def wait_ended(self) -> int:
-        """Waits for the end of a command and returns its exit code; a hang raises requests' ConnectionError."""
+        """Wait for the end of a command and return its exit code; a hang raises requests' ConnectionError."""
         return int(daemon().wait(self.id)["StatusCode"])
 
     def stop(self) -> tuple[float, int]:
@@ -189,7 +189,7 @@ class Container:
 
 @contextlib.contextmanager
 def started(image: str, *options: str, command: Sequence[str] = ()) -> Iterator[Container]:
-    """A container of `image`, its port published on loopback unless `options` say how it is reached."""
+    """Return a container of `image`, its port published on loopback unless `options` say how it is reached."""
     publish = (
         []
         if any(option.startswith(("-p", "--publish", "--network")) for option in options)
@@ -207,6 +207,6 @@ def started(image: str, *options: str, command: Sequence[str] = ()) -> Iterator[
 
 @contextlib.contextmanager
 def idle(image: str, *options: str) -> Iterator[Container]:
-    """A container of `image` in which nothing runs: to be asked as root, past the entry point."""
+    """Return a container of `image` in which nothing runs: to be asked as root, past the entry point."""
     with started(image, "--user=0", "--entrypoint=sleep", *options, command=["infinity"]) as container:
         yield container

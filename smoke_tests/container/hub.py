@@ -86,7 +86,7 @@ class Hub:
             time.sleep(0.1)
 
     def said(self) -> str:
-        """The end of the log of the hub and, as long as it is there, of the container."""
+        """Return the end of the log of the hub and, as long as it is there, of the container."""
         hub = self.log.read_text(errors="replace")[-6000:]
         container = docker("logs", "--tail=60", self.container, check=False)
         return f"{hub}\n-- container\n{container.stdout}{container.stderr}"
@@ -116,7 +116,7 @@ class Hub:
 
 @contextlib.contextmanager
 def new_hub(work: Path, proxy: str) -> Iterator[Hub]:
-    """A hub to be started in the folder `work`; whatever happens, nothing of it outlives the block."""
+    """Return a hub to be started in the folder `work`; whatever happens, nothing of it outlives the block."""
     hub = Hub(work, proxy)
     try:
         yield hub
@@ -164,12 +164,12 @@ class Browser:
         return pages[-1]
 
     def call(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """A request to the hub's API, as the pages of the hub send it."""
+        """Return a request to the hub's API, as the pages of the hub send it."""
         xsrf = self.client.cookies.get("_xsrf", path="/hub/") or ""
         return self.client.request(method, f"/hub/api/{path}", headers={"X-XSRFToken": xsrf}, json=body)
 
     def new_token(self) -> str:
-        """A token of the user, as the hub's page "Token" makes them."""
+        """Return a token of the user, as the hub's page "Token" makes them."""
         made = self.call("POST", f"users/{self.hub.user}/tokens", {"note": "smoke test", "expires_in": 3600})
         return str(self._fine(made).json()["token"])
 

@@ -35,7 +35,7 @@ class Project:
         self.settings = {"COURSE_PORT": str(self.port), "COURSE_IMAGE": image, "COURSE_GPU_IMAGE": image}
 
     def compose(self, *words: str, settings: dict[str, str] | None = None) -> str:
-        """What compose says; `settings` instead of the project's."""
+        """Return what compose says; `settings` instead of the project's."""
         argv = [*self.program, "--project-name", self.name, *(f"--file={file}" for file in self.files), *words]
         environment = self.environment | (self.settings if settings is None else settings)
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=PATIENCE)
@@ -43,12 +43,12 @@ class Project:
         return done.stdout
 
     def list(self, *kind: str) -> list[str]:
-        """The project's containers, volumes or networks."""
+        """Return the project's containers, volumes or networks."""
         label = f"label=com.docker.compose.project={self.name}"
         return docker(*kind, "--quiet", "--filter", label).stdout.split()
 
     def container(self) -> Container:
-        """The only container of the project."""
+        """Return the only container of the project."""
         (container,) = self.list("ps", "--all")
         return Container(container)
 

@@ -23,7 +23,7 @@ CELL = "import getpass, os; print(getpass.getuser(), os.environ['JUPYTERHUB_USER
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
-    """A hub to be started."""
+    """Return a hub to be started."""
     for module in ("jupyterhub", "dockerspawner"):
         pytest.importorskip(module, reason=f"{module} is not in this Python: make venv")
     proxy = shutil.which("configurable-http-proxy")
@@ -81,7 +81,7 @@ def check_server(hub: Hub, folder: str) -> Browser:
 
 
 def listening(*ports: int) -> set[tuple[int, str]]:
-    """The TCP ports among these at which somebody listens on this machine, each with the address."""
+    """Return the TCP ports among these at which somebody listens on this machine, each with the address."""
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/net", table).read_text().splitlines()[1:]:

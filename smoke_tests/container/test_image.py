@@ -73,7 +73,7 @@ class Image:
         return dict(line.split("=", 1) for line in self.config["Env"])
 
     def ask(self, *argv: str, user: str = "0") -> str:
-        """What a program says."""
+        """Return what a program says."""
         return self.asked.exec(argv, user).stdout
 
 
@@ -96,7 +96,7 @@ def list_files(asked: Container) -> dict[str, Entry]:
 
 @pytest.fixture(scope="module")
 def imported(image: Image) -> str:
-    """What Python and the library of torch's threads say while the large packages are imported."""
+    """Return what Python and the library of torch's threads say while the large packages are imported."""
     code = "import sys, torch, numpy, jupyterlab; print(sys.flags.dont_write_bytecode)"
     return image.ask("sh", "-c", f"cd / && OMP_DISPLAY_ENV=true python -v -c '{code}' 2>&1", user="1000")
 
@@ -239,7 +239,7 @@ def test_bytecode_is_not_stale(imported: str) -> None:
 
 
 def find_layers(image: str) -> list[Path]:
-    """The folder in which docker keeps each layer: `docker save` would pack gigabytes to show the same."""
+    """Return the folder in which docker keeps each layer: `docker save` would pack gigabytes to show the same."""
     described = inspect(image)
     driver = described["GraphDriver"]
     if driver["Name"] != "overlay2" or os.geteuid():

@@ -32,7 +32,7 @@ VOLUMES = {
 
 @pytest.fixture(scope="module")
 def manifest() -> dict[str, dict[str, Any]]:
-    """The objects of the file by kind."""
+    """Return the objects of the file by kind."""
     return {each["kind"]: each for each in yaml.safe_load_all(FILE.read_text())}
 
 
@@ -96,7 +96,7 @@ def test_the_image_works_as_the_pod_runs_it(pod: dict[str, Any], run_container: 
 
 
 def docker_options(pod: dict[str, Any], folder: Path, token: str) -> list[str]:
-    """The pod's settings in docker's words; what it mounts lies in `folder`, owned as the kubelet would have it."""
+    """Return the pod's settings in docker's words; what it mounts lies in `folder`, owned as by the kubelet."""
     common, (container,) = pod["securityContext"], pod["containers"]
     options = [f"--user={common['runAsUser']}:{common['runAsGroup']}", f"--group-add={common['fsGroup']}"]
     options += [f"--cap-drop={name}" for name in container["securityContext"]["capabilities"]["drop"]]

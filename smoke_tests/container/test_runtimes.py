@@ -65,14 +65,14 @@ print(getpass.getuser(), home, (home / "ee559/index.md").is_file(), int(torch.ar
 
 
 def read_answer(text: str) -> tuple[str, str]:
-    """The user's name and HOME, of what CELL printed last."""
+    """Return the user's name and HOME, of what CELL printed last."""
     user, home, course, total = text.splitlines()[-1].split()
     assert (course, total) == ("True", "21"), "the course is in every home"
     return user, home
 
 
 def compute(container: Container) -> tuple[str, str]:
-    """Runs CELL on a kernel."""
+    """Run CELL on a kernel."""
     with Jupyter(container.url, container.token).start_kernel() as kernel:
         outcome = kernel.execute(CELL)
     assert outcome.status == "ok", outcome.error
@@ -80,7 +80,7 @@ def compute(container: Container) -> tuple[str, str]:
 
 
 def compute_without_server(run_container: RunContainer, options: Sequence[str]) -> tuple[str, str]:
-    """Runs CELL by the start commands, in the environment that they would leave to a server and its kernels."""
+    """Run CELL by the start commands, in the environment that they would leave to a server and its kernels."""
     container = run_container(*options, command=["python", "-c", CELL], ready=False)
     assert container.wait_ended() == 0, container.logs()
     return read_answer(container.stdout)
@@ -138,7 +138,7 @@ def test_unknown_user_has_a_name(run_container: RunContainer) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Callable[[int, int, int], Path]:
-    """An empty folder of this machine with an owner and a mode, for mounting."""
+    """Return an empty folder of this machine with an owner and a mode, for mounting."""
 
     def make(uid: int, gid: int, mode: int) -> Path:
         home = tmp_path / "home"

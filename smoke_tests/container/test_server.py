@@ -53,7 +53,7 @@ def test_address_of_the_log_opens_jupyterlab(server: Container) -> None:
 
 @pytest.fixture(scope="module")
 def named(cpu_image: str) -> Iterator[Container]:
-    """A server with names of its own."""
+    """Return a server with names of its own."""
     options = ("--env=COURSE_HOSTS=gpu7.cluster.example,other.example", "--hostname=node")
     with started(cpu_image, *options) as container:
         container.wait_ready()
@@ -147,14 +147,14 @@ def test_stop_is_quick_and_clean(run_container: RunContainer, tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def started_again(cpu_image: str) -> Iterator[Container]:
-    """A container whose server is started again when it ends: the tests kill it one after the other."""
+    """Return a container whose server is started again when it ends: the tests kill it one after the other."""
     with started(cpu_image, "--env=RESTARTABLE=yes", "--env=JUPYTER_TOKEN=my-own-secret-token") as container:
         container.wait_ready()
         yield container
 
 
 def list_kernels(container: Container) -> list[str]:
-    """The process ids of all kernels."""
+    """Return the process ids of all kernels."""
     return container.exec("pgrep -f [i]pykernel_launcher", check=False).stdout.split()
 
 

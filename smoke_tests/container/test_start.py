@@ -23,7 +23,7 @@ START_SECONDS = 0.3
 
 @pytest.fixture
 def start(run_container: RunContainer) -> Start:
-    """Runs one command to its end, without INFO lines: `start("--user=root", command="id")`; a string is for bash."""
+    """Run one command to its end, without INFO lines: `start("--user=root", command="id")`; a string is for bash."""
 
     def run(*options: str, command: str | Sequence[str] = "true", status: int = 0) -> CompletedProcess[str]:
         argv = ["bash", "-c", command] if isinstance(command, str) else [*command]
@@ -37,7 +37,7 @@ def start(run_container: RunContainer) -> Start:
 
 @pytest.fixture(scope="module")
 def settled(cpu_image: str) -> Iterator[Container]:
-    """A container whose start is done: what starts in it again, as the image's user, finds all in place."""
+    """Return a container whose start is done: what starts in it again, as the image's user, finds all in place."""
     with started(cpu_image, command=["sleep", "infinity"]) as container:
         container.wait_until(lambda: "runs sleep" in container.stderr, "the command")
         yield container
@@ -161,7 +161,7 @@ def test_same_container_starts_again(run_container: RunContainer, tmp_path: Path
 
 
 def make_tree(top: Path) -> list[Path]:
-    """A folder of root with a file in it, and a link to a file outside."""
+    """Return a folder of root with a file in it, and a link to a file outside."""
     inner = top / "inner"
     inner.mkdir(parents=True)
     outside = top.with_name(f"{top.name}-outside")
@@ -250,7 +250,7 @@ WRONG = [
 
 @pytest.fixture(scope="module")
 def untouched(cpu_image: str) -> Iterator[Container]:
-    """A container in which nothing was started and nothing may change."""
+    """Return a container in which nothing was started and nothing may change."""
     with idle(cpu_image) as container:
         yield container
         assert docker("diff", container.id).stdout == "", "a start with a wrong setting did half of its work"

@@ -25,7 +25,7 @@ SYNC_SECONDS = 0.5
 
 @pytest.fixture
 def volume() -> Iterator[str]:
-    """A home that outlives its containers: to be asked for before them, so that it is removed after them."""
+    """Return a home that outlives its containers: to be asked for before them, so that it is removed after them."""
     name = docker("volume", "create", "--label", LABEL).stdout.strip()
     yield name
     docker("volume", "rm", "--force", name)
@@ -95,7 +95,7 @@ def test_home_that_cannot_be_written_serves_the_original(run_container: RunConta
 
 
 def write_wheel(folder: Path) -> Path:
-    """A package with a module and a command."""
+    """Return a package with a module and a command."""
     path, info = folder / "oneliner-1.0-py3-none-any.whl", "oneliner-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("oneliner.py", "def main():\n    print('installed by the student')\n")

@@ -41,7 +41,7 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session")
 def content(pytestconfig: pytest.Config) -> Path:
-    """The folder as a student gets it, solutions included."""
+    """Return the folder as a student gets it, solutions included."""
     folder: Path | None = pytestconfig.getoption("--content", None)
     if folder is None:
         pytest.skip("no --content: make a folder with `practicum content FOLDER --solutions` and name it")
@@ -58,19 +58,19 @@ def place(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def device(place: str) -> str:
-    """The device that a program is told to take: "cpu" or "cuda"."""
+    """Return the device that a program is told to take: "cpu" or "cuda"."""
     return "cpu" if place == "cpu" else "cuda"
 
 
 @pytest.fixture
 def launcher(place: str, request: pytest.FixtureRequest) -> list[Path]:
-    """The programs that start a solution in their own way."""
+    """Return the programs that start a solution in their own way."""
     return [request.getfixturevalue("pretended_gpu")] if place == "pretended" else []
 
 
 @pytest.fixture(scope="session")
 def pretended_gpu() -> Path:
-    """The program that pretends a GPU, where there is none: it finds tensors left on the wrong device."""
+    """Return the program that pretends a GPU, where there is none: it finds tensors left on the wrong device."""
     if torch.cuda.is_available():
         pytest.skip("a GPU is here: nothing need be pretended")
     if os.environ.get(FULL):
@@ -128,7 +128,7 @@ def full_size() -> None:
 
 
 def make_environment(matplotlib_folder: Path, temporary: Path) -> dict[str, str]:
-    """The environment of a program: nothing is written beside the content, nothing left of a size asked before.
+    """Return the environment of a program: nothing is written beside the content, nothing left of a size asked before.
 
     Its temporary files go where pytest removes them.
     """

@@ -102,7 +102,7 @@ def choose_device(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> b
 
 
 def find_tensors(values: Iterable[Any]) -> Iterator[Tensor]:
-    """The tensors in nested lists and tuples."""
+    """Return the tensors in nested lists and tuples."""
     for value in values:
         if isinstance(value, Tensor):
             yield value

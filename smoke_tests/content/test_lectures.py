@@ -57,7 +57,7 @@ def run_lecture(content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def find_complaints(notebook: Any) -> Iterator[str]:
-    """What the cells of an executed notebook wrote to stderr."""
+    """Return what the cells of an executed notebook wrote to stderr."""
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if output.output_type == "stream" and output.name == "stderr":

@@ -49,7 +49,7 @@ def test_full_size(full_size: None, results: dict[str, Any]) -> None:
 
 @pytest.fixture
 def results(run_solution: Run) -> dict[str, Any]:
-    """What the solution leaves."""
+    """Return what the solution leaves."""
     return run_solution(SOLUTION)
 
 

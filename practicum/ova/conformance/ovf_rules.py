@@ -289,17 +289,17 @@ def check_networks(ova: Ova) -> Iterator[str]:
 
 
 def items_of(ova: Ova, kind: int) -> list[Element]:
-    """The hardware items of one CIM resource type."""
+    """Return the hardware items of one CIM resource type."""
     return [item for item in ova.items if item_value(item, "ResourceType") == str(kind)]
 
 
 def item_value(item: Element, name: str) -> str:
-    """The text of a child of a hardware item, "" when there is none."""
+    """Return the text of a child of a hardware item, "" when there is none."""
     return (item.findtext(RASD + name) or "").strip()
 
 
 def memory_mb(item: Element) -> int:
-    """The megabytes of a memory item, -1 when it makes no sense."""
+    """Return the megabytes of a memory item, -1 when it makes no sense."""
     return _number(item, "VirtualQuantity") * _MEMORY_UNITS.get(item_value(item, "AllocationUnits"), 1)
 
 
@@ -309,7 +309,7 @@ def _number(item: Element, name: str) -> int:
 
 
 def _only_item(ova: Ova, kind: int) -> Generator[str, None, Element | None]:
-    """The one item of a type; yields the problem and returns None when there are none or several."""
+    """Return the one item of a type; yields the problem and returns None when there are none or several."""
     items = items_of(ova, kind)
     if len(items) != 1:
         yield f"{len(items)} items of type {kind}"

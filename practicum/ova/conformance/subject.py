@@ -211,7 +211,7 @@ class Ova:
         return images
 
     def image_of(self, disk: Element) -> DiskImage:
-        """The file of a `Disk`, through its file reference."""
+        """Return the file of a `Disk`, through its file reference."""
         wanted = disk.get(f"{OVF}fileRef")
         names = [file.get(f"{OVF}href") for file in self.references if file.get(f"{OVF}id") == wanted]
         for image in self.images:
@@ -220,7 +220,7 @@ class Ova:
         raise Unjudgeable("a disk of the descriptor has no file")
 
     def require(self, parent: Element, path: str) -> Element:
-        """The first element at `path`, which another rule demands."""
+        """Return the first element at `path`, which another rule demands."""
         element = parent.find(path)
         if element is None:
             raise Unjudgeable(f"the descriptor has no {path.rpartition('}')[2]}")
