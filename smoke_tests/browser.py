@@ -66,7 +66,7 @@ NAMESPACES = ["--map-root-user", "--pid", "--fork", "--kill-child", "--mount-pro
 
 @contextmanager
 def open_browser(url: str) -> Iterator[Browser]:
-    """Give a Chromium with a new profile, killed at the end. It reaches nothing but the server at `url`, on this host."""
+    """Give a Chromium with a new profile, killed at the end. It reaches only the server at `url`, on this host."""
     program = find_chromium()
     (commands,) = pick_ports(1)
     with tempfile.TemporaryDirectory(prefix="practicum-chromium-", ignore_cleanup_errors=True) as folder:

@@ -112,7 +112,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _open_nameless(folder: Path) -> BinaryIO | None:
-    """Return a new file without a name in `folder`, None where the file system has no such thing (NFS, vboxsf, FUSE)."""
+    """Return a new file without a name in `folder`, None if the file system has no such thing (NFS, vboxsf, FUSE)."""
     try:
         return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600), "w+b")
     except OSError as error:

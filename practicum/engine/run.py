@@ -307,7 +307,7 @@ def _log_file(log: Path | None) -> Iterator[IO[str]]:
 
 
 def _search_path(env: Mapping[str, str] | None = None) -> str:
-    """Return a PATH with our own environment's programs (ansible-playbook, uv) and root's, whatever shell started us."""
+    """Return a PATH with our own environment's programs (ansible-playbook, uv) and root's, whatever started us."""
     inherited = (env or {}).get("PATH") or os.environ.get("PATH", os.defpath)
     return os.pathsep.join([os.path.dirname(sys.executable), inherited, "/usr/sbin", "/sbin"])  # noqa: PTH120
 

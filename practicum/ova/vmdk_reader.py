@@ -150,7 +150,7 @@ def read_records(source: Source, header: Header) -> Iterator[GrainRecord | Metad
 
 
 def inflate_grain(grain: GrainRecord) -> bytes:
-    """Return the 64 KiB of the grain; raise VmdkError when its zlib stream is too long, damaged or of another length."""
+    """Return the 64 KiB of the grain; raise VmdkError when its zlib stream is damaged or of another length."""
     if grain.size >= MAX_COMPRESSED:
         raise VmdkError(
             f"sector {grain.sector}: the grain has {grain.size} bytes, {MAX_COMPRESSED} or more are refused"

@@ -18,7 +18,7 @@ def record_debian(path: Path, installed: Mapping[str, str]) -> None:
 
 
 def read_debian(path: Path) -> dict[str, str]:
-    """Return the versions of a debian.lock by package name; raise PracticumError for a line that is not name=version."""
+    """Return the versions of a debian.lock by package name; raise PracticumError if a line is not name=version."""
     versions = {}
     for number, line in read_logical_lines(path):
         match = re.fullmatch(r"([a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?)=(\S+)", line)
