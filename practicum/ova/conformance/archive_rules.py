@@ -19,7 +19,7 @@ _CHUNK = 1 << 20
 _MAX_PADDING = 64 * 1024  # bytes of zeros: tar writers round up to a record, 10 KiB by default
 
 
-@_rule("tar.header", "every member starts with an undamaged tar header", prevents="VERR_TAR_CHKSUM_MISMATCH")
+@_rule("tar.header", "each tar header is undamaged", prevents="VERR_TAR_CHKSUM_MISMATCH")
 def check_headers(ova: Ova) -> Iterator[str]:
     if ova.archive.damaged:
         yield ova.archive.damaged
@@ -29,7 +29,7 @@ def check_headers(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "tar.format",
-    "headers are POSIX USTAR with octal sizes: no PAX, no GNU extension",
+    "headers are USTAR, not PAX or GNU",
     prevents="VERR_TAR_UNSUPPORTED_PAX_TYPE, VERR_TAR_UNSUPPORTED_GNU_HDR_TYPE",
 )
 def check_format(ova: Ova) -> Iterator[str]:
@@ -44,7 +44,7 @@ def check_format(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "tar.regular",
-    "members are regular files: no folder, link or device",
+    "each member is a regular file",
     prevents="Malformed OVA. '%s' is not a regular file",
 )
 def check_regular(ova: Ova) -> Iterator[str]:
@@ -55,7 +55,7 @@ def check_regular(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "tar.names",
-    "members have plain, unique names of printable ASCII: no folder, no ./ in front",
+    "names are unique, in ASCII, without a folder",
     prevents="Internal inconsistency looking up disk image '%s'",
 )
 def check_names(ova: Ova) -> Iterator[str]:
@@ -68,7 +68,7 @@ def check_names(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "tar.order",
-    "first the .ovf, then the .mf, then the disks in the order of References",
+    "the order is .ovf, .mf, disks as in References",
     prevents="Unexpected end of OVA / internal error - missing '%s'",
 )
 def check_order(ova: Ova) -> Iterator[str]:
@@ -82,7 +82,7 @@ def check_order(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "tar.members",
-    "one .ovf and the files it names, nothing else",
+    "the archive holds one .ovf and its files",
     prevents="OVA '%s' does not contain an .ovf-file",
 )
 def check_members(ova: Ova) -> Iterator[str]:
@@ -99,7 +99,7 @@ def check_members(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "tar.end",
-    "every member is whole and the archive ends with two zero blocks and nothing else",
+    "members are whole, and two zero blocks follow",
     prevents="Error reading OVA '%s' (VERR_TAR_UNEXPECTED_EOS)",
 )
 def check_end(ova: Ova) -> Iterator[str]:
@@ -115,8 +115,8 @@ def check_end(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "manifest.present",
-    "there is one .mf with the base name of the .ovf",
-    prevents="a manifest of another name is silently ignored: a damaged download imports",
+    "the one .mf is named like the .ovf",
+    prevents="VirtualBox ignores the manifest",
 )
 def check_manifest_present(ova: Ova) -> Iterator[str]:
     names = [name for name in ova.files if name.endswith(".mf")]
@@ -126,7 +126,7 @@ def check_manifest_present(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "manifest.line",
-    "each line reads `SHA256(name)= digest`, the digest in lower case",
+    "lines read `SHA256(name)= digest`, digests in lower case",
     prevents="Failed to parse manifest file '%s' for '%s'",
 )
 def check_manifest_lines(ova: Ova) -> Iterator[str]:
@@ -140,7 +140,7 @@ def check_manifest_lines(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "manifest.digest",
-    "the digests are those of the files",
+    "each digest fits its file",
     prevents="Digest mismatch (VERR_NOT_EQUAL): Attribute 'SHA256' on '%s' does not match",
 )
 def check_digests(ova: Ova) -> Iterator[str]:
@@ -151,8 +151,8 @@ def check_digests(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "manifest.cover",
-    "the manifest lists the .ovf and every file the descriptor names, each once",
-    prevents="Digest mismatch (VERR_NOT_EQUAL), or damage that nobody notices",
+    "the manifest lists each needed file once",
+    prevents="Digest mismatch (VERR_NOT_EQUAL), or nobody notices damage",
 )
 def check_cover(ova: Ova) -> Iterator[str]:
     listed = Counter(name for name, _ in _entries(ova))
@@ -163,7 +163,7 @@ def check_cover(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "manifest.extra",
-    "the manifest lists no file that VirtualBox does not read, and not itself",
+    "the manifest lists nothing else",
     prevents="Digest mismatch (VERR_NOT_EQUAL): '%s' not found in the 2nd manifest",
 )
 def check_extra(ova: Ova) -> Iterator[str]:

@@ -20,8 +20,8 @@ _LOOPBACK = "127.0.0.1"
 
 @_rule(
     "machine.present",
-    "the VirtualSystem has one vbox:Machine, not required of others, with Info first, a uuid, a name and Debian_64",
-    prevents="port forwards, graphics and firmware of the machine are lost",
+    "one optional vbox:Machine has Info first, uuid, name, Debian_64",
+    prevents="port forwards and firmware are lost",
 )
 def check_present(ova: Ova) -> Iterator[str]:
     machines = ova.system.findall(f"{VBOX}Machine")
@@ -42,8 +42,8 @@ def check_present(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.version",
-    f"the settings version is no newer than {SETTINGS_VERSION}",
-    prevents="a settings file of a newer VirtualBox is refused",
+    f"the settings version is at most {SETTINGS_VERSION}",
+    prevents="an older VirtualBox refuses the settings",
 )
 def check_version(ova: Ova) -> Iterator[str]:
     version = ova.machine.get("version", "")
@@ -54,7 +54,7 @@ def check_version(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.disk",
-    "each attached image is a Disk by its UUID, in lower case and without braces there, and each Disk is attached",
+    "vbox:Machine attaches each Disk by its plain, lower-case UUID",
     prevents="<vbox:Machine> element in OVF contains a medium attachment for the disk image %s",
 )
 def check_disks(ova: Ova) -> Iterator[str]:
@@ -69,8 +69,8 @@ def check_disks(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.storage",
-    "one AHCI controller with a port for the disk, bypassing the host's cache",
-    prevents="a disk on another controller, or writes the host acknowledged and lost",
+    "one AHCI controller has the disk, without host cache",
+    prevents="acknowledged writes can be lost",
 )
 def check_storage(ova: Ova) -> Iterator[str]:
     controllers = ova.machine.findall(".//{*}StorageController")
@@ -86,8 +86,8 @@ def check_storage(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.hardware",
-    "CPU count and memory are those of the hardware items",
-    prevents="the items win: other numbers than the descriptor's author meant",
+    "CPUs and memory equal the hardware items",
+    prevents="VirtualBox takes the items' numbers",
 )
 def check_hardware(ova: Ova) -> Iterator[str]:
     cpu, memory = ova.hardware.find("{*}CPU"), ova.hardware.find("{*}Memory")
@@ -101,8 +101,8 @@ def check_hardware(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.adapter",
-    "one network adapter is enabled, in slot 0, an 82540EM behind NAT and nothing else",
-    prevents="a machine without network, or one in the host's network",
+    "slot 0 alone is enabled, an 82540EM behind NAT",
+    prevents="the machine has no network, or the host's",
 )
 def check_adapter(ova: Ova) -> Iterator[str]:
     adapters = [adapter for adapter in _adapters(ova) if adapter.get("enabled") == "true"]
@@ -114,14 +114,14 @@ def check_adapter(ova: Ova) -> Iterator[str]:
             yield f"slot {adapter.get('slot')} is attached to {networks}"
 
 
-@_rule("machine.mac", "no adapter has a MAC address", prevents="equal addresses in a classroom")
+@_rule("machine.mac", "no adapter has a MAC address", prevents="machines share an address")
 def check_mac(ova: Ova) -> Iterator[str]:
     for adapter in _adapters(ova):
         if adapter.get("MACAddress"):
             yield f"slot {adapter.get('slot')}: {adapter.get('MACAddress')}"
 
 
-@_rule("machine.forward", "NAT has port forwards, each with a name", prevents="a guest the host's browser cannot reach")
+@_rule("machine.forward", "NAT has named port forwards", prevents="the browser cannot reach the machine")
 def check_forwards(ova: Ova) -> Iterator[str]:
     if not _forwards(ova):
         yield "there is none"
@@ -132,8 +132,8 @@ def check_forwards(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.forward-host",
-    f"forwards listen on {_LOOPBACK} and nowhere else",
-    prevents="a JupyterLab open to everybody in the classroom's network",
+    f"forwards listen on {_LOOPBACK} only",
+    prevents="others can reach JupyterLab",
 )
 def check_forward_host(ova: Ova) -> Iterator[str]:
     for forward in _forwards(ova):
@@ -141,14 +141,14 @@ def check_forward_host(ova: Ova) -> Iterator[str]:
             yield f"{forward.get('name')}: hostip {forward.get('hostip')!r}"
 
 
-@_rule("machine.forward-tcp", "forwards are TCP (proto 1)", prevents="a browser that cannot connect")
+@_rule("machine.forward-tcp", "forwards are TCP (proto 1)", prevents="the browser cannot connect")
 def check_forward_protocol(ova: Ova) -> Iterator[str]:
     for forward in _forwards(ova):
         if forward.get("proto") != "1":
             yield f"{forward.get('name')}: proto {forward.get('proto')!r}"
 
 
-@_rule("machine.forward-port", "ports of forwards are numbers from 1 to 65535", prevents="a rule VirtualBox refuses")
+@_rule("machine.forward-port", "ports are numbers from 1 to 65535", prevents="VirtualBox refuses the forward")
 def check_forward_ports(ova: Ova) -> Iterator[str]:
     for forward in _forwards(ova):
         for side in ("hostport", "guestport"):
@@ -158,7 +158,7 @@ def check_forward_ports(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.forward-unique",
-    "no two forwards share a name or a host port",
+    "forwards share no name or host port",
     prevents="A NAT rule of this name already exists",
 )
 def check_forward_unique(ova: Ova) -> Iterator[str]:
@@ -168,7 +168,11 @@ def check_forward_unique(ova: Ova) -> Iterator[str]:
                 yield f"{key} {value} is used {times} times"
 
 
-@_rule("machine.sound", "there is no sound: no item, adapter disabled", prevents="a microphone request at each start")
+@_rule(
+    "machine.sound",
+    "there is no sound item or enabled adapter",
+    prevents="each start asks for the microphone",
+)
 def check_sound(ova: Ova) -> Iterator[str]:
     if items_of(ova, SOUND):
         yield f"an item of type {SOUND}"
@@ -179,8 +183,8 @@ def check_sound(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.host-ties",
-    "nothing leads to the exporting host: no shared folder, serial port, NVRAM path or extra data",
-    prevents="a warning that VirtualBox removed them from the imported machine",
+    "shared folders, serial ports, NVRAM and extra data are absent",
+    prevents="VirtualBox warns that it removed them",
 )
 def check_host_ties(ova: Ova) -> Iterator[str]:
     for tag in ("SharedFolder", "ExtraDataItem", "NVRAM"):

@@ -31,8 +31,8 @@ _MAX_LICENSE = 128 * 1024
 
 @_rule(
     "ovf.xml",
-    "the descriptor is well-formed XML without a document type",
-    prevents="an XML error instead of the import dialog",
+    "the descriptor is well-formed XML without document type",
+    prevents="the import shows an XML error",
 )
 def check_xml(ova: Ova) -> Iterator[str]:
     if ova.descriptor:  # a missing descriptor is another rule's business
@@ -44,7 +44,7 @@ def check_xml(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.namespace",
-    "the root is an Envelope of OVF 1 and vbox:Machine carries that very prefix",
+    "the root is OVF 1's Envelope, VirtualBox's prefix vbox",
     prevents="Root element in OVF file must be 'Envelope'.",
 )
 def check_namespace(ova: Ova) -> Iterator[str]:
@@ -57,8 +57,8 @@ def check_namespace(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.length",
-    "attributes and texts are no longer than VirtualBox reads",
-    prevents="a descriptor refused for its length",
+    "VirtualBox can hold each text and attribute",
+    prevents="VirtualBox refuses the descriptor",
 )
 def check_lengths(ova: Ova) -> Iterator[str]:
     for element in ova.envelope.iter():
@@ -73,7 +73,7 @@ def check_lengths(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.file",
-    "each File has an id of its own, names a member, and gives its size if any; none is compressed once more",
+    "each File has its own id, a member, no wrong size, no compression",
     prevents="Internal inconsistency looking up disk image '%s'",
 )
 def check_files(ova: Ova) -> Iterator[str]:
@@ -94,7 +94,7 @@ def check_files(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.disk",
-    "each Disk has diskId, format and capacity, and its fileRef leads to a File",
+    "each Disk has diskId, format, capacity and a File",
     prevents="missing or invalid attribute '%s' in 'DiskSection' element; cannot find References/File element for ID",
 )
 def check_disks(ova: Ova) -> Iterator[str]:
@@ -111,7 +111,7 @@ def check_disks(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.format",
-    "the format is that of a stream-optimised VMDK",
+    "the disk is a stream-optimised VMDK",
     prevents='Unsupported format for virtual disk image %s in OVF: "%s"',
 )
 def check_format(ova: Ova) -> Iterator[str]:
@@ -122,8 +122,8 @@ def check_format(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.capacity",
-    "the capacity is in bytes and the one of the disk file",
-    prevents="a progress bar and a disk size shown wrongly before the import",
+    "the capacity is the disk file's, in bytes",
+    prevents="the import shows wrong sizes",
 )
 def check_capacity(ova: Ova) -> Iterator[str]:
     for disk in ova.disks:
@@ -136,8 +136,8 @@ def check_capacity(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.system",
-    "there is one VirtualSystem, and it has an id",
-    prevents="an import that offers no or several machines",
+    "there is one VirtualSystem, with an id",
+    prevents="the import offers no machine, or several",
 )
 def check_system(ova: Ova) -> Iterator[str]:
     systems = ova.envelope.findall(f".//{OVF}VirtualSystem")
@@ -150,8 +150,8 @@ def check_system(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.product",
-    "product, vendor and version are given, and a description with the URL to open",
-    prevents="an import dialog that does not say what it imports",
+    "product, vendor, version and URL are given",
+    prevents="the import dialog lacks them",
 )
 def check_product(ova: Ova) -> Iterator[str]:
     for name in ("Product", "Vendor", "Version"):
@@ -163,7 +163,7 @@ def check_product(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.os",
-    f"the operating system is 64-bit Debian: CIM id {_DEBIAN_64}, OSType Debian_64",
+    f"the operating system is Debian_64, CIM id {_DEBIAN_64}",
     prevents="missing or invalid 'ovf:id' attribute in operating system section",
 )
 def check_os(ova: Ova) -> Iterator[str]:
@@ -179,7 +179,7 @@ def check_os(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.item",
-    "each hardware item has a ResourceType and an InstanceID of its own",
+    "each item has a ResourceType and its own InstanceID",
     prevents="duplicate or missing InstanceID in the virtual hardware",
 )
 def check_items(ova: Ova) -> Iterator[str]:
@@ -193,7 +193,7 @@ def check_items(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.item-type",
-    "hardware items are of types VirtualBox knows, or marked as not required",
+    "VirtualBox knows each item, or may skip it",
     prevents="Unknown resource type %d in hardware item, line %d",
 )
 def check_item_types(ova: Ova) -> Iterator[str]:
@@ -203,7 +203,7 @@ def check_item_types(ova: Ova) -> Iterator[str]:
             yield f"type {kind}"
 
 
-@_rule("ovf.cpu", f"one CPU item with 1 to {_MAX_CPUS} CPUs", prevents="a machine with one CPU, whatever else is said")
+@_rule("ovf.cpu", f"one CPU item gives 1 to {_MAX_CPUS} CPUs", prevents="the machine gets one CPU")
 def check_cpu(ova: Ova) -> Iterator[str]:
     item = yield from _only_item(ova, CPU)
     if item is not None and not 1 <= _number(item, "VirtualQuantity") <= _MAX_CPUS:
@@ -212,8 +212,8 @@ def check_cpu(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.memory",
-    "one memory item with a quantity in MegaBytes or another unit VirtualBox knows",
-    prevents="Invalid allocation unit, or a machine with the default memory",
+    "one memory item has a quantity and known unit",
+    prevents="Invalid allocation unit, or the machine gets the default memory",
 )
 def check_memory(ova: Ova) -> Iterator[str]:
     item = yield from _only_item(ova, MEMORY)
@@ -227,7 +227,7 @@ def check_memory(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.controller",
-    "one disk controller, an AHCI",
+    "the one disk controller is an AHCI",
     prevents='Host resource of type "%s" (%d) is supported with SATA AHCI controllers only',
 )
 def check_controller(ova: Ova) -> Iterator[str]:
@@ -241,7 +241,7 @@ def check_controller(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.disk-item",
-    "each Disk hangs on a port of the controller: Parent, HostResource and AddressOnParent resolve",
+    "each Disk hangs on a controller's port",
     prevents="specifies invalid parent, specifies invalid host resource",
 )
 def check_disk_items(ova: Ova) -> Iterator[str]:
@@ -265,8 +265,8 @@ def check_disk_items(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.network-card",
-    "one network card, an E1000 connected to NAT",
-    prevents="any other connection silently becomes a bridge to the host's network",
+    "the one card is an E1000 behind NAT",
+    prevents="VirtualBox bridges it to the host's network",
 )
 def check_network_card(ova: Ova) -> Iterator[str]:
     item = yield from _only_item(ova, NETWORK_CARD)
@@ -278,8 +278,8 @@ def check_network_card(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.network",
-    "NetworkSection defines the network of each card",
-    prevents="a descriptor other importers refuse (VirtualBox does not look)",
+    "NetworkSection defines each card's network",
+    prevents="other importers refuse the descriptor",
 )
 def check_networks(ova: Ova) -> Iterator[str]:
     defined = {network.get(f"{OVF}name") for network in ova.envelope.findall(f"{OVF}NetworkSection/{OVF}Network")}

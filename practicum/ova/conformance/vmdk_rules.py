@@ -42,7 +42,7 @@ def _rule(id: str, meaning: str, *, prevents: str) -> Callable[[DiskCheck], Disk
 
 @_rule(
     "vmdk.magic",
-    "the file starts with a whole VMDK header whose line-end bytes no transfer has mangled",
+    "the header is whole, with intact line ends",
     prevents="VMDK: incorrect magic in sparse extent header in '%s'; VMDK: corrupted by CR/LF translation in '%s'",
 )
 def check_magic(disk: DiskImage) -> Iterator[str]:
@@ -65,8 +65,8 @@ def check_version(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.flags",
-    f"grains are compressed (deflate) and marked: flags {FLAGS:#x}, with a redundant directory {FLAGS | 2:#x}",
-    prevents="VERR_VD_VMDK_INVALID_FORMAT: a disk that is not stream-optimised",
+    f"flags are {FLAGS:#x}, or {FLAGS | 2:#x} with a redundant directory",
+    prevents="VERR_VD_VMDK_INVALID_FORMAT",
 )
 def check_flags(disk: DiskImage) -> Iterator[str]:
     if disk.header.flags & ~REDUNDANT_DIRECTORY != FLAGS:
@@ -77,7 +77,7 @@ def check_flags(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.geometry",
-    f"grains of {GRAIN_SECTORS} sectors, {TABLE_ENTRIES} to a grain table",
+    f"grains have {GRAIN_SECTORS} sectors, grain tables {TABLE_ENTRIES} entries",
     prevents="VMDK: invalid extent grain size %u in '%s'",
 )
 def check_geometry(disk: DiskImage) -> Iterator[str]:
@@ -89,7 +89,7 @@ def check_geometry(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.descriptor",
-    'the embedded text says createType="streamOptimized", has no parent and one extent of the header\'s capacity',
+    "the text says streamOptimized, no parent and the header's capacity",
     prevents="VMDK: unsupported format version in descriptor in '%s'; VERR_VD_VMDK_INVALID_HEADER",
 )
 def check_descriptor(disk: DiskImage) -> Iterator[str]:
@@ -112,7 +112,7 @@ def check_descriptor(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.capacity",
-    "the disk is at least one grain and less than 2 TiB, and its grains begin behind the overhead",
+    "the disk has 1 grain to 2 TiB, and room for its descriptor",
     prevents="VMDK: incorrect grain directory size in '%s'",
 )
 def check_capacity(disk: DiskImage) -> Iterator[str]:
@@ -125,7 +125,7 @@ def check_capacity(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.grain",
-    "each grain lies on the disk, inflates to exactly 64 KiB and has fewer than 128 KiB compressed",
+    "each grain on the disk inflates from under 128 KiB to 64 KiB",
     prevents="VMDK: Compressed image is corrupted '%s' (VERR_ZIP_CORRUPTED), VERR_VD_VMDK_INVALID_FORMAT",
 )
 def check_grains(disk: DiskImage) -> Iterator[str]:
@@ -134,8 +134,8 @@ def check_grains(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.order",
-    "grains follow each other in the order of the disk, none twice",
-    prevents="VERR_VD_VMDK_INVALID_STATE: the importer reads forward only",
+    "grains follow the disk's order, none twice",
+    prevents="VERR_VD_VMDK_INVALID_STATE",
 )
 def check_order(disk: DiskImage) -> Iterator[str]:
     yield from disk.scan.disorder
@@ -143,8 +143,8 @@ def check_order(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.end",
-    "records follow each other without a gap up to an end-of-stream marker; nothing comes after it",
-    prevents="VERR_EOF, VERR_VD_VMDK_INVALID_FORMAT while the disk is imported",
+    "records have no gaps, and an end-of-stream marker ends them",
+    prevents="VERR_EOF, VERR_VD_VMDK_INVALID_FORMAT",
 )
 def check_end(disk: DiskImage) -> Iterator[str]:
     scan = disk.scan
@@ -161,7 +161,7 @@ def check_end(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.footer",
-    "when the directory is at the end, a marked footer repeats the header and says where",
+    "a footer repeats the header when the directory comes last",
     prevents="VMDK: error reading extent footer in '%s'",
 )
 def check_footer(disk: DiskImage) -> Iterator[str]:
@@ -178,7 +178,7 @@ def check_footer(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.directory",
-    "the grain directory lies in the file and each of its entries leads to a grain table",
+    "the grain directory leads to grain tables",
     prevents="VMDK: cannot resolve grain directory offset in '%s'",
 )
 def check_directory(disk: DiskImage) -> Iterator[str]:
@@ -204,8 +204,8 @@ def check_directory(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.table",
-    "the grain tables point to every grain of the file and to nothing else",
-    prevents="VERR_VD_VMDK_INVALID_FORMAT, or a disk with holes once imported",
+    "grain tables lead to every grain, to nothing else",
+    prevents="VERR_VD_VMDK_INVALID_FORMAT, or the imported disk has holes",
 )
 def check_tables(disk: DiskImage) -> Iterator[str]:
     directory, scan = disk.directory, disk.scan
@@ -223,7 +223,7 @@ def check_tables(disk: DiskImage) -> Iterator[str]:
 
 @_rule(
     "vmdk.redundant",
-    "a redundant grain directory, if the flags announce one, has tables of its own with the same content",
+    "a redundant directory has equal tables of its own",
     prevents="VMDK: inconsistent references to grain directory in '%s'",
 )
 def check_redundant(disk: DiskImage) -> Iterator[str]:
