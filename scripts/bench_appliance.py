@@ -47,7 +47,7 @@ def measure_size(bench: Bench) -> list[Figure]:
     imported, how = measure_imported(bench)
     return [
         Figure("size of the `.ova`", size, "bytes", LIMITS["ova"]),
-        Figure("the same against the 3.4 GB of 2018", size / SIZE_OF_2018, "ratio"),
+        Figure("against the 3.4 GB of 2018", size / SIZE_OF_2018, "ratio"),
         Figure(f"disk space after the import ({how})", imported, "bytes"),
     ]
 
@@ -105,9 +105,9 @@ def measure_boot(bench: Bench) -> list[Figure]:
         prompt, page = time_login_prompt(debian), time_page(machine)
         bench.console.say(f"{start}: Debian's prompt after {prompt:.0f} s, the appliance's page after {page:.0f} s")
         figures += [
-            Figure(f"{start}: power-on to HTTP 200 of JupyterLab's page", page, "s"),
-            Figure(f"{start}: power-on to the login prompt of a stock Debian", prompt, "s"),
-            Figure(f"{start}: the appliance's page against Debian's prompt", page / prompt, "ratio"),
+            Figure(f"{start}, to HTTP 200 of JupyterLab's page", page, "s"),
+            Figure(f"{start} of a stock Debian, to its login prompt", prompt, "s"),
+            Figure(f"{start}, the page against Debian's prompt", page / prompt, "ratio"),
         ]
     return figures
 

@@ -95,7 +95,7 @@ def fetch_wheels(bench: Bench, copy: Semester, kind: Variant, home: Path) -> Fig
     with bench.console.paused():
         wheelhouse.prepare(find_lock(copy, kind), home / "practicum", progress=True)
     seconds, fetched = time.monotonic() - started, format_bytes(size_of_wheels(home) - before)
-    return Figure(f"of which finding, downloading and checking {fetched} of wheels", seconds, "s")
+    return Figure(f"fetching {fetched} of wheels", seconds, "s")
 
 
 def size_of_wheels(home: Path) -> int:
@@ -110,7 +110,7 @@ def read_stage_times(home: Path) -> dict[str, float]:
 
 def list_stage_times(home: Path, names: Sequence[str]) -> list[Figure]:
     times = read_stage_times(home)
-    return [Figure(f"of which stage {name}", times[name], "s") for name in names]
+    return [Figure(f"stage {name}", times[name], "s") for name in names]
 
 
 def wait_for_server(url: str, timeout: float, log: Path, *, pause: float = 0.1) -> None:

@@ -72,7 +72,7 @@ def measure_image(bench: Bench, kind: Variant, image: str) -> list[Figure]:
         Figure(f"`{kind}` image, unpacked", known["Size"], "bytes", UNPACKED[kind]),
         Figure(f"`{kind}` image, layers", len(known["RootFS"]["Layers"]), "count", LAYERS),
         Figure(
-            f"`{kind}` image, packed: OCI archive with zstd layers",
+            f"`{kind}` image, packed (OCI archive, zstd)",
             products.archive_path(bench.semester, kind).stat().st_size,
             "bytes",
             PACKED[kind],
@@ -163,15 +163,13 @@ def time_image(bench: Bench, copy: Semester, kind: Variant, home: Path) -> list[
     wheels = fetch_wheels(bench, copy, kind, home)
     building = build_copy(bench, copy, home, "docker", f"--product={kind}", name=f"cold-{kind}")
     new = [stage.name for stage in products.list_image(copy, kind) if stage.name not in before]
-    what = f"of which the `{kind}` image" + (
-        ", with the layers and wheels that it shares already there" if before else ""
-    )
+    what = f"the `{kind}` image" + (", after the `cpu` image" if before else "")
     return [Figure(what, wheels.value + building, "s"), wheels, *list_stage_times(home, new)]
 
 
 def compare(kind: Variant, plain: Plain, size: int, seconds: float) -> list[Figure]:
     """Both from the same base image and the same wheels."""
-    what = f"plain Dockerfile on the same base image for the packages of the `{kind}` image"
+    what = f"plain Dockerfile for the `{kind}` image"
     return [
         Figure(f"{what}, unpacked", plain.size, "bytes"),
         Figure(f"`{kind}` image, unpacked, against that", size / plain.size, "ratio"),

@@ -44,8 +44,8 @@ def measure_start(bench: Bench) -> list[Figure]:
         bench.console.say(f"{turn} of {ROUNDS}: container {inside[-1]:.2f} s, outside {outside[-1]:.2f} s")
     ours, bare = statistics.median(inside[1:]), statistics.median(outside[1:])
     return [
-        Figure("`docker run` of the `cpu` image to HTTP 200 of the server", ours, "s"),
-        Figure("`jupyter lab` of the same environment outside a container, to HTTP 200", bare, "s"),
+        Figure("`docker run` of the `cpu` image, to HTTP 200", ours, "s"),
+        Figure("`jupyter lab` outside a container, to HTTP 200", bare, "s"),
         Figure("the container against that", ours / bare, "ratio", RATIO),
     ]
 

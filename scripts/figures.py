@@ -12,9 +12,9 @@ from practicum.engine.publish import write_text
 
 HEAD = """# Figures
 
-`make bench` (`scripts/bench.py`) writes this page: do not edit it, measure again. Each part can be measured alone; it
-then replaces only its own rows. Times depend on what else the machine does: the second table gives its load before
-each part.
+`make bench` (`scripts/bench.py`) writes this page: do not edit it, measure again. A part that is measured alone replaces
+only its own rows. A stage is part of the time above it. A plain Dockerfile installs the packages of an image on the same
+base. Times depend on the load of the machine, which the second table gives.
 
 """
 
@@ -60,10 +60,12 @@ class Measurement:
 def render(measurements: Mapping[str, Measurement], order: tuple[str, ...]) -> str:
     """Return docs/figures.md: the rows of each part, in `order`, then how, when and where each part was measured."""
     parts = [part for part in order if part in measurements]
+    hosts = [measurements[part].host for part in parts]
     rows = [row for part in parts for row in _render_figures(part, measurements[part].figures)]
     runs = [
-        f"| {part} | `{one.command}` | {one.product} | {one.date} | {one.load:.1f} | {one.host} |"
-        for part in parts
+        f"| {part} | `{one.command}` | {one.product} | {one.date} | {one.load:.1f} "
+        f"| {'' if before == one.host else one.host} |"
+        for part, before in zip(parts, [None, *hosts], strict=False)
         for one in [measurements[part]]
     ]
     return HEAD + "\n".join(
