@@ -69,10 +69,10 @@ def measure_images(bench: Bench) -> list[Figure]:
 def measure_image(bench: Bench, kind: Variant, image: str) -> list[Figure]:
     known = inspect(image)
     return [
-        Figure(f"`{kind}` image, unpacked", known["Size"], "bytes", UNPACKED[kind]),
-        Figure(f"`{kind}` image, layers", len(known["RootFS"]["Layers"]), "count", LAYERS),
+        Figure(f"`{kind}`, unpacked", known["Size"], "bytes", UNPACKED[kind]),
+        Figure(f"`{kind}`, layers", len(known["RootFS"]["Layers"]), "count", LAYERS),
         Figure(
-            f"`{kind}` image, packed (OCI archive, zstd)",
+            f"`{kind}`, packed (OCI archive, zstd)",
             products.archive_path(bench.semester, kind).stat().st_size,
             "bytes",
             PACKED[kind],
@@ -90,7 +90,7 @@ def time_stop(kind: Variant, image: str) -> list[Figure]:
         if code not in CLEAN_ENDS:
             raise PracticumError(f"{image}: docker stop ended the server with exit code {code}, not 0 or 143")
         times.append(seconds)
-    return [Figure(f"`{kind}` image, `docker stop` of an idle server", statistics.median(times), "s", STOP)]
+    return [Figure(f"`{kind}`, `docker stop` of an idle server", statistics.median(times), "s", STOP)]
 
 
 def time_start_path(bench: Bench, kind: Variant, image: str) -> list[Figure]:
@@ -103,8 +103,8 @@ def time_start_path(bench: Bench, kind: Variant, image: str) -> list[Figure]:
     for home, coming, starting, nothing in zip(("an empty home", "a later start"), sync, start, plain, strict=True):
         path = starting - nothing
         figures += [
-            Figure(f"`{kind}` image, `course-sync`, {home}", coming, "s", SYNC),
-            Figure(f"`{kind}` image, `start.sh` up to its command, {home}", path, "s", START_PATH),
+            Figure(f"`{kind}`, `course-sync`, {home}", coming, "s", SYNC),
+            Figure(f"`{kind}`, `start.sh` up to its command, {home}", path, "s", START_PATH),
         ]
     return figures
 
@@ -129,7 +129,7 @@ def measure_content(bench: Bench) -> list[Figure]:
     return [
         Figure(f"`make docker` after a change of {changed}", seconds, "s", CONTENT),
         *list_stage_times(home, CHANGED_BY_CONTENT),
-        *(Figure(f"`{kind}` image, layer that it adds", layers[kind], "bytes", CONTENT_LAYER) for kind in layers),
+        *(Figure(f"`{kind}`, layer that it adds", layers[kind], "bytes", CONTENT_LAYER) for kind in layers),
     ]
 
 
@@ -172,9 +172,9 @@ def compare(kind: Variant, plain: Plain, size: int, seconds: float) -> list[Figu
     what = f"plain Dockerfile for the `{kind}` image"
     return [
         Figure(f"{what}, unpacked", plain.size, "bytes"),
-        Figure(f"`{kind}` image, unpacked, against that", size / plain.size, "ratio"),
+        Figure(f"`{kind}`, unpacked, against that", size / plain.size, "ratio"),
         Figure(f"{what}, build without downloads", plain.seconds, "s"),
-        Figure(f"`{kind}` image, build without downloads, against that", seconds / plain.seconds, "ratio"),
+        Figure(f"`{kind}`, build without downloads, against that", seconds / plain.seconds, "ratio"),
     ]
 
 

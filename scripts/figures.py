@@ -12,9 +12,8 @@ from practicum.engine.publish import write_text
 
 HEAD = """# Figures
 
-`make bench` (`scripts/bench.py`) writes this page: do not edit it, measure again. A part that is measured alone replaces
-only its own rows. A stage is part of the time above it. A plain Dockerfile installs the packages of an image on the same
-base. Times depend on the load of the machine, which the second table gives.
+`make bench` (`scripts/bench.py`) writes this page: do not edit it, measure again. A stage is part of the time above it. A
+plain Dockerfile installs the packages of an image on the same base. Times depend on the load of the machine.
 
 """
 
