@@ -153,7 +153,7 @@ def measure_cold(bench: Bench) -> list[Figure]:
     return [
         Figure("`make docker` from an empty cache", total, "s"),
         *figures,
-        Figure("both images, build without downloads, against both plain Dockerfiles", ours / by_hand, "ratio"),
+        Figure("both images, build without downloads, against both Dockerfiles", ours / by_hand, "ratio"),
     ]
 
 
