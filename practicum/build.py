@@ -54,7 +54,7 @@ def find_readers(wanted: Sequence[Stage], name: str) -> set[str]:
     """Return `name` and every stage that reads it, directly or not; raises PracticumError for an unknown name."""
     if name not in {stage.name for stage in wanted}:
         known = ", ".join(stage.name for stage in wanted)
-        raise PracticumError(f"--again={name}: no such stage of this product; known: {known}")
+        raise PracticumError(f"--again={name}", "no such stage of this product", f"known: {known}")
     found = {name}
     for stage in wanted:  # in the order they run, so a reader comes after what it reads
         if found & stage.inputs.keys():
@@ -90,5 +90,5 @@ def require_image(semester: Semester, variant: Variant) -> str:
     """Return the name of the image that follows the semester; raises PracticumError when no such image is there."""
     name = settings.name_image(semester, variant, read_revision(semester.root)).moving
     if not image_exists(name):
-        raise PracticumError(f"{name}: no such image; run: make docker")
+        raise PracticumError(name, "no such image", "run: make docker")
     return name

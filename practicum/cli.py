@@ -6,6 +6,7 @@ obstacle, named in one line; 75 another process is at it; 128 + n stopped by sig
 
 import errno
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from practicum.semester.description import Semester, load
 
 if TYPE_CHECKING:
     from practicum.engine.progress import Console
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     add_completion=False,
@@ -191,7 +194,7 @@ def find_root(start: Path | None = None) -> Path:
         for candidate in (folder, *folder.parents):
             if (candidate / "semesters").is_dir():
                 return candidate
-    raise PracticumError("no semesters/ folder here or above: run this inside a checkout of practicum")
+    raise PracticumError("semesters/", "no such folder here or above", "run this inside a checkout of practicum")
 
 
 def list_semesters(root: Path) -> list[str]:
@@ -206,9 +209,9 @@ def find_semester(name: str) -> Semester:
     root = find_root()
     known = list_semesters(root)
     if not known:
-        raise PracticumError(f"{root}/semesters: no semester is described; see docs/ for how to start one")
+        raise PracticumError(f"{root}/semesters", "no semester is described", "see docs/ for how to start one")
     if name and name not in known:
-        raise PracticumError(f"{name}: no such semester; known: {', '.join(known)}")
+        raise PracticumError(name, "no such semester", f"known: {', '.join(known)}")
     return load(root / "semesters" / (name or known[-1]))
 
 
@@ -226,14 +229,22 @@ def exit_code_of(action: Callable[[], object]) -> int:
     except KeyboardInterrupt:  # before stop_on_signals
         return 130
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.filename is None and error.errno not in NO_SPACE:  # no file that a person could mend
             raise
-        print(
-            f"practicum: no space left ({error.filename or cache.root()}): free some, then run this again",
-            file=sys.stderr,
-        )
+        print(f"practicum: {explain_os_error(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+def explain_os_error(error: OSError) -> PracticumError:
+    """Return what a person can do about a file that cannot be made, read or written."""
+    where = str(error.filename or cache.locate())
+    if error.errno in NO_SPACE:
+        return PracticumError(where, "no space left", "free some, then run this again")
+    reason = error.strerror or type(error).__name__
+    if Path(where).is_relative_to(cache.locate()) or cache.locate().is_relative_to(where):
+        return PracticumError(where, reason, "set XDG_CACHE_HOME to a folder that you may write")
+    return PracticumError(where, reason, f"look at it with: ls -ld {shlex.quote(where)}")
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def lock_python(semester: Semester, *, variant: Variant) -> Path:
         requires, source = _choose_cpu_builds(requires, target, where)
     wheels = resolve(requires, target, source=source, excludes=semester.root / LEFT_OUT, where=where)
     if variant == "cuda" and any(Version(wheel.version).local for wheel in wheels):
-        raise PracticumError(f"{where}: the CUDA lock met a CPU build; remove find-links from uv's configuration")
+        raise PracticumError(where, "the CUDA lock met a CPU build", "remove find-links from uv's configuration")
     path = semester.folder / f"python-{variant}.lock"
     packages = [LockedPackage(wheel.name, wheel.version, (wheel.sha256,)) for wheel in wheels]
     write_text(path, render_lock(packages, target, f"practicum lock {semester.folder.name}"))
@@ -77,10 +77,11 @@ def _choose_cpu_builds(requires: list[str], target: Target, where: str) -> tuple
                 resolve(builds, target, source=source, deps=False, where=where)
                 return pinned, source
             except PracticumError as error:
-                reason = str(error).removeprefix(f"{where}: ").partition(";")[0]
+                reason = error.reason
     raise PracticumError(
-        f"{where}: no CPU build of torch for Python {target.python} ({reason}); "
-        "connect to the network, or put the wheel into a folder and name it in PIP_FIND_LINKS"
+        where,
+        f"no CPU build of torch for Python {target.python} ({reason})",
+        "connect to the network, or put the wheel into a folder and name it in PIP_FIND_LINKS",
     )
 
 
@@ -118,6 +119,6 @@ def parse_simulation(text: str) -> dict[str, str]:
     matches = [re.match(r"Inst (\S+) (?:\[\S+\] )?\((\S+)", line) for line in lines]
     if None in matches:
         raise PracticumError(
-            f"lock: apt-get says {lines[matches.index(None)]!r}, which has no version; is apt newer than 2.x?"
+            "lock", f"apt-get says {lines[matches.index(None)]!r}, which has no version", "is apt newer than 2.x?"
         )
     return {match[1].partition(":")[0]: match[2] for match in matches if match}

@@ -49,7 +49,7 @@ def _judge(subject: str, require: Callable[[], None], found: str) -> Finding:
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        raise PracticumError("the build makes namespaces and files of other owners: run it as root")
+        raise PracticumError("", "the build makes namespaces and files of other owners", "run it as root")
 
 
 def _describe_free() -> str:
@@ -59,7 +59,9 @@ def _describe_free() -> str:
 def _require_memory() -> None:
     if _read_memory() < MEMORY:
         raise PracticumError(
-            f"{cache.format_bytes(_read_memory())} of memory and swap, {cache.format_bytes(MEMORY)} needed: add swap"
+            "",
+            f"{cache.format_bytes(_read_memory())} of memory and swap, {cache.format_bytes(MEMORY)} needed",
+            "add swap",
         )
 
 

@@ -46,7 +46,7 @@ def measure(part: str, semester: Semester, given: str, console: Console) -> Meas
         try:
             figures = PARTS[part](Bench(semester, Path(work), console))
         except (AssertionError, pytest.fail.Exception, subprocess.CalledProcessError) as error:
-            raise PracticumError(f"bench {part}: {error}") from None
+            raise PracticumError(f"bench {part}", str(error)) from None
     command = " ".join(filter(None, [".venv/bin/python scripts/bench.py", given, "--only", part]))
     return Measurement(semester.name, command, date, load_before, describe_host(), tuple(figures))
 
@@ -58,7 +58,7 @@ def bench(
     """Measure, and write docs/figures.md."""
     parts = only.split(",")
     if unknown := [part for part in parts if part not in PARTS]:
-        raise PracticumError(f"--only {unknown[0]}: no such part; there are {', '.join(PARTS)}")
+        raise PracticumError(f"--only {unknown[0]}", "no such part", f"there are {', '.join(PARTS)}")
     os.chdir(ROOT)
     described = cli.find_semester(semester)
     kept = ROOT / "build/bench.json"

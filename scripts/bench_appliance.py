@@ -38,7 +38,7 @@ CHANGED_BY_CONTENT = ("course-appliance", "disk", "ova")
 def find_ova(bench: Bench) -> Path:
     path = products.ova_path(bench.semester)
     if not path.is_file():
-        raise PracticumError(f"{path.relative_to(ROOT)}: not there; run: make ova")
+        raise PracticumError(str(path.relative_to(ROOT)), "not there", "run: make ova")
     return path
 
 
@@ -149,5 +149,5 @@ def time_page(machine: Machine) -> float:
         wait_for_server(machine.url, BOOT_TIMEOUT, machine.log)
         status = machine.http("/lab", machine.code).status_code
         if status != 200:
-            raise PracticumError(f"boot: JupyterLab's page has status {status}, not 200; see {machine.log}")
+            raise PracticumError("boot", f"JupyterLab's page has status {status}, not 200", f"see {machine.log}")
         return time.monotonic() - machine.started

@@ -53,7 +53,7 @@ Part = Callable[[Bench], list[Figure]]
 def require_finished(recipe: Sequence[Stage], target: str) -> None:
     """Raise PracticumError unless every stage is cached: what is measured must be what a build would give."""
     if stale := [stage.name for stage in recipe if stages.find_fault(stage)]:
-        raise PracticumError(f"{', '.join(stale)} would run; finish the build first: make {target}")
+        raise PracticumError(", ".join(stale), "would run", f"finish the build first: make {target}")
 
 
 def time_nothing_changed(bench: Bench, target: str, recipe: Sequence[Stage]) -> float:
@@ -76,7 +76,7 @@ def time_content_change(
     recipe = list_recipe(copy)
     missing = [stage.name for stage in recipe if stages.find_fault(stage)]
     if missing != list(expected):
-        raise PracticumError(f"{', '.join(missing)} would run; finish the build first: make {target}")
+        raise PracticumError(", ".join(missing), "would run", f"finish the build first: make {target}")
     for stage in recipe:
         if stage.name not in missing:
             lend_output(stage, home)
@@ -123,5 +123,5 @@ def wait_for_server(url: str, timeout: float, log: Path, *, pause: float = 0.1) 
                 if client.get(f"{url}/api").status_code == 200:
                     return
             if time.monotonic() > deadline:
-                raise PracticumError(f"no JupyterLab at {url} within {timeout:.0f} s; see {log}")
+                raise PracticumError(url, f"no JupyterLab within {timeout:.0f} s", f"see {log}")
             time.sleep(pause)

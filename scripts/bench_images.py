@@ -88,7 +88,7 @@ def time_stop(kind: Variant, image: str) -> list[Figure]:
             server.wait_ready()
             seconds, code = server.stop()
         if code not in CLEAN_ENDS:
-            raise PracticumError(f"{image}: docker stop ended the server with exit code {code}, not 0 or 143")
+            raise PracticumError(image, f"docker stop ended the server with exit code {code}, not 0 or 143")
         times.append(seconds)
     return [Figure(f"`{kind}`, `docker stop` of an idle server", statistics.median(times), "s", STOP)]
 

@@ -57,7 +57,7 @@ def change_content(semester: Semester) -> str:
                 with (semester.content_root / path).open("a") as file:
                     file.write("\n# changed by the benchmark\n")
                 return f"`{path}`"
-    raise PracticumError("content: content.include holds no .md or .py file to change")
+    raise PracticumError("content.include", "holds no .md or .py file to change")
 
 
 def find_images(semester: Semester) -> dict[str, str]:

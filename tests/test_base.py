@@ -31,7 +31,7 @@ class Tools:
     def __call__(self, argv: list[str], **options: object) -> None:
         self.calls.append((argv, options))
         if argv[0] == self.failing:
-            raise PracticumError(f"base: {argv[0]} ended with exit code 1")
+            raise PracticumError("base", f"{argv[0]} ended with exit code 1")
         if argv[0] == "mmdebstrap":
             Path(argv[-1]).write_bytes(b"root")
 

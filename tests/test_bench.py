@@ -169,7 +169,7 @@ def test_images_end_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_image_in_use_is_left_and_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(argv: list[str], **_: object) -> str:
         if argv[-1] == "sha256:used":
-            raise PracticumError("image is being used by running container 999c34f26aa1")
+            raise PracticumError("bench", "image is being used by running container 999c34f26aa1")
         removed.append(argv[-1])
         return ""
 
@@ -257,7 +257,7 @@ def test_wheels_are_served_while_the_build_runs_and_a_server_is_waited_for(tmp_p
     with bench_plain.serve(tmp_path) as url:
         assert httpx.get(f"{url}api", trust_env=False).text == "the bytes"
         bench_base.wait_for_server(url.rstrip("/"), HANG, tmp_path / "log")
-        with pytest.raises(PracticumError, match=r"no JupyterLab at http.*nothing within 0 s; see .*log"):
+        with pytest.raises(PracticumError, match=r"http.*nothing: no JupyterLab within 0 s; see .*log"):
             bench_base.wait_for_server(f"{url}nothing", 0.1, tmp_path / "log")
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}api", trust_env=False)

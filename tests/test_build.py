@@ -200,7 +200,7 @@ def test_docker_that_does_not_answer_is_one_line_with_the_cure(checkout: Checkou
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     done = command(checkout, verb, DOCKER_HOST=f"unix://{path}")
-    assert_refused(done, checkout, "docker is not reachable", "Cannot connect", "make docker-daemon")
+    assert_refused(done, checkout, "docker: not reachable", "Cannot connect", "make docker-daemon")
 
 
 def test_missing_part_of_the_content_is_one_line_with_the_cure(checkout: Checkout) -> None:

@@ -289,7 +289,7 @@ def test_require_space_looks_where_the_folder_will_be(tmp_path: Path) -> None:
     cache.require_space(tmp_path / "not" / "yet", 1, "a test")
     with pytest.raises(PracticumError) as caught:
         cache.require_space(tmp_path / "not" / "yet", 10**18, "the build")
-    assert str(caught.value).startswith(f"the build needs 1000000.0 TB free in {tmp_path}, where ")
+    assert str(caught.value).startswith(f"the build: needs 1000000.0 TB free in {tmp_path}, where ")
     assert "practicum prune" in str(caught.value)
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import practicum.ova.conformance
 from practicum import cli
 from practicum.engine import cache, run
-from practicum.engine.errors import PracticumError
+from practicum.engine.errors import Mistakes, PracticumError
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = {"ova", "explain", "lock", "verify-ova", "check", "prune", "preflight"}
@@ -49,9 +49,9 @@ def fail_with(error: BaseException) -> object:
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (PracticumError("semester.toml: x: wrong; cure"), 2, "practicum: semester.toml: x: wrong; cure\n"),
-        (PracticumError("one\ntwo"), 2, "practicum: one\npracticum: two\n"),
-        (cache.Busy("held"), 75, "practicum: held\n"),
+        (PracticumError("semester.toml", "x: wrong", "cure"), 2, "practicum: semester.toml: x: wrong; cure\n"),
+        (Mistakes("file", ["one", "two"]), 2, "practicum: file: one\npracticum: file: two\n"),
+        (cache.Busy("build", "held"), 75, "practicum: build: held\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -70,9 +70,39 @@ def test_stop_says_what_is_kept(signum: int, code: int, capsys: pytest.CaptureFi
     assert told.count("\n") == 1
 
 
-def test_full_disk_is_an_obstacle_and_other_system_errors_are_bugs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert fail_with(OSError(errno.ENOSPC, "No space left on device", "/disk/file")) == 2
-    assert capsys.readouterr().err == "practicum: no space left (/disk/file): free some, then run this again\n"
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (
+            OSError(errno.ENOSPC, "No space left", "/disk/file"),
+            "/disk/file: no space left; free some, then run this again",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/a b"),
+            "/a b: Permission denied; look at it with: ls -ld '/a b'",
+        ),
+    ],
+)
+def test_file_that_hinders_is_one_line_with_the_cure(
+    error: OSError, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fail_with(error) == 2
+    assert capsys.readouterr().err == f"practicum: {told}\n"
+
+
+@pytest.mark.parametrize("place", ["a file", "/proc", "/dev/null"])
+def test_cache_that_cannot_be_made_is_one_line_with_the_cure(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / place))
+    assert cli.exit_code_of(cache.root) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"practicum: {tmp_path / place}") and told.count("\n") == 1
+    assert told.endswith("; set XDG_CACHE_HOME to a folder that you may write\n")
+
+
+def test_other_system_errors_are_bugs() -> None:
     with pytest.raises(OSError, match="surprise"):
         fail_with(OSError(errno.EIO, "surprise"))
 

@@ -104,7 +104,7 @@ def test_labels_of_the_twin(checkout: Checkout) -> None:
 
 
 def test_image_without_torch_is_refused(checkout: Checkout) -> None:
-    with pytest.raises(PracticumError, match=r"^image-cpu: python\.requires names no torch: add it"):
+    with pytest.raises(PracticumError, match=r"^image-cpu: python\.requires names no torch; add it"):
         list_labels(checkout, "cpu", {"torch": None})
 
 

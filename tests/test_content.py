@@ -69,7 +69,7 @@ def test_the_manifest_tells_the_truth_and_is_the_same_every_time(source: Path, t
 @pytest.mark.parametrize(
     ("include", "reason"),
     [
-        (["nothing-here"], "'nothing-here' is not in .*: name one of index.md, practicals, prologue, tools"),
+        (["nothing-here"], "'nothing-here' is not in .*; name one of index.md, practicals, prologue, tools"),
         (["../elsewhere"], "leaves"),
         (["/etc"], "leaves"),
         ([], "selects no file"),
@@ -116,7 +116,7 @@ def test_a_notebook_comes_as_notebook_and_is_listed_as_such(source: Path, tmp_pa
 def test_two_files_of_one_name_are_refused(source: Path, tmp_path: Path) -> None:
     (source / "practicals/practical-1/practical-1.nb.py").write_text("# %%\nx = 1\n")
     with pytest.raises(
-        PracticumError, match=r"practical-1\.ipynb: .*practical-1\.nb\.py becomes this file, too: remove"
+        PracticumError, match=r"practical-1\.ipynb: .*practical-1\.nb\.py becomes this file, too; remove"
     ):
         assemble(source, ["practicals"], tmp_path / "out", solutions=False)
 
@@ -132,5 +132,5 @@ def test_published_content_replaces_itself_and_nothing_else(source: Path, tmp_pa
     assert listed(out) == ["index.md", "manifest.json"], "the last good one stays"
     assert [path.name for path in out.parent.iterdir()] == ["out"]
     (tmp_path / "mine").mkdir()
-    with pytest.raises(PracticumError, match="something else is there: name a new folder"):
+    with pytest.raises(PracticumError, match="something else is there; name a new folder"):
         publish(source, ["prologue"], tmp_path / "mine", solutions=False)

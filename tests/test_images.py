@@ -124,7 +124,7 @@ def test_droppings_of_packer_and_ansible_fall_into_the_work_folder(
 
 def test_packer_that_leaves_no_image_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FakePacker(monkeypatch, makes_image=False)
-    with pytest.raises(PracticumError, match=rf"left no image {STEP.tag}; see {tmp_path}/appliance\.log"):
+    with pytest.raises(PracticumError, match=rf"left no image {STEP.tag} \(log: {tmp_path}/appliance\.log\)$"):
         packer.build_image(STEP, tmp_path, Console(plain=True))
 
 
@@ -149,7 +149,7 @@ def test_container_ends_even_when_what_was_done_in_it_fails(tmp_path: Path, monk
     def answer(argv: Sequence[str], **_options: object) -> str:
         asked.append(argv)
         if argv[1] == "exec":
-            raise PracticumError("asking image:1: no such program")
+            raise PracticumError("asking image:1", "no such program")
         return "c0ffee\n"
 
     monkeypatch.setattr(docker, "read", answer)
@@ -180,7 +180,7 @@ def test_docker_that_does_not_answer_is_told_in_one_line(
     with pytest.raises(PracticumError) as caught:
         docker.ensure_docker()
     message = str(caught.value)
-    assert message.startswith("docker is not reachable (") and message.endswith("; start it with: make docker-daemon")
+    assert message.startswith("docker: not reachable (") and message.endswith("; start it with: make docker-daemon")
     assert "Cannot connect to the Docker daemon" in message and "\n" not in message
 
 

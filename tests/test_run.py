@@ -277,7 +277,7 @@ def test_read_returns_standard_output_only() -> None:
 
 
 def test_read_gives_up_on_a_silent_program(mark: str) -> None:
-    with pytest.raises(PracticumError, match=r"^ask: `sleep 600` gave no answer in 0 s$"):
+    with pytest.raises(PracticumError, match=r"^ask: `sleep 600` gave no answer in 0 s; run it by hand$"):
         run.read(["sleep", "600"], step="ask", timeout=0.2, env={MARK: mark})
     assert not marked_processes(mark)
 
@@ -305,7 +305,7 @@ def test_root_programs_are_found_whatever_the_path(monkeypatch: pytest.MonkeyPat
 
 def test_contained_refuses_plainly_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(PracticumError, match=r"^base: true runs in namespaces of its own, which needs root: use sudo$"):
+    with pytest.raises(PracticumError, match=r"^base: true runs in namespaces of its own, which needs root; use sudo$"):
         run.run(["true"], step="base")
 
 

@@ -147,7 +147,7 @@ def test_failed_build_keeps_the_last_good_output(quiet: Console, own_cache: Path
 
     def fail(folder: Path, _console: Console) -> None:
         (folder / "root.tar").write_text("half")
-        raise PracticumError("base: no network")
+        raise PracticumError("base", "no network")
 
     with pytest.raises(PracticumError, match="base: no network"):
         stages.ensure(make(fail, lock="2"), "s", quiet)
@@ -215,7 +215,7 @@ class TestPrune:
         asked: list[list[str]] = []
 
         def no_docker(argv: list[str], *, step: str) -> str:
-            raise PracticumError(f"{step}: Cannot connect to the Docker daemon")
+            raise PracticumError(step, "Cannot connect to the Docker daemon")
 
         def docker(argv: list[str], *, step: str) -> str:
             asked.append(argv)

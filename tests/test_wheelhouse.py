@@ -166,7 +166,7 @@ def test_no_room(tmp_path: Path, lock: Path, index: Index, monkeypatch: pytest.M
     real = locks.locate(lock)
     big = [type(wheel)(**{**vars(wheel), "size": 1 << 60}) for wheel in real]
     monkeypatch.setattr(wheelhouse, "locate", lambda lock: big)
-    with pytest.raises(PracticumError, match=r"^downloading 3 wheels needs .* free in .*, where .* are: "):
+    with pytest.raises(PracticumError, match=r"^downloading 3 wheels: needs .* free in .*, where .* are; "):
         prepare(lock, tmp_path / "cache", progress=False)
     assert downloads(index) == {}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uv
 
-from practicum.engine.errors import PracticumError
+from practicum.engine.errors import ProgramFailed
 from practicum.engine.run import run
 
 PACKAGES = ("runtime", "course_content/tools")
@@ -25,7 +25,7 @@ def build_wheels(sources: Sequence[Path], out: Path, log: Path) -> list[Path]:
         run([uv.find_uv_bin(), "build", *options, str(source)], step="course", log=log)
         made = [path for path in out.glob("*.whl") if path not in wheels]
         if len(made) != 1:
-            raise PracticumError(f"course: {source} made {len(made)} wheels, not one; see {log}")
+            raise ProgramFailed("course", f"{source} made {len(made)} wheels, not one", log)
         wheels += made
     return wheels
 

@@ -24,18 +24,20 @@ def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutio
     is missing or cannot be copied, or when two files would come under one name.
     """
     if out.exists() and any(out.iterdir()):
-        raise PracticumError(f"{out} is not empty: remove it, the content is assembled from nothing")
+        raise PracticumError(str(out), "not empty", "remove it: the content is assembled from nothing")
     files = sorted({path for part in include for path in list_files(course_content, part, solutions=solutions)})
     if not files:
         raise PracticumError(
-            f"{course_content}: content.include = {[*include]} selects no file: name a part that has one"
+            str(course_content), f"content.include = {[*include]} selects no file", "name a part that has one"
         )
     make_folder(out)
     hashes: dict[str, str] = {}
     for source in files:
         path = notebooks.built_name(source)
         if str(path) in hashes or (path != source and path in files):
-            raise PracticumError(f"{course_content / path}: {source} becomes this file, too: remove one of the two")
+            raise PracticumError(
+                str(course_content / path), f"{source} becomes this file, too", "remove one of the two"
+            )
         data = notebooks.build(course_content / source) if path != source else (course_content / source).read_bytes()
         make_folder(out / path.parent)
         write_file(out / path, data)
@@ -51,7 +53,7 @@ def publish(course_content: Path, include: Sequence[str], folder: Path, *, solut
     """
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise PracticumError(
-            f"{folder}: something else is there: name a new folder, or one that was made by this command"
+            str(folder), "something else is there", "name a new folder, or one that was made by this command"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.with_name(f".{folder.name}.part")
@@ -68,18 +70,20 @@ def list_files(course_content: Path, part: str, *, solutions: bool) -> Iterator[
     """Return the files of one part, as paths inside `course_content`; raises PracticumError as `assemble` does."""
     start = course_content / part
     if ".." in PurePosixPath(part).parts or PurePosixPath(part).is_absolute():
-        raise PracticumError(f"content.include: {part!r} leaves {course_content}: name a path inside it")
+        raise PracticumError("content.include", f"{part!r} leaves {course_content}", "name a path inside it")
     if not start.exists() and not start.is_symlink():
         there = ", ".join(sorted(path.name for path in course_content.glob("[!.]*"))) or "nothing"
-        raise PracticumError(f"content.include: {part!r} is not in {course_content}: name one of {there}, or create it")
+        raise PracticumError(
+            "content.include", f"{part!r} is not in {course_content}", f"name one of {there}, or create it"
+        )
     for path in walk(start):
         inside = PurePosixPath(path.relative_to(course_content).as_posix())
         if SOLUTIONS in inside.parts and not solutions:
             continue
         if path.is_symlink() or not path.is_file():
-            raise PracticumError(f"{path}: only plain files can be content: replace it by a copy")
+            raise PracticumError(str(path), "only plain files can be content", "replace it by a copy")
         if str(inside) == MANIFEST:
-            raise PracticumError(f"{path}: this name belongs to the list of the files: rename it")
+            raise PracticumError(str(path), "this name belongs to the list of the files", "rename it")
         yield inside
 
 
@@ -107,4 +111,4 @@ def write_file(path: Path, data: bytes) -> None:
         path.write_bytes(data)
         path.chmod(0o644)
     except OSError as error:
-        raise PracticumError(f"{path}: {error.strerror}: make room or choose another folder") from error
+        raise PracticumError(str(path), str(error.strerror), "make room or choose another folder") from error

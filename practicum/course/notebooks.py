@@ -30,9 +30,9 @@ def build(source: Path) -> bytes:
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PracticumError(f"{source}: {error}: save it as readable UTF-8 text") from error
+        raise PracticumError(str(source), str(error), "save it as readable UTF-8 text") from error
     if not text.startswith("# %%"):
-        raise PracticumError(f"{source}: no cell begins in its first line: start it with `# %% [markdown]`")
+        raise PracticumError(str(source), "no cell begins in its first line", "start it with `# %% [markdown]`")
     notebook = jupytext.reads(text, fmt="py:percent")
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     notebook.nbformat, notebook.nbformat_minor = 4, 5

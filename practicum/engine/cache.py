@@ -56,11 +56,16 @@ def patient(_holder: Holder | None) -> bool:
     return True
 
 
-def root() -> Path:
-    """Return the cache folder, `$XDG_CACHE_HOME/practicum` or `~/.cache/practicum`, made if absent."""
+def locate() -> Path:
+    """Return the path of the cache folder, `$XDG_CACHE_HOME/practicum` or `~/.cache/practicum`."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG specification says to ignore a relative path.
-    folder = (Path(home) if home.startswith("/") else Path.home() / ".cache") / "practicum"
+    return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "practicum"
+
+
+def root() -> Path:
+    """Return the cache folder, made if absent."""
+    folder = locate()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -113,7 +118,7 @@ def remove_tree(folder: Path) -> None:
     if folder.is_symlink() or not folder.exists():
         return
     if mounts := [point for point in _mount_points() if point.is_relative_to(folder.resolve())]:
-        raise PracticumError(f"{folder}: {mounts[0]} is a mount point, not removing it; run: umount {mounts[0]}")
+        raise PracticumError(str(folder), f"{mounts[0]} is a mount point, not removing it", f"run: umount {mounts[0]}")
     for attempt in range(REMOVALS):
         try:
             shutil.rmtree(folder)
@@ -123,7 +128,7 @@ def remove_tree(folder: Path) -> None:
         except OSError as error:
             # The kernel may still be ending the writers of a build that was killed a moment ago.
             if error.errno != errno.ENOTEMPTY or attempt == REMOVALS - 1:
-                raise PracticumError(f"{folder}: cannot remove it: {error.strerror}; remove it by hand") from error
+                raise PracticumError(str(folder), f"cannot remove it: {error.strerror}", "remove it by hand") from error
             time.sleep(0.1)
 
 
@@ -141,7 +146,7 @@ def hash_tree(path: Path, ignore: Sequence[str] = IGNORED) -> str:
     holds a socket, pipe or device.
     """
     if not path.exists():
-        raise PracticumError(f"{path}: no such file or folder, yet the build reads it")
+        raise PracticumError(str(path), "no such file or folder, yet the build reads it", f"run: git restore {path}")
     digest = hashlib.sha256()
     for entry in _walk(path, ignore) if path.is_dir() else [path]:
         name = entry.relative_to(path).as_posix() if entry != path else "."
@@ -155,8 +160,9 @@ def require_space(path: Path, needed: int, purpose: str) -> None:
     free = shutil.disk_usage(there).free
     if free < needed:
         raise PracticumError(
-            f"{purpose} needs {format_bytes(needed)} free in {there}, where {format_bytes(free)} are: free some, "
-            "run `practicum prune`, or set XDG_CACHE_HOME to a larger disk"
+            purpose,
+            f"needs {format_bytes(needed)} free in {there}, where {format_bytes(free)} are",
+            "free some, run `practicum prune`, or set XDG_CACHE_HOME to a larger disk",
         )
 
 
@@ -203,7 +209,7 @@ def _flock(handle: int, path: Path, purpose: str, wait: Patience) -> None:
         holder = _read_holder(path)
         if not wait(holder):
             told = holder or "another process"
-            raise Busy(f"{purpose}: {told} is at it; wait until it ends, then run this again") from None
+            raise Busy(purpose, f"{told} is at it", "wait until it ends, then run this again") from None
         fcntl.flock(handle, fcntl.LOCK_EX)
 
 
@@ -240,4 +246,4 @@ def _describe_entry(path: Path) -> str:
         return f"link {os.readlink(path)}"  # noqa: PTH115 (a path object would drop a trailing slash)
     if stat.S_ISREG(mode):
         return f"{'program' if mode & 0o111 else 'file'} {hash_file(path)}"
-    raise PracticumError(f"{path}: neither file, folder nor link; remove it")
+    raise PracticumError(str(path), "neither file, folder nor link", "remove it")

@@ -40,7 +40,7 @@ def new_file(target: Path) -> Iterator[NewFile]:
         stream = _open_nameless(target.parent) or hidden.open("x+b")
     except OSError as error:
         raise PracticumError(
-            f"{target}: cannot be written ({error.strerror}): choose a folder you may write"
+            str(target), f"cannot be written ({error.strerror})", "choose a folder you may write"
         ) from error
     named = isinstance(stream.name, str)  # a nameless file is called by its descriptor's number
     try:
@@ -55,7 +55,7 @@ def new_file(target: Path) -> Iterator[NewFile]:
             sync_folder(target.parent)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise PracticumError(f"{target}: no space left on its disk: free some and run again") from error
+            raise PracticumError(str(target), "no space left on its disk", "free some and run again") from error
         raise
     finally:
         with suppress(FileNotFoundError):

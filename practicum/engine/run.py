@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from practicum.engine.errors import PracticumError
+from practicum.engine.errors import MissingTool, PracticumError, ProgramFailed
 
 GRACE = 10.0
 """Seconds between asking a child to end and killing it; an orderly stop must fit in 15 s."""
@@ -154,7 +154,7 @@ def run(
                     on_line(line)
         code = child.wait()
     if code:
-        raise PracticumError(_describe_failure(step, argv[0], code, tail, log))
+        raise ProgramFailed(step, _describe_failure(argv[0], code, tail), log)
     return CompletedRun(tuple(argv), time.monotonic() - started, tuple(tail), log)
 
 
@@ -171,10 +171,12 @@ def read(
         try:
             out, err = child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            raise PracticumError(f"{step}: `{shlex.join(argv)}` gave no answer in {timeout:.0f} s") from None
+            raise PracticumError(
+                step, f"`{shlex.join(argv)}` gave no answer in {timeout:.0f} s", "run it by hand"
+            ) from None
     if child.returncode:
         lines = [line for line in (out + err).splitlines() if line.strip()]
-        raise PracticumError(_describe_failure(step, argv[0], child.returncode, lines, None))
+        raise ProgramFailed(step, _describe_failure(argv[0], child.returncode, lines))
     return out
 
 
@@ -184,7 +186,7 @@ def require(*tools: str) -> None:
     if not absent:
         return
     packages = sorted({PACKAGES.get(tool) or FILES.get(tool) or tool for tool in absent})
-    raise PracticumError(f"missing: {', '.join(absent)}; install with: apt-get install {' '.join(packages)}")
+    raise MissingTool("missing", ", ".join(absent), f"install with: apt-get install {' '.join(packages)}")
 
 
 def find(tool: str) -> str | None:
@@ -264,7 +266,7 @@ def _child(
 ) -> Iterator[subprocess.Popen[str]]:
     require(argv[0], "setpriv", "unshare", "bash")
     if contain and os.geteuid() != 0:
-        raise PracticumError(f"{step}: {argv[0]} runs in namespaces of its own, which needs root: use sudo")
+        raise PracticumError(step, f"{argv[0]} runs in namespaces of its own, which needs root", "use sudo")
     if _stop_signal is not None:  # Python drops an exception that a signal's handler raises inside a finalizer
         raise Stopped(_stop_signal)
     lifeline, held = os.pipe()
@@ -312,8 +314,8 @@ def _search_path(env: Mapping[str, str] | None = None) -> str:
     return os.pathsep.join([os.path.dirname(sys.executable), inherited, "/usr/sbin", "/sbin"])  # noqa: PTH120
 
 
-def _describe_failure(step: str, tool: str, code: int, lines: Sequence[str], log: Path | None) -> str:
+def _describe_failure(tool: str, code: int, lines: Sequence[str]) -> str:
     complaints = [line for line in lines if _COMPLAINT.search(line)]
     reason = (complaints or [*lines] or ["it printed nothing"])[-1].strip()[:300]
     ended = f"was killed by {signal.Signals(code - 128).name}" if code in (137, 143) else f"ended with exit code {code}"
-    return f"{step}: {tool} {ended}: {reason}" + (f" (log: {log})" if log else "")
+    return f"{tool} {ended}: {reason}"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from practicum.engine import cache, run
-from practicum.engine.errors import PracticumError
+from practicum.engine.errors import PracticumError, ProgramFailed
 from practicum.engine.progress import Console
 from practicum.engine.publish import sync_folder, write_text
 from practicum.engine.stage import Stage
@@ -167,8 +167,8 @@ def _kept_logs(content: Path, logs: Path) -> Iterator[None]:
         for path in content.glob("*.log"):
             logs.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, logs)
-        if isinstance(error, PracticumError):
-            error.args = (str(error).replace(os.fspath(content), os.fspath(logs)),)
+        if isinstance(error, ProgramFailed) and error.log:
+            error.log = logs / error.log.name
         raise
 
 
@@ -176,7 +176,7 @@ def _write_manifest(stage: Stage, content: Path, seconds: float) -> None:
     for name in stage.outputs:
         path = content / name
         if not path.is_file() or not path.stat().st_size:
-            raise PracticumError(f"stage {stage.name}: it ended without making {name}; see its log")
+            raise PracticumError(f"stage {stage.name}", f"it ended without making {name}", "see its log")
     outputs = {
         name: {"sha256": cache.hash_file(content / name), "bytes": (content / name).stat().st_size}
         for name in stage.outputs

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from practicum.engine.errors import PracticumError
+from practicum.engine.errors import MissingTool, PracticumError
 from practicum.engine.run import read
 from practicum.images.lifetime import hold_alive
 
@@ -18,10 +18,10 @@ def ensure_docker() -> None:
     try:
         # Not `docker info`: of a dead daemon the client of Debian 12 says only that its template meets a nil pointer.
         read(["docker", "version", "--format", "{{.Server.Version}}"], step="docker", timeout=30)
+    except MissingTool:
+        raise
     except PracticumError as error:
-        if "missing:" in str(error):
-            raise
-        raise PracticumError(f"docker is not reachable ({error}); start it with: make docker-daemon") from None
+        raise PracticumError("docker", f"not reachable ({error.reason})", "start it with: make docker-daemon") from None
 
 
 def image_exists(tag: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import uv
 
-from practicum.engine.errors import PracticumError
+from practicum.engine.errors import ProgramFailed
 from practicum.engine.progress import Console
 from practicum.engine.run import run
 from practicum.engine.stage import Tree
@@ -110,7 +110,7 @@ def build_image(step: Step, work: Path, console: Console) -> None:
         )
     shutil.rmtree(checkout)
     if not image_exists(step.tag):
-        raise PracticumError(f"{name}: packer ended well but left no image {step.tag}; see {work / name}.log")
+        raise ProgramFailed(name, f"packer ended well but left no image {step.tag}", work / f"{name}.log")
 
 
 def report_task(line: str, console: Console) -> None:

@@ -103,8 +103,9 @@ def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, c
     root_start = align(PYTHON_START + python.stat().st_size)
     if root_start + blocks * BLOCK > plan.size - GPT_BACKUP:
         raise PracticumError(
-            f"disk: the system needs {blocks * BLOCK // MIB} MiB, appliance.disk_gb leaves less; "
-            "raise it in semester.toml"
+            "disk",
+            f"the system needs {blocks * BLOCK // MIB} MiB, appliance.disk_gb leaves less",
+            "raise it in semester.toml",
         )
     log = work / "disk.log"
     console.say("writing the file system")
@@ -225,7 +226,9 @@ def write_bios_loader(raw: Path, core: bytes) -> None:
     keeps the list of the sectors that follow, with its first entry at 0x1f4 (GRUB 2, include/grub/i386/pc/boot.h).
     """
     if len(core) > ESP_START - BIOS_START:
-        raise PracticumError(f"disk: GRUB's core image has {len(core)} bytes, more than its partition; drop modules")
+        raise PracticumError(
+            "disk", f"GRUB's core image has {len(core)} bytes, more than its partition", "drop modules"
+        )
     first = BIOS_START // SECTOR
     boot = bytearray((GRUB_FOLDER / "i386-pc/boot.img").read_bytes()[:440])
     struct.pack_into("<Q", boot, 0x5C, first)

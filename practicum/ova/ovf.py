@@ -103,7 +103,9 @@ def _add_text(parent: Element, tag: str, text: str | int) -> None:
     text = str(text)
     if len(text.encode()) >= MAX_TEXT:
         raise PracticumError(
-            f"OVF {tag}: the text has {len(text.encode())} bytes, VirtualBox reads less than {MAX_TEXT}: shorten it"
+            f"OVF {tag}",
+            f"the text has {len(text.encode())} bytes, VirtualBox reads less than {MAX_TEXT}",
+            "shorten it",
         )
     SubElement(parent, tag).text = text
 

@@ -37,7 +37,9 @@ def write(out: Path, descriptor: bytes, disk: Path, *, name: str, mtime: int) ->
         report = verify.check(new.path)
         if not report.ok:
             causes = "; ".join(f"{finding.rule}: {finding.detail}" for finding in report.broken)
-            raise PracticumError(f"{out}: not written, VirtualBox would refuse it ({causes}): correct the description")
+            raise PracticumError(
+                str(out), f"not written, VirtualBox would refuse it ({causes})", "correct the description"
+            )
 
 
 def disk_name(name: str) -> str:
@@ -56,22 +58,22 @@ def disk_of(ova: Path, out: Path) -> None:
             member = next((member for member in archive if member.name.endswith(".vmdk") and member.isfile()), None)
             source = archive.extractfile(member) if member else None
             if source is None:
-                raise PracticumError(f"{ova}: holds no .vmdk: build it again")
+                raise PracticumError(str(ova), "holds no .vmdk", "build it again")
             with new_file(out) as new:
                 shutil.copyfileobj(source, new.stream, _CHUNK)
     except (OSError, tarfile.TarError) as error:
-        raise PracticumError(f"{ova}: cannot be read as an OVA ({error}): build it again") from error
+        raise PracticumError(str(ova), f"cannot be read as an OVA ({error})", "build it again") from error
 
 
 def _pack(stream: BinaryIO, descriptor: bytes, disk: Path, name: str, mtime: int) -> None:
     try:
         source = disk.open("rb")
     except OSError as error:
-        raise PracticumError(f"{disk}: cannot be read ({error.strerror}): write the disk first") from error
+        raise PracticumError(str(disk), f"cannot be read ({error.strerror})", "write the disk first") from error
     with source, tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT, bufsize=_CHUNK) as archive:
         size = os.fstat(source.fileno()).st_size
         if size >= _MAX_MEMBER:
-            raise PracticumError(f"{disk}: {size} bytes do not fit an OVA (below 8 GiB): put less on the disk")
+            raise PracticumError(str(disk), f"{size} bytes do not fit an OVA (below 8 GiB)", "put less on the disk")
         digests = {f"{name}.ovf": hashlib.sha256(descriptor), disk_name(name): hashlib.file_digest(source, "sha256")}
         manifest = "".join(f"SHA256({file})= {digest.hexdigest()}\n" for file, digest in digests.items()).encode()
         source.seek(0)

@@ -218,11 +218,11 @@ def _open_raw(raw: Path) -> BinaryIO:
     try:
         source = raw.open("rb")
     except OSError as error:
-        raise PracticumError(f"{raw}: cannot be read ({error.strerror}): build the disk first") from error
+        raise PracticumError(str(raw), f"cannot be read ({error.strerror})", "build the disk first") from error
     size = os.fstat(source.fileno()).st_size
     if not 0 < sectors_of(size) < MAX_SECTORS:
         source.close()
-        raise PracticumError(f"{raw}: is {size} bytes: a disk has more than 0 bytes and less than 2 TiB")
+        raise PracticumError(str(raw), f"is {size} bytes", "a disk has more than 0 bytes and less than 2 TiB")
     return source
 
 

@@ -95,9 +95,9 @@ def read_disk(vmdk: Path) -> DiskFacts:
             header = read_header(source)
             descriptor = read_descriptor(source, header)
     except (OSError, VmdkError) as error:
-        raise PracticumError(f"{vmdk}: is not a readable VMDK ({error}): write the disk again") from error
+        raise PracticumError(str(vmdk), f"is not a readable VMDK ({error})", "write the disk again") from error
     if header.magic != MAGIC or descriptor.get("createType") != "streamOptimized":
-        raise PracticumError(f"{vmdk}: is not a stream-optimised VMDK: convert it before packing it")
+        raise PracticumError(str(vmdk), "is not a stream-optimised VMDK", "convert it before packing it")
     image = descriptor.get("ddb.uuid.image", "")
     return DiskFacts(header.capacity * SECTOR, uuid.UUID(image) if is_uuid(image) else None)
 

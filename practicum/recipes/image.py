@@ -86,7 +86,7 @@ class Image(Stage):
         """
         facts = self.facts
         if not torch.get("torch"):
-            raise PracticumError(f"{self.name}: python.requires names no torch: add it, or build the appliance alone")
+            raise PracticumError(self.name, "python.requires names no torch", "add it, or build the appliance alone")
         standard = {
             "title": f"{facts.title}, {'CUDA' if self.variant == 'cuda' else 'CPU'}",
             "description": f"JupyterLab, PyTorch and the practicals of {facts.title}, {facts.semester}",

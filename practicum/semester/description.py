@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from practicum.engine.errors import PracticumError
+from practicum.engine.errors import Mistakes, PracticumError
 from practicum.semester.toml_errors import explain, quote, render_key, suggest
 
 # Names a fresh Debian already gives to a user or a group (base-passwd, systemd, dbus, openssh, chrony):
@@ -299,15 +299,14 @@ def load(folder: Path) -> Semester:
     data = _read_toml(file, label)
     try:
         if "folder" in data:  # a field of the model that is not a key of the file
-            raise PracticumError(f"{label}: {render_key(('folder',), data)}: unknown key; remove it")
+            raise PracticumError(label, f"{render_key(('folder',), data)}: unknown key", "remove it")
         semester = Semester.model_validate({**data, "folder": folder})
     except ValidationError as failure:
         schema = Semester.model_json_schema()
-        lines = [f"{label}: {explain(error, data, schema)}" for error in failure.errors(include_url=False)]
-        raise PracticumError("\n".join(lines)) from None
+        raise Mistakes(label, [explain(error, data, schema) for error in failure.errors(include_url=False)]) from None
     mistakes = _check_surroundings(semester)
     if mistakes:
-        raise PracticumError("\n".join(f"{label}: {mistake}" for mistake in mistakes))
+        raise Mistakes(label, mistakes)
     return semester
 
 
@@ -317,17 +316,17 @@ def _read_toml(file: Path, label: str) -> dict[str, Any]:
     except FileNotFoundError:
         known = sorted(path.parent.name for path in file.parent.parent.glob("*/semester.toml"))
         hint = suggest(file.parent.name, known, f"semesters here: {', '.join(known) or 'none'}")
-        raise PracticumError(f"{label}: no such file; {hint}") from None
+        raise PracticumError(label, "no such file", hint) from None
     except tomllib.TOMLDecodeError as error:
         # Python 3.11 gives the place only inside the message: "Invalid value (at line 3, column 5)".
         reason, _, place = str(error).rstrip(")").rpartition(" (at ")
         raise PracticumError(
-            f"{label}: {place.split(',')[0]}: not TOML ({reason}); strings need quotes, tables [brackets]"
+            label, f"{place.split(',')[0]}: not TOML ({reason})", "strings need quotes, tables [brackets]"
         ) from None
     except UnicodeDecodeError as error:
-        raise PracticumError(f"{label}: byte {error.start} is not UTF-8; save the file as UTF-8 text") from None
+        raise PracticumError(label, f"byte {error.start} is not UTF-8", "save the file as UTF-8 text") from None
     except OSError as error:
-        raise PracticumError(f"{label}: cannot be read ({error.strerror}); make it a readable file") from None
+        raise PracticumError(label, f"cannot be read ({error.strerror})", "make it a readable file") from None
 
 
 def _check_surroundings(semester: Semester) -> list[str]:

@@ -29,13 +29,13 @@ def find_lock(semester: Semester, variant: Variant) -> Path:
     path = semester.folder / f"python-{variant}.lock"
     cure = f"run: practicum lock {semester.folder.name}"
     if not path.exists():
-        raise PracticumError(f"{label_of(path)}: not there yet; {cure}")
+        raise PracticumError(label_of(path), "not there yet", cure)
     if read_target(path) != find_target(semester):
-        raise PracticumError(f"{label_of(path)}: made for another Debian suite; {cure}")
+        raise PracticumError(label_of(path), "made for another Debian suite", cure)
     locked = {package.name: Version(package.version) for package in read_lock(path)}
     for requirement in map(Requirement, semester.python.requires):
         version = locked.get(canonicalize_name(requirement.name))
         if version is None or not requirement.specifier.contains(version, prereleases=True):
             found = f"holds {version}" if version else "holds none"
-            raise PracticumError(f"{label_of(path)}: semester.toml asks for {requirement}, the lock {found}; {cure}")
+            raise PracticumError(label_of(path), f"semester.toml asks for {requirement}, the lock {found}", cure)
     return path

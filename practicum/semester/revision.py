@@ -28,7 +28,7 @@ def read_revision(root: Path) -> Revision:
     git = ["git", "-c", f"safe.directory={root}", "-C", str(root)]
     try:
         if Path(read([*git, "rev-parse", "--show-toplevel"], step="git").strip()) != root:
-            raise PracticumError("another repository")
+            raise PracticumError("", "another repository")
         full, seconds = read([*git, "log", "-1", "--format=%H %ct"], step="git").split()
         dirty = bool(read([*git, "status", "--porcelain"], step="git").strip())
     except PracticumError:

@@ -24,7 +24,7 @@ def read_debian(path: Path) -> dict[str, str]:
         match = re.fullmatch(r"([a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?)=(\S+)", line)
         if not match:
             raise PracticumError(
-                f"{label_of(path)}: line {number}: not name=version; run: practicum lock {path.parent.name}"
+                label_of(path), f"line {number}: not name=version", f"run: practicum lock {path.parent.name}"
             )
         versions[match[1]] = match[2]
     return versions

@@ -83,7 +83,9 @@ class _Fetcher:
                     _remember(target)
         except OSError as error:
             raise PracticumError(
-                f"{target}: cannot be written ({error.strerror}); free space, or name another folder in XDG_CACHE_HOME"
+                str(target),
+                f"cannot be written ({error.strerror})",
+                "free space, or name another folder in XDG_CACHE_HOME",
             ) from None
         return target
 
@@ -96,12 +98,14 @@ class _Fetcher:
 
     def _copy(self, source: Path, part: Path, wheel: Wheel) -> None:
         if not os.access(source, os.R_OK):
-            raise PracticumError(f"{source}: cannot be read; put the wheel back, or lock again")
+            raise PracticumError(str(source), "cannot be read", "put the wheel back, or lock again")
         shutil.copyfile(source, part)
         self.report(part.stat().st_size)
         if hash_file(part) != wheel.sha256:
             part.unlink()
-            raise PracticumError(f"{source}: does not have the sha256 of the lock; replace it by the published wheel")
+            raise PracticumError(
+                str(source), "does not have the sha256 of the lock", "replace it by the published wheel"
+            )
 
     def _download(self, part: Path, wheel: Wheel) -> None:
         failures = 0
@@ -116,7 +120,7 @@ class _Fetcher:
                 failures = 1 if gained else failures + 1
                 _check_hope(error, wheel, failures)
                 self.pause(PAUSES[failures - 1])
-        raise PracticumError(f"{wheel.filename}: stopped; run again, what arrived is kept")
+        raise PracticumError(wheel.filename, "stopped", "run again, what arrived is kept")
 
     def _accept(self, part: Path, wheel: Wheel, *, fresh: bool) -> bool:
         """Whether `part` is the wheel. If not it goes; that the server lies is certain only of a `fresh` download."""
@@ -126,8 +130,10 @@ class _Fetcher:
         part.unlink()
         if fresh:
             raise PracticumError(
-                f"{wheel.filename}: {urlsplit(wheel.url).hostname} sent other bytes (sha256 {digest[:12]}..., the lock "
-                f"has {wheel.sha256[:12]}...); look for a proxy that rewrites downloads, or lock again"
+                wheel.filename,
+                f"{urlsplit(wheel.url).hostname} sent other bytes "
+                f"(sha256 {digest[:12]}..., the lock has {wheel.sha256[:12]}...)",
+                "look for a proxy that rewrites downloads, or lock again",
             )
         return False
 
@@ -144,7 +150,7 @@ class _Fetcher:
                 raise _RetryError(f"HTTP {status}")
             if status not in (200, 206):
                 raise PracticumError(
-                    f"{wheel.filename}: {response.url.host} answers HTTP {status}; lock again, it may be withdrawn"
+                    wheel.filename, f"{response.url.host} answers HTTP {status}", "lock again, it may be withdrawn"
                 )
             resumed = status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
             with part.open("ab" if resumed else "wb") as out:
@@ -160,13 +166,15 @@ def _check_hope(error: Exception, wheel: Wheel, failures: int) -> None:
     reason, host = str(error) or type(error).__name__, urlsplit(wheel.url).hostname
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         raise PracticumError(
-            f"{wheel.filename}: the certificate of {host} is not trusted; "
-            "let SSL_CERT_FILE name the certificates of your network"
+            wheel.filename,
+            f"the certificate of {host} is not trusted",
+            "let SSL_CERT_FILE name the certificates of your network",
         )
     if failures >= TRIES:
         raise PracticumError(
-            f"{wheel.filename}: cannot be downloaded from {host} ({reason}); "
-            "check the network and run again, what arrived is kept"
+            wheel.filename,
+            f"cannot be downloaded from {host} ({reason})",
+            "check the network and run again, what arrived is kept",
         )
 
 

@@ -25,7 +25,7 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise PracticumError(
-            f"{label_of(path)}: cannot be read as text; run: practicum lock {path.parent.name}"
+            label_of(path), "cannot be read as text", f"run: practicum lock {path.parent.name}"
         ) from None
 
 

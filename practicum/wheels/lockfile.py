@@ -56,8 +56,9 @@ def read_lock(path: Path) -> list[LockedPackage]:
         hashes = tuple(option.removeprefix("--hash=sha256:") for option in options)
         if not match or not hashes or not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in hashes):
             raise PracticumError(
-                f"{label_of(path)}: line {number}: not name==version --hash=sha256:...; "
-                f"run: practicum lock {path.parent.name}"
+                label_of(path),
+                f"line {number}: not name==version --hash=sha256:...",
+                f"run: practicum lock {path.parent.name}",
             )
         packages.append(LockedPackage(canonicalize_name(match[1]), match[2], hashes))
     return packages
@@ -67,7 +68,7 @@ def read_target(path: Path) -> Target:
     """Return the target in the header of a Python lock. Raises PracticumError when the header is not ours."""
     match = re.search(r"^# target: python (\d+\.\d+), x86_64-manylinux_2_(\d+)$", read_text(path), re.MULTILINE)
     if not match:
-        raise PracticumError(f"{label_of(path)}: has no target line; run: practicum lock {path.parent.name}")
+        raise PracticumError(label_of(path), "has no target line", f"run: practicum lock {path.parent.name}")
     return Target(match[1], int(match[2]))
 
 
@@ -88,7 +89,7 @@ def _locate_in(
     """Return the wheels of `packages` from the first of `sources` that has them all."""
     lines = [package.line for package in packages]
     hashes = {package.name: package.hashes for package in packages}
-    mistake = PracticumError(f"{where}: no place to look for wheels")
+    mistake = PracticumError(where, "no place to look for wheels")
     for source in sources if packages else ():
         try:
             return resolve(lines, target, source=source, deps=False, hashes=hashes, where=where)

@@ -98,7 +98,7 @@ def _run_uv(requires: Sequence[str], target: Target, options: Sequence[str], whe
     text = "".join(f"{line}\n" for line in requires)
     done = subprocess.run(argv, input=text, capture_output=True, text=True, env=_make_environment(options))
     if done.returncode:
-        raise PracticumError(f"{where}: {_explain_uv(done.stderr)}")
+        raise PracticumError(where, *_explain_uv(done.stderr))
     packages: list[dict[str, Any]] = tomllib.loads(done.stdout).get("packages", [])
     return packages
 
@@ -128,12 +128,9 @@ def _choose_wheel(package: Mapping[str, Any], target: Target, allowed: Sequence[
     if not ranked:
         kind = "with a sha256" if allowed is None else "with the sha256 of the lock"
         raise PracticumError(
-            f"{where}: {name} {version} has no wheel {kind} for Python {target.python} on {target.platform}; "
-            + (
-                "choose another version"
-                if allowed is None
-                else "it was replaced at its index: check why, then lock again"
-            )
+            where,
+            f"{name} {version} has no wheel {kind} for Python {target.python} on {target.platform}",
+            "choose another version" if allowed is None else "it was replaced at its index: check why, then lock again",
         )
     return min(ranked, key=lambda candidate: candidate[:2])[2]
 
@@ -170,9 +167,9 @@ def _make_environment(options: Sequence[str]) -> dict[str, str]:
     return {**environment, **retries, "NO_COLOR": "1"}
 
 
-def _explain_uv(stderr: str) -> str:
-    """uv's report in one line: the reason, then the cure."""
+def _explain_uv(stderr: str) -> tuple[str, str]:
+    """Return the reason and the cure of what uv reports."""
     words = " ".join(re.sub(r"[^ -~]|\bcause:|\berror:|\bhint:", " ", stderr).split())  # its frames are not ASCII
     short = words if len(words) <= 300 else f"...{words[-297:]}"  # the end names what we asked for
     offline = re.search(r"dns error|Failed to fetch|error sending request|Connect|timed out", stderr)
-    return f"{short.rstrip('.')}; {'check the network and run again' if offline else 'change the versions asked for'}"
+    return short.rstrip("."), "check the network and run again" if offline else "change the versions asked for"

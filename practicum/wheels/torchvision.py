@@ -111,7 +111,9 @@ def _read_needed(archive: zipfile.ZipFile) -> dict[str, tuple[str, ...]]:
                     tag for part in segments if isinstance(part, DynamicSegment) for tag in part.iter_tags("DT_NEEDED")
                 ]
             except ELFError as error:
-                raise PracticumError(f"{archive.filename}: {path} is not an ELF library ({error}); remove it") from None
+                raise PracticumError(
+                    str(archive.filename), f"{path} is not an ELF library ({error})", "remove it"
+                ) from None
             needed[path] = tuple(getattr(tag, "needed") for tag in tags)  # noqa: B009 - set by pyelftools at run time
     return needed
 
@@ -149,4 +151,4 @@ def _open(wheel: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(wheel)
     except (OSError, zipfile.BadZipFile) as error:
-        raise PracticumError(f"{wheel}: is not a readable wheel ({error}); delete it and run again") from None
+        raise PracticumError(str(wheel), f"is not a readable wheel ({error})", "delete it and run again") from None

@@ -27,7 +27,7 @@ def check(ova: Path) -> Report:
             subject = Ova(stream.fileno())
             return Report(ova.name, tuple(judge(rule, subject) for rule in RULES))
     except OSError as error:
-        raise PracticumError(f"{ova}: cannot be read ({error.strerror}): give the path of an .ova file") from error
+        raise PracticumError(str(ova), f"cannot be read ({error.strerror})", "give the path of an .ova file") from error
 
 
 def main_report(ova: Path, as_json: bool) -> int:
