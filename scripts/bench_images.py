@@ -104,7 +104,7 @@ def time_start_path(bench: Bench, kind: Variant, image: str) -> list[Figure]:
         path = starting - nothing
         figures += [
             Figure(f"`{kind}`, `course-sync`, {home}", coming, "s", SYNC),
-            Figure(f"`{kind}`, `start.sh` up to its command, {home}", path, "s", START_PATH),
+            Figure(f"`{kind}`, `start.sh` alone, {home}", path, "s", START_PATH),
         ]
     return figures
 
