@@ -112,8 +112,9 @@ def make_network(nb_inputs: int, nb_hidden: int, nb_outputs: int) -> tuple[list[
     return parameters, torch.randn(nb_inputs), torch.randn(nb_outputs) / 2
 
 
-def run_forward(w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+def run_forward(parameters: Sequence[Tensor], x: Tensor) -> tuple[Tensor, ...]:
     """Return x0, s1, x1, s2, x2."""
+    w1, b1, w2, b2 = parameters
     s1 = w1 @ x + b1
     s2 = w2 @ s1.tanh() + b2
     return x, s1, s1.tanh(), s2, s2.tanh()
@@ -129,7 +130,7 @@ def forward(student: Student) -> Iterator[str]:
     if not isinstance(result, tuple | list) or len(result) != 5:
         yield f"forward_pass: gives {describe(result)}, expected five tensors: x0, s1, x1, s2, x2"
         return
-    right = run_forward(*parameters, x)
+    right = run_forward(parameters, x)
     if is_permuted(result, right):
         yield f"forward_pass: the five tensors are not in the order {', '.join(FORWARD)}"
         return
@@ -179,7 +180,7 @@ def backward(student: Student) -> Iterator[str]:
 
 def compare_gradients(student: Student, parameters: list[Tensor], x: Tensor, t: Tensor) -> Iterator[str]:
     """Yield what is wrong with what the student's backward pass adds to the four gradients."""
-    given = [*parameters, t, *run_forward(*parameters, x)]
+    given = [*parameters, t, *run_forward(parameters, x)]
     names = ("w1", "b1", "w2", "b2", "t", "x", "s1", "x1", "s2", "x2")
     before = [torch.randn_like(parameter) for parameter in parameters]
     gradients = [tensor.clone() for tensor in before]
@@ -189,7 +190,7 @@ def compare_gradients(student: Student, parameters: list[Tensor], x: Tensor, t: 
     added = [after - start for after, start in zip(gradients, before, strict=True)]
     if all(torch.allclose(*pair) for pair in zip(added, right, strict=True)):
         return
-    for text, wrong in list_mistakes(parameters, t, run_forward(*parameters, x)):
+    for text, wrong in list_mistakes(parameters, t, run_forward(parameters, x)):
         if all(torch.allclose(*pair) for pair in zip(added, wrong, strict=True)):
             yield f"backward_pass: {text}"
             return
@@ -210,7 +211,7 @@ def compare_gradients(student: Student, parameters: list[Tensor], x: Tensor, t: 
 def compute_gradients(parameters: list[Tensor], x: Tensor, t: Tensor) -> tuple[Tensor, ...]:
     """Return the gradient of the loss with respect to w1, b1, w2, b2, by autograd."""
     leaves = [parameter.clone().requires_grad_() for parameter in parameters]
-    return torch.autograd.grad((run_forward(*leaves, x)[-1] - t).square().sum(), leaves)
+    return torch.autograd.grad((run_forward(leaves, x)[-1] - t).square().sum(), leaves)
 
 
 def list_mistakes(
@@ -250,7 +251,7 @@ def accumulation(student: Student) -> Iterator[str]:
     for _ in range(3):
         x, t = torch.randn(6), torch.randn(3)
         with student.repaired(**RIGHT):
-            student.run("backward_pass", *parameters, t, *run_forward(*parameters, x), *gradients)
+            student.run("backward_pass", *parameters, t, *run_forward(parameters, x), *gradients)
         for tensor, gradient in zip(total, compute_gradients(parameters, x, t), strict=True):
             tensor += gradient
     if not all(torch.allclose(*pair, atol=1e-4) for pair in zip(gradients, total, strict=True)):

@@ -180,12 +180,15 @@ def watched(student: Student, input: Tensor, target: Tensor, *, first_only: bool
     def load(*_: Any, **__: Any) -> tuple[Tensor, ...]:
         return input, target, input, target
 
-    imported = {name: load for name, value in student.namespace.items() if any(value is one for one in loaders)}
+    imported: dict[str, Any] = {
+        name: load for name, value in student.namespace.items() if any(value is one for one in loaders)
+    }
+    fakes: dict[str, Any] = {loader.__name__: load for loader in loaders}
     hook = register_module_forward_pre_hook(shown)
     try:
         with (
             patch.dict(student.namespace, imported),
-            patch.multiple(prologue, **{loader.__name__: load for loader in loaders}),
+            patch.multiple(prologue, **fakes),
         ):
             yield shown
     except FirstSample:

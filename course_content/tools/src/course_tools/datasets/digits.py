@@ -5,6 +5,7 @@ E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machin
 """
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ SHIFT = 0.7  # pixels
 ELASTIC = 0.85  # pixels, at the knots of a 5 x 5 grid
 KNOTS = 5
 
-Images = NDArray[np.uint8]
+Images: TypeAlias = NDArray[np.uint8]
 Report = Callable[[int], None]
 
 

@@ -120,5 +120,5 @@ def unpack(dataset: DataSet, archive: Path, out: Path) -> None:
                 with (out / name).open("wb") as target:
                     shutil.copyfileobj(source, target)
     else:
-        with gzip.open(archive) as source, (out / archive.stem).open("wb") as target:
-            shutil.copyfileobj(source, target)
+        with gzip.open(archive) as packed, (out / archive.stem).open("wb") as target:
+            shutil.copyfileobj(packed, target)

@@ -4,6 +4,7 @@ Colour, place, size, direction, light, clutter and what hides a part say nothing
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ CHUNK = 2000
 LEVEL = 16  # colours are multiples of it: nothing is lost for a classifier, and the files pack well
 CLUTTER = 2  # strokes behind the shape
 
-Field = NDArray[np.float32]
+Field: TypeAlias = NDArray[np.float32]
 Report = Callable[[int], None]
 
 

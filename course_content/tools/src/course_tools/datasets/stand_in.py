@@ -65,16 +65,20 @@ def make_cifar10(folder: Path, counts: tuple[int, int], report: Report) -> None:
     write_pickle(folder / "batches.meta", meta)
 
 
+PythonPickler: Any = pickle._Pickler
+"""The pickler that is written in Python: its methods can be replaced."""
+
+
 def write_pickle(path: Path, content: dict[bytes, Any]) -> None:
     """Write `content` as Python 2 did, whose strings a reader may take for bytes or for text, as it likes."""
     with path.open("wb") as stream:
         OldPickler(stream, protocol=2).dump(content)
 
 
-class OldPickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+class OldPickler(PythonPickler):
     """Writes bytes as the strings of Python 2: the real files have them, and every program for them expects them."""
 
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar = dict(PythonPickler.dispatch)
 
     def save_string(self, value: bytes) -> None:
         size = len(value)

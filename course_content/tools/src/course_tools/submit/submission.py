@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 MEGABYTE = 1 << 20
 LARGEST_FILE = 100 * MEGABYTE
@@ -175,7 +175,7 @@ def unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, copy: Copy) -
         copy.size += size
 
 
-def copy_at_most(packed: BinaryIO, file: BinaryIO, most: int) -> int:
+def copy_at_most(packed: IO[bytes], file: IO[bytes], most: int) -> int:
     """Copy at most `most` bytes, what the archive's list promises; return their number."""
     size = 0
     while size < most and (piece := packed.read(min(MEGABYTE, most - size))):
@@ -205,6 +205,8 @@ def measure_zip(copy: Copy) -> int:
             return len(data)
 
         def flush(self) -> None: ...
+
+        def close(self) -> None: ...
 
     counter = Counter()
     with zipfile.ZipFile(counter, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -221,7 +221,7 @@ def start(environ: Mapping[str, str] = os.environ) -> None:
         return
     record = Record(file)
     watch_warnings(record)
-    sys.meta_path.append(Missing(record))  # type: ignore[arg-type]  # find_spec is all that is asked of it
+    sys.meta_path.append(Missing(record))
     sys.addaudithook(make_hook(environ, record))
 
 
