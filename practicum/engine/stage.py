@@ -48,7 +48,10 @@ class Tree:
 
     def copy_to(self, folder: Path) -> Path:
         """Copy it to its name below `folder`, without what hash_tree ignores; return the copy."""
-        target = folder / self.name
+        return self.copy_as(folder / self.name)
+
+    def copy_as(self, target: Path) -> Path:
+        """Copy it to the path `target`, which is not there yet."""
         target.parent.mkdir(parents=True, exist_ok=True)
         if self.path.is_dir():
             ignored = shutil.ignore_patterns(*cache.IGNORED)

@@ -34,7 +34,7 @@ class Data(ImageStage):
     def build(self, out: Path, console: Console) -> None:
         # Alone below a folder of its package's name: nothing else of the package is in reach.
         package = out / "tools" / self.maker.path.parent.name
-        self.maker.copy_to(out / "declared").rename(package / self.maker.path.name)
+        self.maker.copy_as(package / self.maker.path.name)
         (package / "__init__.py").touch()
         store = cache.root() / "datasets"
         real = datasets.fetch(self.sets, self.source, package.parent, store, out, console)

@@ -53,7 +53,7 @@ def list_ova(semester: Semester) -> tuple[Stage, ...]:
         torch=below[-1],
         variables=settings.describe_roles(semester),
         recorded=Place(semester.folder / "debian.lock"),
-        play=Play(semester.root, "appliance", ("jupyter", "appliance")),
+        play=Play(semester.root, "appliance", ("jupyter", "appliance", "system")),
     )
     squashfs = Squashfs(machine, semester.epoch)
     course = _course(semester, machine, "appliance")
