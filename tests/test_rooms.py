@@ -1,8 +1,9 @@
 """Who imports whom between the rooms of the students' commands: no circle, one arrow from the course to the runtime."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 from checkout import ROOT
 
@@ -21,19 +22,23 @@ ARROWS = {
 }
 
 
-def list_imports() -> Iterator[tuple[str, str]]:
+def list_imports(packages: Mapping[str, Path] = PACKAGES) -> Iterator[tuple[str, str]]:
     """Every module with every module of ours that it imports."""
     modules = {
         ".".join((name, *path.relative_to(folder).with_suffix("").parts)): path
-        for name, folder in PACKAGES.items()
+        for name, folder in packages.items()
         for path in folder.rglob("*.py")
     }
     for module, path in modules.items():
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in packages:
                 for alias in node.names:
                     whole = f"{node.module}.{alias.name}"
                     yield module, whole if whole in modules else node.module
+
+
+def room_of_builder(module: str) -> str:
+    return module.split(".")[1]
 
 
 def room(module: str) -> str:
@@ -49,3 +54,26 @@ def test_no_module_imports_itself_through_others() -> None:
     for module, imported in list_imports():
         graph.setdefault(module, set()).add(imported)
     TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+# ---- the builder ---------------------------------------------------------------------------------------------------
+
+BUILDER = {"practicum": ROOT / "practicum"}
+
+
+def test_the_builder_has_few_rooms_and_arrows_and_no_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for module, imported in list_imports(BUILDER):
+        one, other = room_of_builder(module), room_of_builder(imported)
+        if one != other:
+            graph.setdefault(one, set()).add(other)
+    rooms = {*graph, *(name for others in graph.values() for name in others)}
+    assert len(rooms) <= 12, rooms
+    assert sum(map(len, graph.values())) <= 35, graph
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_a_recipe_knows_no_semester_and_only_the_stages_that_it_is_given() -> None:
+    imported = {(one, other) for one, other in list_imports(BUILDER) if room_of_builder(one) == "recipes"}
+    assert imported
+    assert not [pair for pair in imported if room_of_builder(pair[1]) in ("semester", "recipes", "build", "cli")]
