@@ -43,7 +43,6 @@ APPLIANCE = ovf.Appliance(
     cpus=2,
     memory_mb=4096,
     forwards=(ovf.Forward("jupyter", "127.0.0.1", 8888, 8888), ovf.Forward("ssh", "127.0.0.1", 2022, 22)),
-    product_url="https://example.org/",
 )
 
 

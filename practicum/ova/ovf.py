@@ -52,8 +52,6 @@ class Appliance:
     cpus: int
     memory_mb: int
     forwards: tuple[Forward, ...]
-    product_url: str | None = None
-    vendor_url: str | None = None
 
     def derive_uuid(self, part: str) -> uuid.UUID:
         """Return an id that is the same in every build of this version; VirtualBox makes new ones at import."""
@@ -136,10 +134,6 @@ def _virtual_system(appliance: Appliance, image: str) -> Element:
     _add_text(product, "Product", appliance.product)
     _add_text(product, "Vendor", appliance.vendor)
     _add_text(product, "Version", appliance.version)
-    if appliance.product_url:
-        _add_text(product, "ProductUrl", appliance.product_url)
-    if appliance.vendor_url:
-        _add_text(product, "VendorUrl", appliance.vendor_url)
     annotation = SubElement(system, "AnnotationSection")
     _add_text(annotation, "Info", "How to use the appliance")
     _add_text(annotation, "Annotation", appliance.description)

@@ -11,7 +11,7 @@ from practicum.ova.conformance import archive_rules, machine_rules, ovf_rules, v
 from practicum.ova.conformance.rules import Finding, Report, Rule, judge
 from practicum.ova.conformance.subject import Ova
 
-__all__ = ["RULES", "Finding", "Report", "Rule", "check", "main_report", "render_table"]
+__all__ = ["RULES", "Finding", "Report", "Rule", "check", "render_table"]
 
 RULES: Sequence[Rule] = (*archive_rules.RULES, *ovf_rules.RULES, *machine_rules.RULES, *vmdk_rules.RULES)
 
@@ -28,13 +28,6 @@ def check(ova: Path) -> Report:
             return Report(ova.name, tuple(judge(rule, subject) for rule in RULES))
     except OSError as error:
         raise PracticumError(str(ova), f"cannot be read ({error.strerror})", "give the path of an .ova file") from error
-
-
-def main_report(ova: Path, as_json: bool) -> int:
-    """Print the report; the exit status is 0 when the file conforms, else 1. Raises as `check` does."""
-    report = check(ova)
-    print(report.to_json() if as_json else report.render())
-    return 0 if report.ok else 1
 
 
 def render_table() -> str:

@@ -32,7 +32,7 @@ def format_all(found: dict[str, Any], room: int, most: int) -> Iterator[str]:
     yield from line("copied", f"{files}, {format_size(found['size'])}{packed}")
     yield from lines("left out", found["left_out"], min(most, 5))
     for run in found["runs"]:
-        yield from format_run(run, room, most, several=len(found["runs"]) > 1)
+        yield from format_run(run, room, most)
     yield from lines("PROBLEM", found["problems"], most)
     yield from lines("note", found["notes"], most)
     yield ""
@@ -41,7 +41,7 @@ def format_all(found: dict[str, Any], room: int, most: int) -> Iterator[str]:
         yield found["verdict"]
 
 
-def format_run(run: dict[str, Any], room: int, most: int, *, several: bool) -> Iterator[str]:
+def format_run(run: dict[str, Any], room: int, most: int) -> Iterator[str]:
     """Yield the part of the page about one test.py."""
     yield ""
     where = f" in {run['folder']}" if run["folder"] != "." else ""
