@@ -20,4 +20,4 @@ if TYPE_CHECKING:
 @pytest.mark.timeout(LIMIT + 60)
 def test_sample(semester: Semester, course_copy: Path) -> None:
     (stage,) = [stage for stage in products.list_ova(semester) if stage.name == "course-appliance"]
-    assert " passed" in run_suite(stage.tag, course_copy, *SAMPLE, *PLAIN)
+    assert " passed" in run_suite(stage.image, course_copy, *SAMPLE, *PLAIN)

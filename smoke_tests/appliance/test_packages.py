@@ -137,7 +137,7 @@ def test_appliance_and_cpu_image_are_made_of_the_same_layers(
     tree: Container, cpu: Container, semester: Semester
 ) -> None:
     """Up to torch and with it: docker names a layer by the sha256 of all that is in it."""
-    common = inspect(products.list_environment(semester, "cpu")[-1].tag)["RootFS"]["Layers"]
+    common = inspect(products.list_environment(semester, "cpu")[-1].image)["RootFS"]["Layers"]
     for container in (tree, cpu):
         image = inspect(container.described["Image"])
         assert image["RootFS"]["Layers"][: len(common)] == common

@@ -17,6 +17,6 @@ def find_tree(semester: Semester) -> str:
     """Return the image's name; fails when the appliance was not built here."""
 
     (stage,) = [stage for stage in products.list_ova(semester) if stage.name == "course-appliance"]
-    if not docker("image", "ls", "--quiet", stage.tag).stdout.strip():
-        pytest.fail(f"docker has no image {stage.tag}: run `make ova` first", pytrace=False)
-    return stage.tag
+    if not docker("image", "ls", "--quiet", stage.image).stdout.strip():
+        pytest.fail(f"docker has no image {stage.image}: run `make ova` first", pytrace=False)
+    return stage.image
