@@ -21,6 +21,7 @@ from sandbox import spared
 from practicum.engine import cache
 from practicum.engine.errors import PracticumError
 from practicum.ova import disk
+from practicum.ova.squashfs import PYTHON_PLACE, write_squashfs
 from practicum.semester import products
 from smoke_tests.qemu import Machine, extract_disk
 from smoke_tests.virtualbox import Unavailable, open_vbox, prepare_root
@@ -127,10 +128,10 @@ def make_stock_disk(bench: Bench) -> Path:
     packages = "--include=init,linux-image-amd64,openssh-server"
     bench.run("mmdebstrap", "--mode=root", "--variant=important", packages, suite, str(tree), name="stock")
     (tree / "etc/fstab").write_text(f"LABEL={disk.LABEL} / ext4 errors=remount-ro 0 1\n")
-    nothing = tree / disk.PYTHON_PLACE  # a stock Debian has no Python environment: its partition stays empty
+    nothing = tree / PYTHON_PLACE  # a stock Debian has no Python environment: its partition stays empty
     nothing.mkdir(parents=True)
     squashfs, epoch = bench.work / "stock.squashfs", bench.semester.epoch
-    disk.write_squashfs(nothing, squashfs, epoch=epoch, log=bench.work / "stock.log")
+    write_squashfs(nothing, squashfs, epoch=epoch, log=bench.work / "stock.log")
     plan = disk.Plan("stock", "Debian", "stock", bench.semester.appliance.disk_gb << 30, epoch)
     disk.write_disk(tree, squashfs, raw, plan, work=bench.work, console=bench.console)
     cache.remove_tree(tree)

@@ -15,9 +15,9 @@ import pytest
 
 from practicum.semester import products
 from practicum.semester.description import Semester
-from practicum.semester.locks import find_lock
+from practicum.semester.locks import Variant, find_lock
 from practicum.semester.products import VARIANTS
-from practicum.wheels import lockfile as lock
+from practicum.wheels.lockfile import read_lock
 from smoke_tests.appliance.tree import find_tree
 from smoke_tests.container.conftest import find_image
 from smoke_tests.container.docker import Container, idle, inspect
@@ -100,10 +100,8 @@ def test_cuda_image_has_those_and_cuda(image_packages: dict[str, Packages]) -> N
 
 
 @pytest.mark.parametrize("kind", VARIANTS)
-def test_packages_are_those_of_the_lock(
-    kind: lock.Variant, image_packages: dict[str, Packages], semester: Semester
-) -> None:
-    locked = [(package.name, package.version) for package in lock.read_lock(find_lock(semester, kind))]
+def test_packages_are_those_of_the_lock(kind: Variant, image_packages: dict[str, Packages], semester: Semester) -> None:
+    locked = [(package.name, package.version) for package in read_lock(find_lock(semester, kind))]
     assert image_packages[kind] == name_packages(locked)
 
 

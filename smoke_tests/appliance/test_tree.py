@@ -15,7 +15,7 @@ import pytest
 
 from practicum.engine import stages
 from practicum.semester.description import Semester
-from practicum.wheels import lockfile as lock
+from practicum.wheels.debian_lock import read_debian
 from smoke_tests.appliance.tree import find_tree
 from smoke_tests.container.docker import Container, idle
 
@@ -37,7 +37,7 @@ def test_debian_packages_are_those_of_the_build(tree: Container, semester: Semes
         pytest.skip("the cache has no record of the build of this appliance")
     shown = tree.exec(["dpkg-query", "--show", "--showformat=${Package}=${Version}\\n"]).stdout
     found = dict(line.split("=", 1) for line in shown.splitlines())
-    assert found == lock.read_debian(record / "debian.txt")
+    assert found == read_debian(record / "debian.txt")
 
 
 def test_the_boot_finds_the_keymap_compiled(tree: Container) -> None:
