@@ -38,24 +38,23 @@ def read_code(path: Path) -> tuple[str, tuple[str, ...]]:
 
 @cache
 def _read_code(path: Path, _mtime: int) -> tuple[str, tuple[str, ...]]:
-    tree = ast.parse(path.read_bytes())
-    imported = tuple(sorted({*list_imports(tree)}))
+    tree, imported = ast.parse(path.read_bytes()), set[str]()
     for node in ast.walk(tree):
+        imported |= {*list_imports(node)}
         for name in ("body", "orelse", "finalbody"):
             if isinstance(statements := getattr(node, name, None), list):
                 setattr(node, name, [statement for statement in statements if not _is_text(statement)])
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(sorted(imported))
 
 
-def list_imports(tree: ast.Module) -> Iterator[str]:
-    """Give the full names of the builder's modules that a module imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if f"{alias.name}.".startswith(f"{PACKAGE}."))
-        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{PACKAGE}."):
-            for alias in node.names:
-                name = f"{node.module}.{alias.name}"
-                yield name if _candidates(name) else str(node.module)
+def list_imports(node: ast.AST) -> Iterator[str]:
+    """Give the full names of the builder's modules that a statement imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if f"{alias.name}.".startswith(f"{PACKAGE}."))
+    elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{PACKAGE}."):
+        for alias in node.names:
+            name = f"{node.module}.{alias.name}"
+            yield name if _candidates(name) else str(node.module)
 
 
 def find_file(module: str) -> Path:
