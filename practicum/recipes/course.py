@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from practicum.course import notebooks
-from practicum.course.commands import PACKAGES, build_wheels, list_commands
+from practicum.course.commands import build_wheels, list_commands
 from practicum.course.content import assemble
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
@@ -46,7 +46,7 @@ class Course(ImageStage):
         console.say("assembling the content")
         assemble(self.content.path, self.include, staging / "content", solutions=self.solutions)
         verify = self.verify.copy_to(staging)
-        packages = [self.content.root / folder for folder in PACKAGES]
+        packages = [self.runtime.path, self.content.path / "tools"]
         runtime, tools = build_wheels(packages, staging / "tools", out / "tools.log")
         given = {
             **self.variables,
