@@ -46,7 +46,7 @@ def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, ag
     stages.require_all(wanted, forced)
     console.expect([stage.name for stage in wanted])
     for stage in wanted:
-        stages.ensure(stage, semester.course.semester, console, again=stage.name in forced)
+        stages.ensure(stage, semester.id, console, again=stage.name in forced)
     stages.prune()
 
 
@@ -65,7 +65,7 @@ def find_readers(wanted: Sequence[Stage], name: str) -> set[str]:
 def explain(semester: Semester) -> list[tuple[str, str]]:
     """Return, for each stage, why it would run again, or "cached"."""
     ensure_docker()
-    return [(stage.name, stages.explain(stage, semester.course.semester)) for stage in products.list_all(semester)]
+    return [(stage.name, stages.explain(stage, semester.id)) for stage in products.list_all(semester)]
 
 
 def render_reads(semester: Semester) -> str:

@@ -180,7 +180,7 @@ def building(described: Semester) -> Iterator["Console"]:
 
     What builds is imported inside, not above, so that --help and the refusal of a second build are instant.
     """
-    scope = described.course.semester
+    scope = described.id
     with cache.lock(f"build-{scope}", f"build of {scope}"):
         from practicum.engine.progress import Console
 

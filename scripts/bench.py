@@ -48,7 +48,7 @@ def measure(part: str, semester: Semester, given: str, console: Console) -> Meas
         except (AssertionError, pytest.fail.Exception, subprocess.CalledProcessError) as error:
             raise PracticumError(f"bench {part}", str(error)) from None
     command = " ".join(filter(None, [".venv/bin/python scripts/bench.py", given, "--only", part]))
-    return Measurement(semester.name, command, date, load_before, describe_host(), tuple(figures))
+    return Measurement(semester.product_name, command, date, load_before, describe_host(), tuple(figures))
 
 
 def bench(

@@ -59,7 +59,7 @@ def require_finished(recipe: Sequence[Stage], target: str) -> None:
 def time_nothing_changed(bench: Bench, target: str, recipe: Sequence[Stage]) -> float:
     """Return the median of three of `make <target>`, the command a person types."""
     require_finished(recipe, target)
-    command = ("make", "--no-print-directory", target, f"SEMESTER={bench.semester.course.semester}")
+    command = ("make", "--no-print-directory", target, f"SEMESTER={bench.semester.id}")
     return statistics.median(bench.run(*command, name=f"warm-{target}", cwd=ROOT, contain=False) for _ in range(3))
 
 
@@ -85,15 +85,14 @@ def time_content_change(
 
 def build_copy(bench: Bench, copy: Semester, home: Path, *arguments: str, name: str) -> float:
     """Return the seconds of `practicum <arguments>` in the checkout of `copy`, with the cache at `home`."""
-    scope = copy.course.semester
+    scope = copy.id
     return bench.practicum(*arguments, scope, name=name, cwd=copy.root, env={"XDG_CACHE_HOME": str(home)})
 
 
 def fetch_wheels(bench: Bench, copy: Semester, kind: Variant, home: Path) -> Figure:
     """Find, download and check what the cache at `home` lacks of the wheels of `kind`."""
     before, started = size_of_wheels(home), time.monotonic()
-    with bench.console.paused():
-        wheelhouse.prepare(find_lock(copy, kind), home / "practicum", progress=True)
+    wheelhouse.prepare(find_lock(copy, kind), home / "practicum", bench.console)
     seconds, fetched = time.monotonic() - started, format_bytes(size_of_wheels(home) - before)
     return Figure(f"fetching {fetched} of wheels", seconds, "s")
 

@@ -58,7 +58,7 @@ def list_recipe(semester: Semester) -> list[Stage]:
 def measure_images(bench: Bench) -> list[Figure]:
     require_finished(list_recipe(bench.semester), "docker")
     if any(stages.find_fault(products.list_archive(bench.semester, kind)[-1]) for kind in products.VARIANTS):
-        bench.practicum("archive", bench.semester.course.semester, name="archive")
+        bench.practicum("archive", bench.semester.id, name="archive")
     figures = []
     for kind in products.VARIANTS:
         image = build.require_image(bench.semester, kind)

@@ -26,7 +26,7 @@ def spared(semester: Semester, work: Path) -> Iterator[tuple[Semester, Path]]:
 
     Until then the names of the products may be those of images that are built here.
     """
-    scope = semester.course.semester
+    scope = semester.id
     with cache.lock(f"build-{scope}", f"benchmark of {scope}"):
         checkout, home = work / "checkout", work / "cache"
         copy_checkout(semester.root, checkout)

@@ -63,9 +63,7 @@ def course_copy(semester: Semester, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def ova(request: pytest.FixtureRequest, semester: Semester) -> Path:
     """Return the appliance as it is given to the students."""
-    path = request.config.getoption("--ova") or (
-        REPOSITORY / "dist" / semester.course.semester / f"{semester.name}.ova"
-    )
+    path = request.config.getoption("--ova") or (REPOSITORY / "dist" / semester.id / f"{semester.product_name}.ova")
     if not path.is_file():
         pytest.fail(f"{path} does not exist: run `make ova` first", pytrace=False)
     return path

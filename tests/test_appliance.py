@@ -48,8 +48,8 @@ def test_machine_conforms_to_the_importer(checkout: Checkout, tmp_path: Path, ac
     machine = settings.describe_machine(semester)
     vmdk, target = tmp_path / "disk.vmdk", tmp_path / "small.ova"
     write_stream_optimized(write_raw(tmp_path / "disk.raw"), vmdk, level=1)
-    descriptor = ovf.describe(machine, ovf.Disk.of(vmdk, ova.disk_name(semester.name)))
-    ova.write(target, descriptor, vmdk, name=semester.name, mtime=semester.epoch)
+    descriptor = ovf.describe(machine, ovf.Disk.of(vmdk, ova.disk_name(semester.product_name)))
+    ova.write(target, descriptor, vmdk, name=semester.product_name, mtime=semester.epoch)
     report = verify.check(target)
     assert report.ok, report.render()
     assert ("OPEN ACCESS" in machine.description) == (access == "open")

@@ -195,7 +195,7 @@ def test_all_names_a_build_gives_are_remembered_children_before_parents(
     semester = load(max((tmp_path / "semesters").glob("20*")))
     monkeypatch.setattr(images, "find_id", lambda tag: f"id of {tag}")
     found = sandbox.find_images(semester)
-    products = [f"{semester.course.slug}:{semester.course.semester}-{kind}" for kind in ("cpu", "cuda")]
+    products = [f"{semester.course.slug}:{semester.id}-{kind}" for kind in ("cpu", "cuda")]
     assert [*found][:2] == products and found[products[0]] == f"id of {products[0]}"
     assert [*found][-1].startswith("practicum-base:")
 

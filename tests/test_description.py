@@ -62,7 +62,7 @@ def spoil(folder: Path, old: str, new: str) -> str:
 
 def test_good_file(folder: Path) -> None:
     semester = load(folder)
-    assert semester.name == "ee559-2027-spring"
+    assert semester.product_name == "ee559-2027-spring"
     assert semester.course.slug == "ee559"
     assert semester.debian.python_version == "3.11"
     assert semester.folder == folder
@@ -258,7 +258,7 @@ def test_reading_changes_nothing(folder: Path) -> None:
 
 def test_real_description_with_its_content() -> None:
     semester = load(ROOT / "semesters/2027-spring")
-    assert semester.name == "ee559-2027-spring"
+    assert semester.product_name == "ee559-2027-spring"
     assert {"torch==2.13.0", "torchvision==0.28.0"} <= set(semester.python.requires)
 
 

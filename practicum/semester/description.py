@@ -264,9 +264,14 @@ class Semester(_Table):
     folder: Path = Field(exclude=True, description="absolute folder of semester.toml; not a key of the file")
 
     @property
-    def name(self) -> str:
+    def id(self) -> str:
+        """The year and season, "2027-spring"; the name of the folder."""
+        return self.course.semester
+
+    @property
+    def product_name(self) -> str:
         """Base name of every product, "ee559-2027-spring"."""
-        return f"{self.course.slug}-{self.course.semester}"
+        return f"{self.course.slug}-{self.id}"
 
     @property
     def epoch(self) -> int:
@@ -332,9 +337,9 @@ def _read_toml(file: Path, label: str) -> dict[str, Any]:
 def _check_surroundings(semester: Semester) -> list[str]:
     """Return what no key can tell alone: the folders around the file, and how two tables fit."""
     mistakes = []
-    if semester.folder.name != semester.course.semester:
+    if semester.folder.name != semester.id:
         mistakes.append(
-            f"course.semester = {quote(semester.course.semester)}: the folder is called {semester.folder.name}; "
+            f"course.semester = {quote(semester.id)}: the folder is called {semester.folder.name}; "
             "give both the same name"
         )
     required = {canonicalize_name(Requirement(value).name) for value in semester.python.requires}

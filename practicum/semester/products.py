@@ -75,7 +75,7 @@ def list_image(semester: Semester, variant: Variant) -> tuple[Stage, ...]:
     facts = Facts(
         title=f"{semester.course.code} {semester.course.title}",
         institution=semester.course.institution,
-        semester=semester.course.semester,
+        semester=semester.id,
         suite=semester.debian.suite,
         python=semester.debian.python_version,
     )
@@ -103,12 +103,12 @@ def merge(products: Iterable[Sequence[Stage]]) -> list[Stage]:
 
 def ova_path(semester: Semester) -> Path:
     """Return where the appliance appears."""
-    return semester.root / "dist" / semester.course.semester / f"{semester.name}.ova"
+    return semester.root / "dist" / semester.id / f"{semester.product_name}.ova"
 
 
 def archive_path(semester: Semester, variant: Variant) -> Path:
     """Return where the archive of an image appears."""
-    return semester.root / "dist" / semester.course.semester / f"{semester.name}-{variant}.oci.tar"
+    return semester.root / "dist" / semester.id / f"{semester.product_name}-{variant}.oci.tar"
 
 
 def list_environment(semester: Semester, variant: Variant) -> tuple[ImageStage, ...]:

@@ -27,7 +27,7 @@ class Names:
 
 def name_image(semester: Semester, variant: Variant, revision: Revision) -> Names:
     """Return the names that an image of `revision` gets."""
-    name = f"{semester.course.slug}:{semester.course.semester}"
+    name = f"{semester.course.slug}:{semester.id}"
     return Names(f"{name}-{variant}", "" if revision.dirty else f"{name}-{revision.full[:12]}-{variant}")
 
 
@@ -39,8 +39,8 @@ def describe_course(semester: Semester, product: Product) -> dict[str, Any]:
         "code": semester.course.code,
         "title": semester.course.title,
         "institution": semester.course.institution,
-        "semester": semester.course.semester,
-        "name": semester.name,
+        "semester": semester.id,
+        "name": semester.product_name,
         "slug": semester.course.slug,
         "user": CONTAINER_USER if container else machine.user,
         # A container has no first boot that could make a code, and open is for a classroom of machines.
@@ -48,7 +48,7 @@ def describe_course(semester: Semester, product: Product) -> dict[str, Any]:
         "jupyter_port": machine.jupyter_port,
         "ssh_port": machine.ssh_port,
         "product": product,
-        "version": semester.course.semester,
+        "version": semester.id,
     }
 
 
@@ -66,7 +66,7 @@ def describe_roles(semester: Semester) -> dict[str, Any]:
 def describe_disk(semester: Semester) -> disk.Plan:
     """Return what the appliance's disk is written for."""
     return disk.Plan(
-        name=semester.name,
+        name=semester.product_name,
         title=f"{semester.course.code} {semester.course.title}",
         hostname=semester.course.slug,
         size=semester.appliance.disk_gb << 30,
@@ -83,11 +83,11 @@ def describe_machine(semester: Semester) -> ovf.Appliance:
     else:
         how = f"Start it and open {url} with the access code that the machine's window shows."
     return ovf.Appliance(
-        name=semester.name,
+        name=semester.product_name,
         product=f"{semester.course.code} {semester.course.title}",
-        version=semester.course.semester,
+        version=semester.id,
         vendor=semester.course.institution,
-        description=f"{semester.course.code} {semester.course.title}, {semester.course.semester}. {how}",
+        description=f"{semester.course.code} {semester.course.title}, {semester.id}. {how}",
         cpus=machine.cpus,
         memory_mb=machine.memory_mb,
         forwards=(
@@ -111,7 +111,7 @@ def describe_start(semester: Semester, variant: Variant) -> tuple[str, ...]:
         "NB_UID": "1000",
         "NB_GID": "100",
         "JUPYTER_PORT": str(JUPYTER_PORT),
-        "COURSE_NAME": semester.name,
+        "COURSE_NAME": semester.product_name,
         # torch's threads sleep while they wait for each other: see "Slow training" in docs/troubleshoot.md.
         "OMP_WAIT_POLICY": "PASSIVE",
         # No compiler comes along; these name what says so, and what to do.

@@ -139,4 +139,4 @@ def test_course_content_is_described_by_its_manifest(files: FileSystem, semester
     for path, digest in manifest.items():
         assert hashlib.sha256(files.read(f"/opt/course/content/{path}")).hexdigest() == digest, path
     course = json.loads(files.read("/etc/course/course.json"))
-    assert (course["name"], course["user"]) == (semester.name, semester.appliance.user)
+    assert (course["name"], course["user"]) == (semester.product_name, semester.appliance.user)

@@ -32,7 +32,7 @@ def tree(semester: Semester) -> Iterator[Container]:
 
 def test_debian_packages_are_those_of_the_build(tree: Container, semester: Semester) -> None:
     """The build's own record counts: debian.lock is older, and Debian's mirror serves only what is current."""
-    record = stages.last_output(semester.course.semester, "appliance")
+    record = stages.last_output(semester.id, "appliance")
     if record is None:
         pytest.skip("the cache has no record of the build of this appliance")
     shown = tree.exec(["dpkg-query", "--show", "--showformat=${Package}=${Version}\\n"]).stdout

@@ -53,12 +53,12 @@ def test_preview_names_product_and_url(vbox: VBox, ova: Path, semester: Semester
     )
     assert semester.course.title in fields["Product"]
     assert semester.course.institution in fields["Vendor"]
-    assert semester.course.semester in fields["Version"]
+    assert semester.id in fields["Version"]
     assert f"http://localhost:{semester.appliance.jupyter_port}" in shown.output
 
 
 def test_machine_has_the_described_hardware(imported: dict[str, str], semester: Semester) -> None:
-    assert imported["name"] == semester.name
+    assert imported["name"] == semester.product_name
     assert imported["ostype"].startswith("Debian") and "64" in imported["ostype"]
     assert imported["cpus"] == str(semester.appliance.cpus)
     assert imported["memory"] == str(semester.appliance.memory_mb)

@@ -124,7 +124,7 @@ def test_installed_package_stays_in_the_home(
     assert second.wait_ended() == 0, second.logs()
     by_path, by_login, place = second.stdout.splitlines()
     assert by_path == by_login == "installed by the student"
-    assert place.startswith(f"/home/jovyan/.local/{semester.name}/"), "apart from other semesters' packages"
+    assert place.startswith(f"/home/jovyan/.local/{semester.product_name}/"), "apart from other semesters' packages"
 
 
 def test_kernel_finds_what_the_student_installs(run_container: RunContainer, tmp_path: Path) -> None:
