@@ -10,6 +10,7 @@ import uv
 from practicum.course.commands import PACKAGES, build_wheels
 from practicum.course.content import publish
 from practicum.engine.cache import root as cache_root
+from practicum.engine.progress import Console
 from practicum.engine.run import run
 from practicum.semester.description import Semester
 from practicum.semester.locks import find_lock
@@ -43,7 +44,8 @@ def make_venv(semester: Semester, folder: Path) -> None:
     It has the students' commands, and finds the prologue of this checkout. Raises PracticumError when this machine has
     no Python of the suite's version.
     """
-    house = wheelhouse.prepare(find_lock(semester, "cpu"), cache_root(), progress=True)
+    with Console() as console:
+        house = wheelhouse.prepare(find_lock(semester, "cpu"), cache_root(), console)
     run(create_argv(semester.debian.python_version, folder), step="venv", contain=False)
     run(install_argv(house, folder), step="venv", contain=False)
     with tempfile.TemporaryDirectory() as scratch:

@@ -13,6 +13,7 @@ from typing import Any
 from bench_base import ROOT, Bench
 
 from practicum.engine import run
+from practicum.engine.progress import Console
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_lock
 from practicum.wheels import wheelhouse
@@ -44,7 +45,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 def build_plain(bench: Bench, semester: Semester, kind: Variant, base: str, home: Path) -> Plain:
     """Build it from the image `base` and the wheels in the cache at `home`; leave no image."""
-    house = wheelhouse.prepare(find_lock(semester, kind), home / "practicum", progress=False)
+    house = wheelhouse.prepare(find_lock(semester, kind), home / "practicum", Console())
     context, tag = bench.work / f"plain-{kind}", f"practicum-plain:{kind}"
     context.mkdir()
     shutil.copy(DOCKERFILE, context / "Dockerfile")

@@ -111,8 +111,10 @@ def test_bytes_and_ids_depend_on_name_and_version_alone() -> None:
 
 def test_the_disk_describes_itself(tmp_path: Path) -> None:
     vmdk = tmp_path / "disk.vmdk"
-    write_stream_optimized(write_raw(tmp_path / "disk.raw"), vmdk, level=1, image_uuid=IMAGE)
-    assert ovf.Disk.of(vmdk, DISK) == ovf.Disk(DISK, vmdk.stat().st_size, CAPACITY, IMAGE)
+    write_stream_optimized(write_raw(tmp_path / "disk.raw"), vmdk, level=1)
+    disk = ovf.Disk.of(vmdk, DISK)
+    assert (disk.file_name, disk.file_bytes, disk.capacity_bytes) == (DISK, vmdk.stat().st_size, CAPACITY)
+    assert disk.image_uuid and disk.image_uuid.version == 5
 
 
 def test_a_text_virtualbox_cannot_read_is_refused() -> None:

@@ -61,10 +61,24 @@ def test_terminal_shows_every_stage_with_its_state(monkeypatch: pytest.MonkeyPat
         with pytest.raises(KeyError), console.stage("disk"):
             console.say("writing")
             raise KeyError
-        with console.paused():
-            told.write("a bar of another library\n")
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.getvalue()).split("▸")[-1]
     assert re.search(r"✓ base +\d+\.\d s  cached", last)
     assert re.search(r"✗ disk +\d+\.\d s", last)
     assert re.search(r"· ova", last)
     assert "disk: writing" in told.getvalue()
+
+
+def test_bytes_under_way_are_a_bar_or_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
+    terminal, lines = Terminal(), io.StringIO()
+    now = 0.0
+    with Console(stream=terminal) as console, console.transfer("2 wheels", 4_000_000) as report:
+        report(1_000_000)
+        wait_until(lambda: re.search(r"2 wheels .*1\.0/4\.0 MB", terminal.getvalue()) is not None)
+    with Console(stream=lines, clock=lambda: now) as console, console.transfer("2 wheels", 4_000_000) as report:
+        report(1_000_000)
+        now = 6.0
+        report(1_000_000)
+        report(2_000_000)
+    assert lines.getvalue() == "[   6.0 s] 2 wheels: 2 of 4 MB\n[   6.0 s] 2 wheels: 4 of 4 MB\n"

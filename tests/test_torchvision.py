@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from practicum.engine import cache, stages
 from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
 from practicum.images import docker
 from practicum.semester import products
 from practicum.semester.description import Semester, load
@@ -216,7 +217,7 @@ def list_layer_argv(semester: Semester) -> list[str]:
 def install(semester: Semester, folder: Path) -> Path:
     """Makes an environment with torchvision and its needs from the real CPU wheelhouse; returns its Python."""
     try:
-        house = wheelhouse.prepare(find_lock(semester, "cpu"), cache.root(), progress=True)
+        house = wheelhouse.prepare(find_lock(semester, "cpu"), cache.root(), Console())
     except PracticumError as error:
         pytest.skip(f"no wheelhouse here: {error}")
     version = find_target(semester).python

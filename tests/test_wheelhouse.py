@@ -3,6 +3,7 @@
 import errno
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from loopback import Index, make_wheel, serve
 from survivors import wait_until
 
 from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
 from practicum.wheels import lockfile as locks
 from practicum.wheels import wheelhouse
 from practicum.wheels.lockfile import LockedPackage
@@ -53,7 +55,7 @@ def downloads(index: Index) -> dict[str, int]:
 
 
 def test_house_holds_what_the_lock_names(tmp_path: Path, lock: Path) -> None:
-    house = prepare(lock, tmp_path / "cache", progress=False)
+    house = prepare(lock, tmp_path / "cache", Console())
     assert {path.name for path in house.folder.iterdir()} == {
         "requirements.txt",
         *(f"{name}-1.0-py3-none-any.whl" for name in NAMES),
@@ -65,7 +67,7 @@ def test_house_holds_what_the_lock_names(tmp_path: Path, lock: Path) -> None:
 
 
 def test_house_installs_offline_with_hashes(tmp_path: Path, lock: Path, index: Index) -> None:
-    house = prepare(lock, tmp_path / "cache", progress=False)
+    house = prepare(lock, tmp_path / "cache", Console())
     index.asked.clear()
     target = tmp_path / "installed"
     argv = [
@@ -80,20 +82,20 @@ def test_house_installs_offline_with_hashes(tmp_path: Path, lock: Path, index: I
 def test_second_time_needs_no_network_and_no_uv(
     tmp_path: Path, lock: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = prepare(lock, tmp_path / "cache", progress=False)
+    first = prepare(lock, tmp_path / "cache", Console())
     made = first.folder.stat().st_ino
     monkeypatch.setattr(wheelhouse, "locate", lambda lock: pytest.fail("asked the resolver"))
     lock.write_text(f"# a comment is not a change\n{lock.read_text()}")
-    assert prepare(lock, tmp_path / "cache", progress=False) == first
+    assert prepare(lock, tmp_path / "cache", Console()) == first
     assert first.folder.stat().st_ino == made, "a whole house is left alone: a container may have it mounted"
     assert downloads(index) == dict.fromkeys(NAMES, 1)
 
 
 def test_only_what_is_missing_is_downloaded(tmp_path: Path, lock: Path, index: Index) -> None:
-    first = prepare(lock, tmp_path / "cache", progress=False)
+    first = prepare(lock, tmp_path / "cache", Console())
     paths = [index.folder / f"{name}-1.0-py3-none-any.whl" for name in NAMES[:2]]
     write_lock(tmp_path, index, [*paths, make_wheel(index.folder, "delta", "2.0")])
-    second = prepare(lock, tmp_path / "cache", progress=False)
+    second = prepare(lock, tmp_path / "cache", Console())
     assert downloads(index) == dict.fromkeys((*NAMES, "delta"), 1)
     assert second.folder != first.folder and first.folder.exists(), "another checkout may still build from the first"
     alpha = "alpha-1.0-py3-none-any.whl"
@@ -101,11 +103,11 @@ def test_only_what_is_missing_is_downloaded(tmp_path: Path, lock: Path, index: I
 
 
 def test_spoilt_house_is_made_again(tmp_path: Path, lock: Path, index: Index) -> None:
-    house = prepare(lock, tmp_path / "cache", progress=False)
+    house = prepare(lock, tmp_path / "cache", Console())
     (house.folder / "alpha-1.0-py3-none-any.whl").unlink()
     (house.folder / "stray.whl").write_text("x")
     house.requirements.write_text("nothing")
-    assert prepare(lock, tmp_path / "cache", progress=False) == house
+    assert prepare(lock, tmp_path / "cache", Console()) == house
     assert {path.name for path in house.folder.iterdir()} == {
         "requirements.txt",
         *(f"{name}-1.0-py3-none-any.whl" for name in NAMES),
@@ -115,23 +117,23 @@ def test_spoilt_house_is_made_again(tmp_path: Path, lock: Path, index: Index) ->
 
 
 def test_spoilt_wheel_is_downloaded_again(tmp_path: Path, lock: Path, index: Index) -> None:
-    house = prepare(lock, tmp_path / "cache", progress=False)
+    house = prepare(lock, tmp_path / "cache", Console())
     wheel = house.folder / "beta-1.0-py3-none-any.whl"
     good = wheel.read_bytes()
     wheel.write_bytes(good[:-1] + b"!")  # a hard link: the store is spoilt with it
     os.utime(wheel, (1, 1))
-    prepare(lock, tmp_path / "cache", progress=False)
+    prepare(lock, tmp_path / "cache", Console())
     assert wheel.read_bytes() == good
     assert downloads(index) == {"alpha": 1, "beta": 2, "gamma": 1}
 
 
 def test_spoilt_index_is_made_again(tmp_path: Path, lock: Path, index: Index) -> None:
-    house = prepare(lock, tmp_path / "cache", progress=False)
+    house = prepare(lock, tmp_path / "cache", Console())
     (record,) = house.folder.parent.glob("*.json")
     assert "127.0.0.1" not in record.read_text(), "addresses are not kept"
     for spoilt in ("{", "[1]", '[{"name": "x"}]', "[]"):
         record.write_text(spoilt)
-        assert prepare(lock, tmp_path / "cache", progress=False) == house
+        assert prepare(lock, tmp_path / "cache", Console()) == house
     assert downloads(index) == dict.fromkeys(NAMES, 1)
 
 
@@ -144,10 +146,10 @@ def test_cache_without_hard_links(tmp_path: Path, lock: Path, monkeypatch: pytes
         real(source, name, **options)
 
     monkeypatch.setattr(os, "link", refuse)
-    house = prepare(lock, tmp_path / "cache", progress=False)
+    house = prepare(lock, tmp_path / "cache", Console())
     made = house.folder.stat().st_ino
     assert (house.folder / "alpha-1.0-py3-none-any.whl").stat().st_nlink == 1
-    prepare(lock, tmp_path / "cache", progress=False)
+    prepare(lock, tmp_path / "cache", Console())
     assert house.folder.stat().st_ino == made
 
 
@@ -157,7 +159,7 @@ def test_network_down(tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(
         PracticumError, match=r"^semesters/2027-spring/python-cpu.lock: .*; check the network"
     ) as caught:
-        prepare(lock, tmp_path / "cache", progress=False)
+        prepare(lock, tmp_path / "cache", Console())
     assert "\n" not in str(caught.value)
     assert not list((tmp_path / "cache").glob("wheelhouses/*"))
 
@@ -167,21 +169,21 @@ def test_no_room(tmp_path: Path, lock: Path, index: Index, monkeypatch: pytest.M
     big = [type(wheel)(**{**vars(wheel), "size": 1 << 60}) for wheel in real]
     monkeypatch.setattr(wheelhouse, "locate", lambda lock: big)
     with pytest.raises(PracticumError, match=r"^downloading 3 wheels: needs .* free in .*, where .* are; "):
-        prepare(lock, tmp_path / "cache", progress=False)
+        prepare(lock, tmp_path / "cache", Console())
     assert downloads(index) == {}
 
 
 def test_progress_in_plain_lines(tmp_path: Path, lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare(lock, tmp_path / "cache", progress=True)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[-1].startswith("3 wheels: 2 MB, ")
-    prepare(lock, tmp_path / "cache", progress=True)
+    prepare(lock, tmp_path / "cache", Console())
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"\[ +\d+\.\d s\] 3 wheels: 2 MB", last), "an index that tells no size"
+    prepare(lock, tmp_path / "cache", Console())
     assert capsys.readouterr().err == "", "nothing to download, nothing to say"
 
 
 def _prepare_in_process(lock: Path, cache: Path, both: Barrier) -> None:
     both.wait()
-    prepare(lock, cache, progress=False)
+    prepare(lock, cache, Console())
 
 
 def test_two_builds_at_once(tmp_path: Path, lock: Path, index: Index) -> None:
@@ -199,4 +201,4 @@ def test_two_builds_at_once(tmp_path: Path, lock: Path, index: Index) -> None:
     assert downloads(index) == dict.fromkeys(NAMES, 1)
     folders = [path for path in (tmp_path / "cache/wheelhouses").iterdir() if path.is_dir()]
     assert len(folders) == 1, "no unfinished folder is left"
-    assert isinstance(prepare(lock, tmp_path / "cache", progress=False), Wheelhouse)
+    assert isinstance(prepare(lock, tmp_path / "cache", Console()), Wheelhouse)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from practicum.course import notebooks
 from practicum.engine.errors import PracticumError
+from practicum.engine.publish import move_folder
 
 MANIFEST = "manifest.json"
 SOLUTIONS = "solutions"  # folders of this name, anywhere, are the teacher's
@@ -55,13 +56,11 @@ def publish(course_content: Path, include: Sequence[str], folder: Path, *, solut
         raise PracticumError(
             str(folder), "something else is there", "name a new folder, or one that was made by this command"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
         assemble(course_content, include, beside, solutions=solutions)
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
+        move_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

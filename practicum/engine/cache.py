@@ -77,15 +77,30 @@ def lock(name: str, purpose: str, *, scope: str = "", wait: Patience = impatient
     When another process holds it, `wait` is asked with what is known of the holder: True waits for the end of the
     holder, False raises Busy at once.
     """
-    with _hold(root() / "locks" / f"{name}.lock", purpose, scope, wait) as holder:
+    with hold(root() / "locks" / f"{name}.lock", purpose, scope=scope, wait=wait) as holder:
         yield holder
+
+
+@contextmanager
+def hold(path: Path, purpose: str, *, scope: str = "", wait: Patience = impatient) -> Iterator[Holder]:
+    """Hold the lock file `path` alone among threads and processes; `wait` as in `lock`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = _acquire(path, purpose, wait)
+    try:
+        holder = Holder(os.getpid(), datetime.now().astimezone().isoformat(timespec="seconds"), purpose, scope)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
+        yield holder
+    finally:
+        path.unlink(missing_ok=True)  # while still held: whoever waits on this file sees that its name is gone
+        os.close(handle)
 
 
 @contextmanager
 def work_folder(stage: str) -> Iterator[Path]:
     """Make `<cache>/work/<stage>-<id>/` under a held lock and remove it, or what is left of it, at the end."""
     folder = root() / "work" / f"{stage}-{secrets.token_hex(4)}"
-    with _hold(_lock_beside(folder), f"work of {stage}", "", impatient):
+    with hold(_lock_beside(folder), f"work of {stage}"):
         folder.mkdir()
         try:
             yield folder
@@ -100,7 +115,7 @@ def sweep() -> list[Path]:
     for folder in sorted(work.iterdir()) if work.is_dir() else []:
         if folder.is_symlink() or not folder.is_dir():
             continue
-        with suppress(Busy), _hold(_lock_beside(folder), "removing what a killed build left", "", impatient):
+        with suppress(Busy), hold(_lock_beside(folder), "removing what a killed build left"):
             remove_tree(folder)
             swept.append(folder)
     return swept
@@ -172,20 +187,6 @@ def format_bytes(count: int) -> str:
         return f"{count} bytes"
     power = min((len(str(count)) - 1) // 3, 4)
     return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
-
-
-@contextmanager
-def _hold(path: Path, purpose: str, scope: str, wait: Patience) -> Iterator[Holder]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = _acquire(path, purpose, wait)
-    try:
-        holder = Holder(os.getpid(), datetime.now().astimezone().isoformat(timespec="seconds"), purpose, scope)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
-        yield holder
-    finally:
-        path.unlink(missing_ok=True)  # while still held: whoever waits on this file sees that its name is gone
-        os.close(handle)
 
 
 def _acquire(path: Path, purpose: str, wait: Patience) -> int:

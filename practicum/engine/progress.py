@@ -11,10 +11,14 @@ from typing import TextIO
 from rich.console import Console as Terminal
 from rich.console import Group
 from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 from rich.text import Text
 
 HEARTBEAT = 30.0
 """Seconds of silence after which plain mode says what it is waiting for; CI systems take silence for death."""
+
+TRANSFER_SECONDS = 5.0
+"""Seconds between two lines of plain mode about bytes that are under way."""
 
 _MARKS = {"waiting": ("·", "dim"), "running": ("▸", "bold cyan"), "done": ("✓", "green"), "failed": ("✗", "bold red")}
 
@@ -42,6 +46,7 @@ class Console:
         self._stages: dict[str, tuple[str, float, str]] = {}
         self._current = ""
         self._last_line = ""
+        self._bars: list[Progress] = []
         self.expect(stages)
         terminal = Terminal(file=self._stream, highlight=False)
         self._live = None if self.plain else Live(get_renderable=self._render, console=terminal, refresh_per_second=4)
@@ -55,7 +60,7 @@ class Console:
         self._frame.__exit__(None, None, None)
 
     def expect(self, stages: Sequence[str]) -> None:
-        """Names the stages to come, so that the terminal shows the whole way."""
+        """Name the stages to come, so that the terminal shows the whole way."""
         for name in stages:
             self._stages.setdefault(name, ("waiting", 0.0, ""))
 
@@ -74,7 +79,7 @@ class Console:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Frames the work of one stage: its state and elapsed seconds are shown, with a heartbeat in plain mode."""
+        """Frame the work of one stage: its state and elapsed seconds are shown, with a heartbeat in plain mode."""
         outer, self._current, self._last_line = self._current, name, ""
         begun = self._clock()
         self._stages[name] = ("running", begun, "")
@@ -98,15 +103,34 @@ class Console:
         self._current = outer
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leaves the terminal to someone else's progress bar for a while."""
-        if self._live:
-            self._live.stop()
+    def transfer(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Give a function to be told of every n bytes done, from any thread; `total` bytes are expected, 0: not known.
+
+        A terminal shows a bar with the speed; plain mode says every five seconds how far it is. Both say the end.
+        """
+        columns = (TextColumn("   {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        bar = Progress(*columns, TimeElapsedColumn(), auto_refresh=False)
+        task = bar.add_task(title, total=total or None)
+        told, lock = self._clock(), threading.Lock()
+
+        def say() -> None:
+            of_total = f" of {total / 1e6:.0f}" if total else ""
+            self.say(f"{title}: {bar.tasks[0].completed / 1e6:.0f}{of_total} MB")
+
+        def report(count: int) -> None:
+            nonlocal told
+            bar.advance(task, count)
+            with lock:
+                if self.plain and self._clock() - told >= TRANSFER_SECONDS:
+                    told = self._clock()
+                    say()
+
+        self._bars.append(bar)
         try:
-            yield
+            yield report
         finally:
-            if self._live:
-                self._live.start()
+            self._bars.remove(bar)
+        say()
 
     def _beat(self, over: threading.Event, begun: float) -> None:
         while not over.wait(self._heartbeat):
@@ -115,7 +139,8 @@ class Console:
                 self.say(f"still running after {self._clock() - begun:.0f} s{last}")
 
     def _render(self) -> Group:
-        return Group(*(self._render_stage(name, *entry) for name, entry in self._stages.items()))
+        stages = (self._render_stage(name, *entry) for name, entry in self._stages.items())
+        return Group(*stages, *self._bars)
 
     def _render_stage(self, name: str, state: str, seconds: float, note: str) -> Text:
         mark, style = _MARKS[state]

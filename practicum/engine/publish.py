@@ -1,9 +1,10 @@
-"""Files that appear under their name only when they are whole."""
+"""Files and folders that appear under their name only when they are whole."""
 
 import errno
 import hashlib
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -100,6 +101,20 @@ def write_text(target: Path, text: str) -> None:
     """Write a small UTF-8 file the same way; errors as in `new_file`."""
     with new_file(target) as new:
         new.stream.write(text.encode())
+
+
+def move_folder(whole: Path, target: Path) -> None:
+    """Give the folder `whole` the name `target`, on the same file system, in place of what stands there.
+
+    A kill in between leaves the earlier folder beside `whole`, as `<whole>.earlier`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    earlier = whole.with_name(f"{whole.name}.earlier")
+    if target.exists():  # a folder can only be renamed onto an empty one
+        target.rename(earlier)
+    whole.rename(target)
+    sync_folder(target.parent)
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

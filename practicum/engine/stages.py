@@ -21,7 +21,7 @@ from typing import Any
 from practicum.engine import cache, run
 from practicum.engine.errors import PracticumError, ProgramFailed
 from practicum.engine.progress import Console
-from practicum.engine.publish import sync_folder, write_text
+from practicum.engine.publish import move_folder, write_text
 from practicum.engine.stage import Stage
 
 MANIFEST = "manifest.json"
@@ -153,7 +153,8 @@ def _build_locked(stage: Stage, scope: str, console: Console, *, again: bool) ->
             with _kept_logs(content, cache.root() / "logs" / scope / stage.name):
                 stage.build(content, console)
             _write_manifest(stage, content, time.monotonic() - started)
-            _publish(content, stage.folder, work / "broken")
+            _sync_files(content)
+            move_folder(content, stage.folder)
         console.say(f"done in {time.monotonic() - started:.1f} s")
 
 
@@ -194,16 +195,11 @@ def _write_manifest(stage: Stage, content: Path, seconds: float) -> None:
     write_text(content / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
-def _publish(content: Path, folder: Path, aside: Path) -> None:
-    for path in content.rglob("*"):
+def _sync_files(folder: Path) -> None:
+    for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists():  # a damaged output: a folder can only be renamed onto an empty one
-        folder.rename(aside)
-    content.rename(folder)
-    sync_folder(folder.parent)
 
 
 def _remove_output(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import new_file, new_file_with_checksum
-from practicum.ova import conformance as verify
+from practicum.ova import conformance
 
 _MAX_MEMBER = 8 * 2**30  # bytes: a USTAR size field has 11 octal digits, and VirtualBox reads no PAX header
 _CHUNK = 1 << 20
@@ -29,12 +29,12 @@ def write(out: Path, descriptor: bytes, disk: Path, *, name: str, mtime: int) ->
         mtime: time stamp of the members, seconds since 1970.
 
     Raises:
-        PracticumError: the disk is missing or too large for the archive, or the result breaks a rule of `verify`.
+        PracticumError: the disk is missing or too large for the archive, or the result breaks a rule of `conformance`.
     """
     with new_file_with_checksum(out) as new:
         _pack(new.stream, descriptor, disk, name, mtime)
         new.stream.flush()
-        report = verify.check(new.path)
+        report = conformance.check(new.path)
         if not report.ok:
             causes = "; ".join(f"{finding.rule}: {finding.detail}" for finding in report.broken)
             raise PracticumError(

@@ -47,8 +47,6 @@ from practicum.ova.vmdk_format import (
     sectors_of,
 )
 
-Progress = Callable[[int, int], None]
-
 _BATCH = 64  # grains a worker takes at once, 4 MiB: large enough to hide the hand-over, small enough to keep in memory
 _DESCRIPTOR = range(1, 21)  # sectors of the text descriptor, right behind the header
 _OVERHEAD = 128  # sectors before the first grain: one grain, as VMware's own writers leave
@@ -70,13 +68,11 @@ def write_stream_optimized(
     *,
     level: int = 9,
     workers: int | None = None,
-    image_uuid: uuid.UUID | None = None,
-    progress: Progress | None = None,
 ) -> None:
     """Write the disk image `raw` as the stream-optimised VMDK `out`.
 
     Only the data extents of the (sparse) `raw` are read and grains that hold nothing but zeros are left out. The bytes
-    depend on content, `level` and `image_uuid` alone: not on time, names, the number of workers or where holes lie.
+    depend on content and `level` alone: not on time, names, the number of workers or where holes lie.
     Memory stays below about 20 MiB a worker.
 
     Args:
@@ -84,8 +80,6 @@ def write_stream_optimized(
         out: replaced when the new file is whole, untouched otherwise.
         level: effort of libdeflate, 1 (fast) to 12 (small).
         workers: threads that compress; the machine's usable cores when not given.
-        image_uuid: id of the disk, `ddb.uuid.image`; derived from the content when not given.
-        progress: called with the bytes of data extents done and their sum, from the calling thread.
 
     Raises:
         PracticumError: `raw` is not a readable, non-empty file, or `out` cannot be written.
@@ -93,21 +87,16 @@ def write_stream_optimized(
     workers = workers or len(os.sched_getaffinity(0))
     with _open_raw(raw) as source, new_file(out) as new, ThreadPoolExecutor(workers) as pool:
         size = os.fstat(source.fileno()).st_size
-        extents = list(find_data(source.fileno(), size))
-        total = sum(map(len, extents))
 
         def compress(batch: list[int]) -> list[_Grain]:
             return [grain for index in batch if (grain := _compress_grain(source.fileno(), index, level))]
 
         stream = _StreamWriter(new.stream, sectors_of(size))
-        done = 0
-        for batch, grains in _map_in_order(pool, compress, _batches(extents), window=2 * workers):
+        batches = _batches(find_data(source.fileno(), size))
+        for grains in _map_in_order(pool, compress, batches, window=2 * workers):
             for grain in grains:
                 stream.add(grain)
-            done += len(batch)
-            if progress:
-                progress(done * GRAIN, total * GRAIN)
-        stream.finish(image_uuid)
+        stream.finish()
 
 
 def find_data(descriptor: int, size: int) -> Iterator[range]:
@@ -124,11 +113,11 @@ def find_data(descriptor: int, size: int) -> Iterator[range]:
         position = grains.stop * GRAIN
 
 
-def describe_disk(capacity: int, content: bytes, image_uuid: uuid.UUID | None) -> str:
+def describe_disk(capacity: int, content: bytes) -> str:
     """Return the embedded descriptor of a disk of `capacity` sectors whose content has the SHA-256 digest `content`."""
     # The last two values mean "no content" to readers.
     content_id = min(int.from_bytes(content[:4]), 0xFFFF_FFFD)
-    image = image_uuid or uuid.UUID(bytes=content[:16], version=5)
+    image = uuid.UUID(bytes=content[:16], version=5)
     nil = uuid.UUID(int=0)
     return "\n".join(
         (
@@ -183,7 +172,7 @@ class _StreamWriter:
         self._table[entry] = self._append(grain.record)
         self._content.update(grain.index.to_bytes(8) + grain.digest)
 
-    def finish(self, image_uuid: uuid.UUID | None) -> None:
+    def finish(self) -> None:
         """Append what follows the grains and fill in the start of the file."""
         self._end_table()
         directory = _pack_offsets(self._directory)
@@ -192,7 +181,7 @@ class _StreamWriter:
         self._append(pack_marker(MARKER_FOOTER, 1))
         self._append(self._header(directory_offset))
         self._append(pack_marker(MARKER_END, 0))
-        text = describe_disk(self._capacity, self._content.digest(), image_uuid)
+        text = describe_disk(self._capacity, self._content.digest())
         self._stream.seek(0)
         self._stream.write(self._header(DIRECTORY_AT_END) + padded(text.encode("ascii")))
 
@@ -226,7 +215,7 @@ def _open_raw(raw: Path) -> BinaryIO:
     return source
 
 
-def _batches(extents: list[range]) -> Iterator[list[int]]:
+def _batches(extents: Iterator[range]) -> Iterator[list[int]]:
     grains = (index for extent in extents for index in extent)
     while batch := list(islice(grains, _BATCH)):
         yield batch
@@ -243,16 +232,15 @@ def _compress_grain(descriptor: int, index: int, level: int) -> _Grain | None:
 
 def _map_in_order(
     pool: ThreadPoolExecutor, function: Callable[[_Item], _Result], items: Iterator[_Item], *, window: int
-) -> Iterator[tuple[_Item, _Result]]:
+) -> Iterator[_Result]:
     """Like `pool.map`, but with at most `window` results waiting: `pool.map` would hold the whole disk in memory."""
-    waiting: deque[tuple[_Item, Future[_Result]]] = deque()
+    waiting: deque[Future[_Result]] = deque()
     for item in items:
-        waiting.append((item, pool.submit(function, item)))
+        waiting.append(pool.submit(function, item))
         if len(waiting) >= window:
-            done, future = waiting.popleft()
-            yield done, future.result()
-    for done, future in waiting:
-        yield done, future.result()
+            yield waiting.popleft().result()
+    for future in waiting:
+        yield future.result()
 
 
 def _pack_offsets(offsets: list[int]) -> bytes:

@@ -56,8 +56,7 @@ class Wheels(ImageStage):
 
     def build(self, out: Path, console: Console) -> None:
         console.say("collecting the wheels")
-        with console.paused():
-            house = wheelhouse.prepare(self.lock.path, cache.root(), progress=True)
+        house = wheelhouse.prepare(self.lock.path, cache.root(), console)
         lists = out / "lists"
         lists.mkdir()
         write_text(lists / "requirements.txt", house.select(package.name for package in self.packages))

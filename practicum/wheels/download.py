@@ -5,14 +5,12 @@ digest. Until then `<filename>.part` grows beside it, across cut connections and
 two builds at once share the work: the second waits, then finds the file.
 """
 
-import fcntl
 import json
 import os
 import shutil
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -20,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from practicum.engine.cache import hash_file
+from practicum.engine.cache import hash_file, hold, patient
 from practicum.engine.errors import PracticumError
 from practicum.wheels.resolver import Wheel
 
@@ -75,7 +73,7 @@ class _Fetcher:
     def fetch(self, wheel: Wheel) -> Path:
         target = find_file(self.store, wheel.sha256, wheel.filename)
         try:
-            with hold_lock(target.with_name(f"{target.name}.lock")):
+            with hold(target.with_name(f"{target.name}.lock"), f"downloading {wheel.filename}", wait=patient):
                 if not is_whole(target, wheel.sha256):
                     part = target.with_name(f"{target.name}.part")
                     self._complete(part, wheel)
@@ -198,15 +196,6 @@ def is_whole(path: Path, sha256: str) -> bool:
         return False
     _remember(path)
     return True
-
-
-@contextmanager
-def hold_lock(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` alone among threads and processes, waiting for it; a dead holder holds nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _stamp_of(path: Path) -> Path:

@@ -13,11 +13,11 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import uv
-from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.pylock import Package, Pylock
+from packaging.tags import Tag, compatible_tags, cpython_tags, create_compatible_tags_selector
 from packaging.utils import parse_wheel_filename
 
 from practicum.engine.errors import PracticumError
@@ -83,13 +83,13 @@ def resolve(
     """
     options = [*source, *(() if deps else ("--no-deps",)), *(("--excludes", os.fspath(excludes)) if excludes else ())]
     wheels = [
-        _choose_wheel(package, target, hashes[package["name"]] if hashes else None, where)
+        _choose_wheel(package, target, hashes[package.name] if hashes else None, where)
         for package in _run_uv(requires, target, options, where)
     ]
     return sorted(wheels, key=lambda wheel: wheel.name)
 
 
-def _run_uv(requires: Sequence[str], target: Target, options: Sequence[str], where: str) -> list[dict[str, Any]]:
+def _run_uv(requires: Sequence[str], target: Target, options: Sequence[str], where: str) -> Sequence[Package]:
     argv = [
         *(uv.find_uv_bin(), "pip", "compile", "-", "--format", "pylock.toml", "--quiet", "--no-header"),
         *("--python-version", target.python, "--python-platform", target.platform, "--only-binary", ":all:"),
@@ -99,8 +99,7 @@ def _run_uv(requires: Sequence[str], target: Target, options: Sequence[str], whe
     done = subprocess.run(argv, input=text, capture_output=True, text=True, env=_make_environment(options))
     if done.returncode:
         raise PracticumError(where, *_explain_uv(done.stderr))
-    packages: list[dict[str, Any]] = tomllib.loads(done.stdout).get("packages", [])
-    return packages
+    return Pylock.from_dict(tomllib.loads(done.stdout)).packages
 
 
 def list_cpu_sources() -> list[tuple[str, ...]]:
@@ -114,34 +113,33 @@ def list_cpu_sources() -> list[tuple[str, ...]]:
     return [*([options] if options else []), ("--torch-backend", "cpu")]
 
 
-def _choose_wheel(package: Mapping[str, Any], target: Target, allowed: Sequence[str] | None, where: str) -> Wheel:
+def _choose_wheel(package: Package, target: Target, allowed: Sequence[str] | None, where: str) -> Wheel:
     """Return the wheel of a pylock package that suits `target` best, among those with an `allowed` sha256."""
-    rank = {tag: place for place, tag in enumerate(target.list_tags())}
-    name, version = package["name"], package["version"]
-    ranked = []
-    for entry in package.get("wheels", []):
-        filename = unquote(urlsplit(entry["url"]).path.rpartition("/")[2])
-        place = min((rank[tag] for tag in parse_wheel_filename(filename)[3] if tag in rank), default=None)
-        sha256 = entry.get("hashes", {}).get("sha256")
-        if place is not None and sha256 and (allowed is None or sha256 in allowed):
-            ranked.append((place, filename, Wheel(name, version, filename, sha256, entry["url"], _find_size(entry))))
-    if not ranked:
+    select = create_compatible_tags_selector(target.list_tags())
+    trusted = [
+        (wheel, parse_wheel_filename(wheel.filename)[3])
+        for wheel in package.wheels or ()
+        if (digest := wheel.hashes.get("sha256")) and (allowed is None or digest in allowed)
+    ]
+    wheel = next(select(trusted), None)
+    if wheel is None:
         kind = "with a sha256" if allowed is None else "with the sha256 of the lock"
         raise PracticumError(
             where,
-            f"{name} {version} has no wheel {kind} for Python {target.python} on {target.platform}",
+            f"{package.name} {package.version} has no wheel {kind} for Python {target.python} on {target.platform}",
             "choose another version" if allowed is None else "it was replaced at its index: check why, then lock again",
         )
-    return min(ranked, key=lambda candidate: candidate[:2])[2]
+    url = wheel.url or ""
+    return Wheel(
+        package.name, str(package.version), wheel.filename, wheel.hashes["sha256"], url, wheel.size or _find_size(url)
+    )
 
 
-def _find_size(entry: Mapping[str, Any]) -> int | None:
-    """Size in bytes of a pylock wheel; uv leaves it out for a file of this machine."""
-    size: int | None = entry.get("size")
-    source = urlsplit(entry["url"])
-    if size is None and source.scheme == "file" and Path(unquote(source.path)).exists():
-        return Path(unquote(source.path)).stat().st_size
-    return size
+def _find_size(url: str) -> int | None:
+    """Size in bytes of a file of this machine, which uv leaves out; None of what is elsewhere."""
+    source = urlsplit(url)
+    path = Path(unquote(source.path))
+    return path.stat().st_size if source.scheme == "file" and path.exists() else None
 
 
 def _read_pip_find_links() -> list[str]:

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from practicum.engine.cache import hash_file, require_space
-from practicum.engine.meter import show_bytes
-from practicum.engine.publish import write_text
+from practicum.engine.cache import hash_file, hold, patient, require_space
+from practicum.engine.progress import Console
+from practicum.engine.publish import move_folder, write_text
 from practicum.wheels import torchvision
-from practicum.wheels.download import fetch_all, find_file, hold_lock, is_whole
+from practicum.wheels.download import fetch_all, find_file, is_whole
 from practicum.wheels.lockfile import LockedPackage, hash_lock, locate
 from practicum.wheels.resolver import Wheel
 
@@ -29,7 +29,7 @@ REQUIREMENTS = "requirements.txt"
 
 @dataclass(frozen=True)
 class Wheelhouse:
-    """A folder holding every wheel and `requirements`; `notes` tell what is not as its authors published it."""
+    """A folder holding every wheel and `requirements`; `notes` list the wheels that were repacked."""
 
     folder: Path
     requirements: Path
@@ -42,25 +42,24 @@ class Wheelhouse:
         return "".join(line for line in lines if line.partition("==")[0] in wanted)
 
 
-def prepare(lock: Path, cache: Path, *, progress: bool) -> Wheelhouse:
+def prepare(lock: Path, cache: Path, console: Console) -> Wheelhouse:
     """Make the wheelhouse of the Python lock `lock` under `cache`, downloading what is missing.
 
-    `progress` shows the bytes on the terminal, or as plain lines where standard error is none. Two calls at once, from
-    any processes, share the work. Raises PracticumError: the lock is wrong, the network is down, a wheel is gone or has
-    other bytes, the disk is full.
+    `console` shows the bytes. Two calls at once, from any processes, share the work. Raises PracticumError: the lock is
+    wrong, the network is down, a wheel is gone or has other bytes, the disk is full.
     """
     houses, store = cache / "wheelhouses", cache / "wheels"
     index = houses / f"{hash_lock(lock)}.json"
     wheels = _read_index(index)
     if not wheels or not all(_is_here(wheel, store) for wheel in wheels):
         wheels = locate(lock)
-        _fetch([wheel for wheel in wheels if not _is_here(wheel, store)], store, progress=progress)
+        _fetch([wheel for wheel in wheels if not _is_here(wheel, store)], store, console)
         # Addresses are not kept: they are this hour's and this machine's.
         write_text(index, json.dumps([asdict(replace(wheel, url="")) for wheel in wheels], indent=1))
     files, notes = _choose_files(wheels, store, cache / "repacked")
     requirements = "".join(f"{package.line}\n" for package in files)
     house = houses / sha256(requirements.encode()).hexdigest()
-    with hold_lock(house.with_name(f"{house.name}.lock")):
+    with hold(house.with_name(f"{house.name}.lock"), "linking the wheels", wait=patient):
         if not _is_assembled(house, files.values(), requirements):
             _assemble(house, files.values(), requirements)
     return Wheelhouse(house, house / REQUIREMENTS, notes)
@@ -77,12 +76,12 @@ def _is_here(wheel: Wheel, store: Path) -> bool:
     return is_whole(find_file(store, wheel.sha256, wheel.filename), wheel.sha256)
 
 
-def _fetch(wheels: Sequence[Wheel], store: Path, *, progress: bool) -> None:
+def _fetch(wheels: Sequence[Wheel], store: Path, console: Console) -> None:
     if not wheels:
         return
     total = sum(wheel.size or 0 for wheel in wheels)
     require_space(store, total, f"downloading {len(wheels)} wheels")
-    with show_bytes(f"{len(wheels)} wheels", total, shown=progress) as report:
+    with console.transfer(f"{len(wheels)} wheels", total) as report:
         fetch_all(wheels, store, report=report)
 
 
@@ -125,9 +124,7 @@ def _assemble(house: Path, files: Iterable[Path], requirements: str) -> None:
             _link(path, fresh / path.name)
         (fresh / REQUIREMENTS).write_text(requirements)
         fresh.chmod(0o755)  # the build container reads it, whoever it runs as
-        if house.exists():
-            shutil.rmtree(house)
-        fresh.rename(house)
+        move_folder(fresh, house)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
