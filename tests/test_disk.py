@@ -328,6 +328,22 @@ def test_squashfs_is_the_same_for_the_same_tree_and_holds_it(tree: Path, tmp_pat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the build's containment needs root")
+def test_files_that_are_read_first_lie_first(tmp_path: Path) -> None:
+    folder = tmp_path / "venv"
+    folder.mkdir()
+    names = [f"{number}.pyc" for number in range(6)]
+    marks = {name: os.urandom(64) for name in names}
+    for name in names:
+        (folder / name).write_bytes(marks[name])  # random bytes, which compression leaves as they are
+    first = squashfs.parse_read_order("a program says this\nFILE 4.pyc\nFILE 1.pyc\n")
+    assert first == ["4.pyc", "1.pyc"]
+    out = tmp_path / "out.squashfs"
+    squashfs.write_squashfs(folder, out, epoch=PLAN.epoch, log=tmp_path / "log", first=first)
+    places = {name: out.read_bytes().index(marks[name]) for name in names}
+    assert sorted(names, key=places.__getitem__)[:2] == first
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the build's containment needs root")
 def test_system_that_does_not_fit_is_refused_with_the_key_to_change(tree: Path, python: Path, tmp_path: Path) -> None:
     small = replace(PLAN, size=200 * MIB)
     with pytest.raises(PracticumError, match=r"^disk: the system needs \d+ MiB, .*disk_gb.*semester\.toml$"):

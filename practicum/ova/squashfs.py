@@ -1,6 +1,7 @@
 """The Python environment as a squashfs: read-only, and compressed on the student's disk too."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from practicum.engine.run import run
@@ -13,13 +14,61 @@ SQUASH_LEVEL = 15
 """zstd level and block size; docs/architecture.md has what the choice gains."""
 
 
-def write_squashfs(folder: Path, out: Path, *, epoch: int, log: Path) -> None:
-    """Write the read-only file system `out` from `folder`: the same bytes for the same tree and epoch."""
-    run(squashfs_argv(folder, out, epoch), step="python", log=log)
+READ_ORDER = """
+import os, sys
+
+opened = {}
+def note(event, arguments):
+    path = arguments[0] if event == "open" else arguments[1] if event == "import" else None
+    if isinstance(path, str):
+        opened.setdefault(os.path.realpath(path))
+
+sys.addaudithook(note)
+import jupyter_core.paths
+jupyter_core.paths.SYSTEM_CONFIG_PATH.clear()  # it imports the course's commands, which come in a later layer
+from jupyterlab.labapp import LabApp
+LabApp.initialize_server(argv=["--allow-root", "--no-browser", "--ip=127.0.0.1"])
+import ipykernel.kernelapp, matplotlib.pyplot, numpy, torch, torchvision
+files = [path for path in opened if path.startswith(sys.prefix) and os.path.isfile(path)]
+modules = [path for path in files if path.endswith((".pyc", ".so"))]
+# Other files are opened in the order of a set, or of a folder: each time in another.
+for path in [*modules, *sorted({*files} - {*modules})]:
+    print("FILE", os.path.relpath(path, sys.prefix))
+"""
+"""A program of the environment's Python. It prints a line "FILE <path below the environment>" for each file that is read
+while JupyterLab starts, then a kernel, then torch: in the order in which they are read first."""
 
 
-def squashfs_argv(folder: Path, out: Path, epoch: int) -> list[str]:
+def read_order_argv(prefix: str) -> list[str]:
+    """Return the command that runs READ_ORDER with the Python of the environment at `prefix`, in a home of its own."""
+    return ["env", "HOME=/tmp", f"{prefix}/bin/python", "-B", "-c", READ_ORDER]
+
+
+def parse_read_order(output: str) -> list[str]:
+    """Return the paths of READ_ORDER's output, which programs may have written other lines into."""
+    return [line.removeprefix("FILE ") for line in output.splitlines() if line.startswith("FILE ")]
+
+
+def render_sort_file(first: Sequence[str]) -> str:
+    """Return what mksquashfs's -sort reads: the files of `first` come first, in this order."""
+    return "".join(f"{path} {32767 - place}\n" for place, path in enumerate(first))
+
+
+def write_squashfs(folder: Path, out: Path, *, epoch: int, log: Path, first: Sequence[str] = ()) -> None:
+    """Write the read-only file system `out` from `folder`: the same bytes for the same tree, epoch and `first`.
+
+    first: paths below `folder` of the files that are read together at a start. A block holds many small files, and to
+    read one of them the kernel unpacks the block: files that lie in the order of reading are unpacked once.
+    """
+    order = log.with_suffix(".sort")
+    order.write_text(render_sort_file(first))
+    run(squashfs_argv(folder, out, epoch, order), step="python", log=log)
+    order.unlink()
+
+
+def squashfs_argv(folder: Path, out: Path, epoch: int, order: Path) -> list[str]:
     return [
         "mksquashfs", os.fspath(folder), os.fspath(out), "-noappend", "-no-progress", "-quiet", "-all-root",
         "-comp", "zstd", "-Xcompression-level", str(SQUASH_LEVEL), "-b", SQUASH_BLOCK, "-mkfs-time", str(epoch),
+        "-sort", os.fspath(order),
     ]  # fmt: skip
