@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps venv docker-daemon ova docker archive explain lock lint fmt bench preflight prune clean
+.PHONY: help deps test-deps venv docker-daemon ova docker archive explain lock lint fmt bench hardware preflight prune clean
 
 SEMESTER ?=
 VENV := .venv
@@ -40,6 +40,9 @@ fmt: venv ## Format Python and Packer files
 
 bench: venv test-deps docker-daemon ## Measure sizes and times into docs/figures.md
 	@exec $(PYTHON) scripts/bench.py $(SEMESTER)
+
+hardware: venv test-deps ## Boot the appliance on the hardware of other hypervisors
+	@exec $(PYTHON) scripts/hardware.py $(SEMESTER)
 
 preflight: venv ## Look at all this machine needs for a build
 	@$(PRACTICUM) preflight $(SEMESTER)

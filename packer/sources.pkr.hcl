@@ -9,8 +9,12 @@ source "docker" "root" {
 
   # The container's only process waits for a lock that the builder holds. The kernel frees it when the builder dies, be it by
   # SIGKILL, and --rm then takes the container away: nothing can be left behind.
+  #
+  # For each mount docker makes a mount point, which would stay in the image: so /run, where all mounts are, is a tmpfs. Packer's
+  # own mount, its container_dir, would else be /packer-files.
+  container_dir = "/run/packer"
   run_command = concat(
-    ["--detach", "--rm", "--volume", "${var.alive}:/run/alive:ro"],
+    ["--detach", "--rm", "--tmpfs", "/run", "--volume", "${var.alive}:/run/alive:ro"],
     local.volumes,
     ["--", "{{.Image}}", "/usr/bin/flock", "--shared", "/run/alive", "/bin/true"],
   )

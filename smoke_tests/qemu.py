@@ -1,4 +1,4 @@
-"""The appliance in QEMU on VirtualBox's hardware: PIIX board, AHCI disk, e1000 card on a NAT network, BIOS or UEFI.
+"""The appliance in QEMU: on VirtualBox's hardware unless told otherwise, on a NAT network, with BIOS or UEFI.
 
 Only software emulation is used: a /dev/kvm that exists does not prove that a guest boots with it. QEMU is killed with
 the process that started it, the disk of the .ova is never written (each machine writes an overlay), and the serial log
@@ -27,6 +27,7 @@ from typing import Any, NoReturn, Self
 import pytest
 
 from smoke_tests.guest import Guest
+from smoke_tests.hardware import VIRTUALBOX, Hardware
 from smoke_tests.qmp import Monitor
 
 # Code and variables must be of one pair; the 4 MiB pair is the only one of newer Debian releases.
@@ -108,6 +109,7 @@ class Machine(Guest):
     cpus: int = 2
     memory_mb: int = 4096
     uefi: bool = False
+    hardware: Hardware = VIRTUALBOX
     disk_format: str = "raw"
     memory: Memory | None = None
     resume: Resume | None = None
@@ -192,18 +194,17 @@ class Machine(Guest):
             firmware += ["-drive", f"if=pflash,format=raw,file={self.variables}"]
         forwards = ((self.http_port, 8888), (self.ssh_port, 22))
         network = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in forwards)
-        board, memory = "pc", []
+        board, memory = self.hardware.board, []
         if self.memory:
-            board = "pc,memory-backend=memory"
+            board += ",memory-backend=memory"
             backend = f"memory-backend-file,id=memory,size={self.memory_mb}M,mem-path={self.memory.file}"
             memory = ["-object", f"{backend},share={'on' if self.memory.shared else 'off'}"]
         return [
             *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "std"),
             *("-machine", board, "-accel", "tcg,thread=multi", "-cpu", "max", "-rtc", "base=utc"),
             *("-smp", str(self.cpus), "-m", str(self.memory_mb), *memory, *firmware),
-            *("-device", "ahci,id=sata", "-device", "ide-hd,drive=disk,bus=sata.0"),
             *("-drive", f"if=none,id=disk,format=qcow2,discard=unmap,file={self.overlay}"),
-            *("-netdev", f"user,id=nat{network}", "-device", "e1000,netdev=nat"),
+            *("-netdev", f"user,id=nat{network}", *self.hardware.devices),
             *("-chardev", f"file,id=serial,path={self.log},append=on", "-serial", "chardev:serial"),
             *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
             *(("-incoming", "defer") if self.resume else ()),
@@ -278,12 +279,12 @@ class Machine(Guest):
                 self._fail(f"did not show {pattern!r} on its console within {timeout:.0f} s")
             time.sleep(0.2)
 
-    def wait_boot(self, pattern: str) -> re.Match[str]:
+    def wait_boot(self, pattern: str, timeout: float = BOOT_TIMEOUT) -> re.Match[str]:
         """First match in what the console shows of a boot, however long that takes.
 
         Fails when the console says that the boot failed, or when the machine neither shows nor computes anything.
         """
-        deadline = time.monotonic() + BOOT_TIMEOUT
+        deadline = time.monotonic() + timeout
         progress = Progress(self)
         while True:
             ended = self._qemu is None or self._qemu.poll() is not None
@@ -293,13 +294,15 @@ class Machine(Guest):
                 self._fail(f"went off before its console showed {pattern!r}")
             if lost := LOST.search(self.console):
                 self._fail(f"failed to boot: {lost[0]!r}")
-            if progress.has_stalled() or time.monotonic() > deadline:
+            if progress.has_stalled():
                 self._fail(f"stalled before its console showed {pattern!r}")
+            if time.monotonic() > deadline:
+                self._fail(f"did not show {pattern!r} on its console within {timeout:.0f} s")
             time.sleep(0.2)
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, timeout: float = BOOT_TIMEOUT) -> None:
         """Wait until the console says that JupyterLab is ready; a STOPPED status fails at once."""
-        status = self.wait_boot(r"^ *Status +(ready|STOPPED.*)$")[1]
+        status = self.wait_boot(r"^ *Status +(ready|STOPPED.*)$", timeout)[1]
         if status != "ready":
             self._fail(f"says on its console: {status}")
 

@@ -161,7 +161,7 @@ def build_vmdk(
     append(pack_marker(MARKER_FOOTER, 1))
     append(Header(sectors, 1, 20, offset, head).pack())
     append(pack_marker(MARKER_END, 0))
-    text = describe_disk(sectors, bytes(32), None).encode()
+    text = describe_disk(sectors, bytes(32)).encode()
     return (Header(sectors, 1, 20, DIRECTORY_AT_END, head).pack() + text).ljust(head * SECTOR, b"\0") + bytes(body)
 
 

@@ -74,6 +74,22 @@ def test_sfdisk_reads_back_the_layout(tmp_path: Path) -> None:
     assert "No errors detected" in ask("sfdisk", "--verify", raw)
 
 
+def test_sfdisk_knows_each_partition_by_its_purpose(tmp_path: Path) -> None:
+    """Its own list counts, not our constants: UEFI firmware may look for its boot loader by the type alone."""
+    raw = make_raw(tmp_path / "disk.raw")
+    partition(raw, PLAN)
+    known = ask("sfdisk", "--label", "gpt", "--list-types")
+    purposes = dict(re.findall(r"^([0-9A-F-]{36}) +(\S.*)$", known, re.MULTILINE))
+    parts = read_table(raw)["partitions"]
+    assert isinstance(parts, list)
+    assert {part["name"]: purposes.get(part["type"]) for part in parts} == {
+        "bios": "BIOS boot",
+        "esp": "EFI System",
+        disk.PYTHON_LABEL: "Linux filesystem",
+        "root": "Linux root (x86-64)",
+    }
+
+
 def test_same_name_gives_the_same_table_and_another_name_another(tmp_path: Path) -> None:
     tables = []
     for number, plan in enumerate((PLAN, PLAN, replace(PLAN, name="ee559-2028-spring"))):

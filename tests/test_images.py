@@ -18,6 +18,7 @@ from practicum.images.packer import Play, Step
 
 ROOT = Path(__file__).parent.parent
 PACKER = ROOT / "packer"
+ANSIBLE = ROOT / "ansible/ansible.cfg"
 PLAY = Play(ROOT, "appliance", ("jupyter", "appliance"))
 STEP = Step(PLAY, "practicum-base:aa", "practicum-appliance:bb", {"product": "appliance"})
 
@@ -72,6 +73,16 @@ def test_build_containers_wait_for_the_lock_and_are_removed() -> None:
     assert {"--rm", "/w/alive:/run/alive:ro"} < set(argv) and "--publish" not in argv
     assert argv[argv.index("--network") + 1] == "none"
     assert argv[argv.index("image:1") :] == ["image:1", "--shared", "/run/alive", "/bin/true"]
+
+
+def test_all_that_a_build_container_is_lent_lies_on_its_tmpfs() -> None:
+    """docker makes a mount point for each mount, and whatever is not on a tmpfs stays in the image."""
+    templates = read_templates()
+    assert '"--tmpfs", "/run"' in templates
+    places = re.findall(r'container_dir += "(.+)"', templates) + re.findall(r"}:(/.+?):ro", templates)
+    assert len(places) == 2, "Packer's own folder, and the lock"
+    for place in (*places, packer.MOUNT, re.findall(r"^remote_tmp = (.+)$", ANSIBLE.read_text(), re.MULTILINE)[0]):
+        assert place.startswith("/run/"), place
 
 
 class FakePacker:

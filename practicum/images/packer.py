@@ -23,7 +23,7 @@ from practicum.images.docker import image_exists
 from practicum.images.lifetime import hold_alive
 
 MOUNT = "/run/practicum"
-"""Where the build container sees the host folders it reads: on a tmpfs in the finished machine, so no trace stays."""
+"""Where the build container sees the host folders it reads: on its tmpfs, so that no mount point stays in the image."""
 
 
 @dataclass(frozen=True)

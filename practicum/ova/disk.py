@@ -48,7 +48,7 @@ own limit: some machines get a tenth of a core.
 """
 
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
-ESP = "C12A7328-F81F-11D2-BA4B-00C04FD430C8"
+ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 LINUX_ROOT = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
 LINUX_DATA = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 """Partition types: GRUB manual, UEFI specification, Discoverable Partitions Specification (x86-64 root, any data)."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from practicum.semester.description import Semester
+from smoke_tests.debian import KERNEL_LINKS, ROOT_FOLDER
 from smoke_tests.ext4 import FileSystem
 from smoke_tests.squashfs import list_environment
 
@@ -74,6 +75,12 @@ def test_nothing_of_one_machine_is_in_the_image(files: FileSystem) -> None:
     assert files.entries["/etc/machine-id"].size == 0
     logs = {path: entry for path, entry in files.entries.items() if path.startswith("/var/log/") and entry.is_file}
     assert [path for path, entry in logs.items() if entry.size] == []
+
+
+def test_no_mount_point_of_the_build_is_left(files: FileSystem) -> None:
+    top = {path.removeprefix("/") for path in find(files, (r"/[^/]+",))}
+    assert top - KERNEL_LINKS == ROOT_FOLDER | {"lost+found"}
+    assert find(files, (r"/run/.+",)) == []
 
 
 def test_no_private_key_in_any_small_file(files: FileSystem) -> None:

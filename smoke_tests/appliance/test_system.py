@@ -117,6 +117,13 @@ def test_owner_and_mode(guest: Host, machine: Machine, path: str, mode: int, use
     assert (file.mode & ~0o1000, file.user) == (mode, machine.user if user == "student" else user)
 
 
+def test_files_can_be_copied_over_ssh(machine: Machine) -> None:
+    """What scp and rsync of the student's own computer need at this end."""
+    with machine.ssh() as client, client.open_sftp() as files:
+        assert ".bashrc" in files.listdir(".")
+    assert machine.run("rsync --version").stdout.startswith("rsync ")
+
+
 def test_home_belongs_to_the_student(guest: Host, machine: Machine) -> None:
     assert guest.check_output(f"find /home/{machine.user} -xdev ! -user {machine.user}") == ""
 
@@ -157,6 +164,16 @@ def test_logs_are_limited(guest: Host) -> None:
 def test_clock_steps_after_a_sleep(guest: Host) -> None:
     assert guest.check_output("chronyc -n tracking").startswith("Reference ID")
     assert "makestep 1 -1" in guest.check_output("cat /etc/chrony/conf.d/*.conf")
+
+
+def test_time_zone_can_be_changed(guest: Host) -> None:
+    """As docs/troubleshoot.md says."""
+    assert guest.check_output("date +%Z") == "UTC"
+    guest.check_output("timedatectl set-timezone Europe/Zurich")
+    try:
+        assert guest.check_output("date +%Z") in ("CET", "CEST")
+    finally:
+        guest.check_output("timedatectl set-timezone Etc/UTC")
 
 
 def test_machine_finds_the_archive_of_debian(guest: Host) -> None:

@@ -17,6 +17,7 @@ from practicum.semester import products, settings
 from practicum.semester.description import Semester
 from practicum.semester.revision import Revision
 from smoke_tests.container.docker import Container, docker, idle, inspect
+from smoke_tests.debian import ROOT_FOLDER, RUN
 
 LIMITS = {"cpu": 2.0e9, "cuda": 6.7e9}
 """Bytes, unpacked, as docker counts them."""
@@ -201,6 +202,17 @@ def test_home_is_open_to_group_0_and_empty(image: Image) -> None:
 
 def test_nothing_is_left_in_temporary_folders(image: Image) -> None:
     assert [path for path in image.files if path.startswith(("/tmp/", "/var/tmp/"))] == []
+
+
+def test_no_mount_point_of_the_build_is_left(image: Image) -> None:
+    assert list_folder(image.files, "/") - {".dockerenv"} == ROOT_FOLDER  # docker makes that file in each container
+    assert list_folder(image.files, "/run/") == RUN
+
+
+def list_folder(files: dict[str, Entry], folder: str) -> set[str]:
+    """Return the names in `folder`, whose own name ends in a slash."""
+    below = {path.removeprefix(folder) for path in files if path.startswith(folder)}
+    return {name for name in below if name and "/" not in name}
 
 
 def test_passwords_are_locked(image: Image) -> None:
