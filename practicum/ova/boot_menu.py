@@ -1,7 +1,7 @@
 """The boot menu, which GRUB reads from the root file system: it starts the newest kernel that is whole.
 
-A power cut may end a kernel's upgrade at any moment. So the machine keeps a list of the kernels that are complete on its
-disk: `course-kernels`, a program of the appliance's role, writes it. Without that list the menu starts the links that
+A power cut may end a kernel's upgrade at any moment. So the machine keeps a list of the kernels that are complete:
+`course-kernels`, a program of the appliance's role, writes it. Without that list the menu starts the links that
 Debian's kernel package keeps. The package moves these to the new kernel before it writes the kernel's initrd.
 """
 
