@@ -5,7 +5,7 @@ STUDENTS := build/course-venv
 CONTENT := build/content
 PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 
-PARTS := build-ova students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust \
+PARTS := build-ova students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust upgrade \
 	second-machine cpu-lectures cpu-programs look start runtimes server products shutdown virtualbox archive services disk \
 	samples students-sample compute slow-host linters
 QUICK := linters unit-quick container-quick
@@ -87,6 +87,8 @@ test-look: test-first-boot
 	$(machine_pytest) smoke_tests/appliance/test_boot.py smoke_tests/appliance/test_system.py smoke_tests/appliance/test_browser.py
 test-robust: test-first-boot
 	$(machine_pytest) smoke_tests/appliance/test_robust.py
+test-upgrade: test-first-boot
+	$(machine_pytest) smoke_tests/appliance/test_upgrade.py
 test-shutdown: test-first-boot
 	$(machine_pytest) smoke_tests/appliance/test_shutdown.py
 test-slow-host: test-first-boot

@@ -49,6 +49,7 @@ MUTATIONS: list[tuple[str, str, str, set[str]]] = [
     # ova
     ("ova/squashfs.py", "SQUASH_LEVEL = 15", "SQUASH_LEVEL = 16", SQUASHFS),
     ("ova/disk.py", "SLACK = 192", "SLACK = 193", DISK),
+    ("ova/boot_menu.py", "set timeout=1", "set timeout=2", DISK),
     ("ova/vmdk.py", "_BATCH = 64", "_BATCH = 32", DISK),
     ("ova/vmdk_format.py", "SECTOR = 512", "SECTOR = 513", DISK),
     ("ova/vmdk_reader.py", "!= GRAIN", "> GRAIN", OVA),

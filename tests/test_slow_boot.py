@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from practicum.ova import disk
+from practicum.ova.boot_menu import boot_menu
 
 ROOT = Path(__file__).parents[1]
 ROLE = ROOT / "ansible" / "roles" / "appliance"
@@ -41,8 +42,7 @@ def count_seconds(text: str) -> float:
 
 def read_kernel_arguments() -> list[list[str]]:
     """The arguments of each entry of the boot menu."""
-    plan = disk.Plan(name="n", title="t", hostname="h", size=1, epoch=0)
-    return [line.split()[2:] for line in disk.boot_menu(plan).splitlines() if line.startswith("    linux ")]
+    return [line.split()[2:] for line in boot_menu("t", disk.LABEL).splitlines() if line.startswith("    linux ")]
 
 
 @pytest.mark.parametrize("key", ["DefaultDeviceTimeoutSec", "DefaultTimeoutStartSec"])

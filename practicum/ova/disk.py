@@ -6,8 +6,8 @@
     18 MiB          the Python environment, a squashfs: read-only, and compressed on the student's disk too
     after it        root partition to the end of the disk; its ext4 is as small as the tree and grows at the first boot
 
-Both GRUBs find the root file system by its label and read /boot/grub/grub.cfg there, which starts /vmlinuz: the links
-that Debian's kernel package keeps, so a kernel upgrade in the appliance needs no boot loader tools.
+Both GRUBs find the root file system by its label and read /boot/grub/grub.cfg there (boot_menu.py), which finds the
+kernels by itself. So a kernel upgrade in the appliance needs no boot loader tools.
 """
 
 import os
@@ -21,6 +21,7 @@ from pathlib import Path
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.run import run
+from practicum.ova.boot_menu import boot_menu
 from practicum.ova.squashfs import PYTHON_PLACE
 
 SECTOR = 512
@@ -38,14 +39,6 @@ INODE_RATIO = 65536
 
 SLACK = 192 * MIB
 """Free bytes in the unexpanded file system: enough to boot should growing it ever fail."""
-
-PATIENCE = "panic=60 fsck.repair=yes udev.event_timeout=1800"
-"""Kernel arguments for a boot that is slow or meets trouble.
-
-A panic, that of the initramfs too, starts the machine again after 60 s; else the initramfs would open a shell for root.
-fsck repairs what it would else ask root about, who cannot log in. A device's event may take 1800 s, ten times udev's
-own limit: some machines get a tenth of a core.
-"""
 
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
 ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
@@ -139,22 +132,7 @@ def finish_tree(tree: Path, plan: Plan) -> None:
     resolver.symlink_to("../run/systemd/resolve/stub-resolv.conf")
     _empty(tree / PYTHON_PLACE)
     (tree / "boot/grub").mkdir(parents=True, exist_ok=True)
-    _replace(tree / "boot/grub/grub.cfg", boot_menu(plan))
-
-
-def boot_menu(plan: Plan) -> str:
-    """Return grub.cfg: the system, and the system with the keyboard menu; on the screen and a serial line if any."""
-    kernel = f"/vmlinuz root=LABEL={LABEL} ro quiet console=ttyS0,115200 console=tty0 {PATIENCE}"
-    entries = [(plan.title, kernel), (f"{plan.title} - choose the keyboard", f"{kernel} forcekbd")]
-    lines = ["set timeout=2", "set default=0", ""]
-    for title, command in entries:
-        lines += [f"menuentry '{quote(title)}' {{", f"    linux {command}", "    initrd /initrd.img", "}"]
-    return "\n".join(lines) + "\n"
-
-
-def quote(text: str) -> str:
-    """Return `text` fit to stand between GRUB's single quotes."""
-    return text.replace("'", "'\\''")
+    _replace(tree / "boot/grub/grub.cfg", boot_menu(plan.title, LABEL))
 
 
 def count_blocks(tree: Path) -> int:

@@ -125,6 +125,13 @@ def test_both_boot_loaders_are_there(files: FileSystem) -> None:
     assert len(find(files, (r"/lib/modules/[^/]+", r"/usr/lib/modules/[^/]+"))) == 1, "modules of one kernel only"
 
 
+def test_the_boot_menu_has_a_list_with_the_kernel(files: FileSystem) -> None:
+    (kernel,) = find(files, (r"/boot/vmlinuz-.*",))
+    listed = files.read("/boot/grub/kernels.cfg").decode()
+    assert listed.rstrip() == f'set kernels="{kernel.removeprefix("/boot/vmlinuz-")}"'
+    assert len(listed) == 512, "one sector"
+
+
 def test_drivers_of_every_hypervisor_are_kept(files: FileSystem) -> None:
     for driver in ("ahci", "e1000", "vboxguest", "vboxsf", "vmwgfx", "virtio_blk", "nvme", "zram"):
         assert find(files, (rf".*/{driver}\.ko(\.xz)?",)), f"kernel module {driver} is not in the image"
