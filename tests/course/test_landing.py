@@ -8,8 +8,9 @@ import pytest
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its first page is not tested here")
 
 from course_runtime.files.landing import open_landing_page
+from jupyterlab.commands import get_app_dir
 from jupyterlab_server.workspaces_handler import WorkspacesManager
-from lab_server import Lab
+from lab_server import ROLE, Lab
 
 TOKEN = "a-token-of-a-test"
 OPENED = {"markdownviewer-widget:ee559/index.md": {"data": {"path": "ee559/index.md", "factory": "Markdown Preview"}}}
@@ -44,6 +45,16 @@ def test_the_first_start_opens_it_in_every_product(tmp_path: Path, product: str)
         status, told = lab.ask("lab/api/workspaces/default", token=TOKEN)
         assert (status, json.loads(told)["data"]) == (200, OPENED)
         assert lab.get("api/contents/ee559/index.md", token=TOKEN) == 200
+
+
+def test_jupyterlab_has_the_viewer_that_is_named() -> None:
+    """For the landing page, and for every Markdown file that a student opens."""
+    overrides = json.loads((ROLE / "files/overrides.json").read_text())
+    viewers = overrides["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]
+    assert viewers == {"markdown": "Markdown Preview"}
+    programs = [path.read_text() for path in Path(get_app_dir(), "static").glob("jlab_core.*.js")]
+    assert len(programs) == 1
+    assert all(f'"{name}"' in programs[0] for name in ("Markdown Preview", "markdownviewer-widget"))
 
 
 def test_jupyterlab_finds_it_where_it_looks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
