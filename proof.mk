@@ -10,7 +10,7 @@ PARTS := build-ova students-python build-images interrupts unit course first-boo
 	samples students-sample compute slow-host linters
 QUICK := linters unit-quick container-quick
 PATIENT := interrupts unit course linters
-.PHONY: test test-quick $(PARTS:%=test-%) $(QUICK:%=test-%)
+.PHONY: test test-quick screenshots $(PARTS:%=test-%) $(QUICK:%=test-%)
 
 # As in the products, and since the parts share the cores.
 export OMP_WAIT_POLICY := PASSIVE
@@ -97,6 +97,9 @@ test-virtualbox: test-build-ova
 	$(machine_pytest) smoke_tests/appliance/test_virtualbox.py
 test-disk: test-build-images test-students-python
 	$(machine_pytest) smoke_tests/appliance/test_image.py smoke_tests/appliance/test_packages.py smoke_tests/appliance/test_tree.py
+
+screenshots: test-deps test-build-ova test-students-python ## Take the pictures of docs/student.md from the appliance
+	$(machine_pytest) smoke_tests/appliance/screenshots.py
 
 # ---- the container images ----
 

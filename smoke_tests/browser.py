@@ -1,4 +1,4 @@
-"""Debian's Chromium for the browser tests, and what they have it draw."""
+"""Debian's Chromium for the browser tests, and what they have it draw and look at."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from smoke_tests.qemu import pick_ports
-from smoke_tests.waiting import wait_until
+from smoke_tests.waiting import PATIENCE, wait_until
 
 OPTIONS = [
     "--no-sandbox",
@@ -65,6 +66,16 @@ NAMESPACES = ["--map-root-user", "--pid", "--fork", "--kill-child", "--mount-pro
 
 
 @contextmanager
+def open_page(url: str, width: int = 1280, height: int = 860) -> Iterator[Page]:
+    """Give a page of a new Chromium that reaches only the server at `url`; what is expected of it has PATIENCE."""
+    expect.set_options(timeout=1000 * PATIENCE)
+    with open_browser(url) as browser:
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(1000 * PATIENCE)
+        yield page
+
+
+@contextmanager
 def open_browser(url: str) -> Iterator[Browser]:
     """Give a Chromium with a new profile, killed at the end. It reaches only the server at `url`, on this host."""
     program = find_chromium()
@@ -94,3 +105,19 @@ def _takes_commands(port: int) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/json/version", trust_env=False).is_success
     except httpx.TransportError:
         return False
+
+
+def judge_landing_page(page: Page, content: Path) -> None:
+    """Wait until JupyterLab shows the landing page of `content`, rendered and in place of a launcher."""
+    heading = page.locator(".jp-MarkdownViewer h1").first
+    expect(heading).to_be_visible()
+    title = (content / "index.md").read_text().splitlines()[0].removeprefix("# ")
+    expect(heading).to_contain_text(title)
+    expect(page.locator(".jp-Launcher")).to_have_count(0)
+
+
+def judge_preview(page: Page, name: str, heading: str) -> None:
+    """Open the Markdown file `name` of the file browser's folder, and wait until its `heading` is shown, rendered."""
+    page.locator(".jp-DirListing-item", has_text=name).dblclick()
+    expect(page.locator(".jp-MarkdownViewer h1", has_text=heading)).to_be_visible()
+    expect(page.locator(".jp-FileEditor")).to_have_count(0)

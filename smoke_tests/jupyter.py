@@ -95,6 +95,10 @@ class Jupyter:
     def save(self, path: str, notebook: dict[str, Any]) -> httpx.Response:
         return self.client.put(f"/api/contents/{quote(path)}", json={"type": "notebook", "content": notebook})
 
+    def save_text(self, path: str, text: str) -> httpx.Response:
+        model = {"type": "file", "format": "text", "content": text}
+        return self.client.put(f"/api/contents/{quote(path)}", json=model)
+
     def load(self, path: str) -> dict[str, Any]:
         response = self.client.get(f"/api/contents/{quote(path)}", params={"content": "1"})
         response.raise_for_status()

@@ -11,14 +11,9 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from practicum.semester.description import Semester
-from smoke_tests.browser import PLOT, open_browser
+from smoke_tests.browser import PLOT, judge_landing_page, judge_preview, open_page
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine
-
-PATIENCE = 900_000
-"""Milliseconds, a net: the machine is emulated, on a host that may be busy."""
-
-expect.set_options(timeout=PATIENCE)
 
 TRAINING = """
 import json, torch
@@ -47,15 +42,13 @@ def page(machine: Machine, build: Path, request: pytest.FixtureRequest) -> Itera
 
     Of a test that fails, what it waited for is shown, but not the code in the address.
     """
-    with open_browser(machine.url) as browser:
-        page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
+    with open_page(machine.url) as page:
         yield from watch(page)
         page.screenshot(path=build / "screenshots" / f"{request.node.name}.png")
 
 
 def watch(page: Page) -> Iterator[Page]:
     """Return the page; afterwards its messages and the requests that got no answer are printed."""
-    page.set_default_timeout(PATIENCE)
     waiting: set[Request] = set()
     page.on("request", lambda request: waiting.add(request))  # Playwright cannot call a method of a built-in type
     for event in ("requestfinished", "requestfailed"):
@@ -65,17 +58,21 @@ def watch(page: Page) -> Iterator[Page]:
     print("requests without an answer:", *(request.url.partition("?")[0] for request in waiting), sep="\n  ")
 
 
-def test_no_question_stands_in_the_way(page: Page, machine: Machine, semester: Semester) -> None:
-    """The first look: the course's folder, no dialogue about news or updates, a terminal and an editor on offer.
-    Comes first: JupyterLab remembers what was open."""
-    address = f"{machine.url}/lab?token={machine.code}"
-    page.goto(address, wait_until="commit")
-    expect(page.locator(".jp-Launcher").first).to_be_visible()
-    expect(page.locator(".jp-LauncherCard", has_text="Terminal").first).to_be_visible()
-    expect(page.locator(".jp-LauncherCard", has_text="Text File").first).to_be_visible()
+def test_first_start_shows_the_landing_page(page: Page, machine: Machine, jupyter: Jupyter, semester: Semester) -> None:
+    """The first look: the course's page and folder, no dialogue about news or updates; another Markdown file opens as
+    preview, too; a terminal and an editor are on offer. Comes first: JupyterLab remembers what was open.
+    """
+    jupyter.save_text(f"{semester.course.slug}/smoke-note.md", "# A note\n").raise_for_status()
+    page.goto(f"{machine.url}/lab?token={machine.code}", wait_until="commit")
+    judge_landing_page(page, semester.content_root)
     expect(page.locator(".jp-BreadCrumbs")).to_contain_text(semester.course.slug)
     expect(page.locator(".jp-Dialog")).to_have_count(0)
     expect(page.locator(".Toastify__toast")).to_have_count(0)
+    judge_preview(page, "smoke-note.md", "A note")
+    page.get_by_role("menuitem", name="File", exact=True).click()
+    page.get_by_role("menuitem", name="New Launcher").click()
+    expect(page.locator(".jp-LauncherCard", has_text="Terminal").first).to_be_visible()
+    expect(page.locator(".jp-LauncherCard", has_text="Text File").first).to_be_visible()
 
 
 def test_notebook_trains_and_plots_in_the_browser(
@@ -94,7 +91,7 @@ def test_notebook_trains_and_plots_in_the_browser(
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     picture = page.locator(".jp-Notebook .jp-OutputArea-output img")
-    expect(picture).to_be_visible(timeout=PATIENCE)
+    expect(picture).to_be_visible()
     # A broken picture is visible too, but has no size of its own.
     assert picture.evaluate("image => image.naturalWidth") > 300
     assert len(page.screenshot()) > 10_000
@@ -121,9 +118,14 @@ def text_of(outputs: list[dict[str, Any]]) -> str:
     return "".join(outputs[0]["text"])
 
 
-def test_without_the_code_the_browser_is_asked_for_it(page: Page, machine: Machine) -> None:
-    field = page.locator("#password_input")
+def test_login_page_asks_for_the_code_of_the_window(page: Page, machine: Machine, semester: Semester) -> None:
+    field = page.get_by_label("Type the access code of the machine's window")
+    button = page.get_by_role("button", name="Log in")
     page.goto(f"{machine.url}/lab", wait_until="commit")
+    expect(page.get_by_role("heading")).to_have_text(f"{semester.course.code} {semester.course.title}")
+    field.fill("aaaa-aaaa-aaaa")
+    button.click()
+    expect(page.get_by_role("alert")).to_have_text("This is not the access code.")
     field.fill(machine.code)
-    page.locator("#login_submit").click()
+    button.click()
     expect(page.locator("#jp-main-dock-panel")).to_be_visible()

@@ -12,11 +12,10 @@ import pytest
 from playwright.sync_api import expect
 
 from practicum.semester.description import Semester
-from smoke_tests.browser import PLOT, open_browser
+from smoke_tests.browser import PLOT, judge_landing_page, judge_preview, open_page
 from smoke_tests.container.conftest import RunContainer
 from smoke_tests.container.docker import LABEL, Container, docker
 from smoke_tests.jupyter import Jupyter, make_notebook
-from smoke_tests.waiting import PATIENCE
 
 CONTENT = "/opt/course/content"
 SYNC_SECONDS = 0.5
@@ -190,14 +189,25 @@ def test_bye_stops_the_container(run_container: RunContainer) -> None:
 # ---- the browser ---------------------------------------------------------------------------------------------------
 
 
+def test_first_start_asks_for_the_token_and_shows_the_landing_page(
+    run_container: RunContainer, semester: Semester
+) -> None:
+    container = run_container()
+    jupyter = Jupyter(container.url, container.token)
+    jupyter.save_text(f"{semester.course.slug}/smoke-note.md", "# A note\n").raise_for_status()
+    with open_page(container.url) as page:
+        page.goto(f"{container.url}/lab", wait_until="commit")
+        page.get_by_label("Type the token of the container's log").fill(container.token)
+        page.get_by_role("button", name="Log in").click()
+        judge_landing_page(page, semester.content_root)
+        judge_preview(page, "smoke-note.md", "A note")
+
+
 def test_plot_appears_in_the_browser(server: Container, build: Path) -> None:
     path = "smoke-plot.ipynb"
     Jupyter(server.url, server.token).save(path, make_notebook(PLOT)).raise_for_status()
     failures: list[str] = []
-    expect.set_options(timeout=1000 * PATIENCE)
-    with open_browser(server.url) as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
-        page.set_default_timeout(1000 * PATIENCE)
+    with open_page(server.url) as page:
         page.on("pageerror", lambda error: failures.append(str(error)))
         address = f"{server.url}/lab/tree/{path}?token={server.token}"
         page.goto(address, wait_until="commit")

@@ -1,4 +1,4 @@
-"""A real JupyterLab with the settings of a container image, on loopback and in a temporary folder."""
+"""A real JupyterLab with the settings of a product, on loopback and in a temporary folder."""
 
 import json
 import os
@@ -23,6 +23,7 @@ ROLE = REPOSITORY / "ansible/roles/jupyter"
 READY = "JupyterLab is ready"
 
 COURSE = {**fake_machine.COURSE, "user": "jovyan", "product": "cpu"}
+TEMPLATES = '"/etc/jupyter/templates"'  # as the settings name it
 
 # Before the image's own settings: where this test's image lies, and what its GPU check says.
 PRELUDE = """
@@ -45,7 +46,10 @@ def find_port() -> int:
 
 @dataclass
 class Lab:
-    """A server below `place`; a context manager that starts it, waits for the end of its start, and stops it."""
+    """A server below `place`; a context manager that starts it, waits for the end of its start, and stops it.
+
+    `product` is whose settings it gets. The appliance's fix the port and refuse root; here both are given anew.
+    """
 
     place: Path
     arguments: tuple[str, ...] = ()
@@ -53,6 +57,7 @@ class Lab:
     waits_for: str = READY
     scheme: str = "http"
     base: str = "/"
+    product: str = "cpu"
 
     def __post_init__(self) -> None:
         self.port = find_port()
@@ -65,7 +70,9 @@ class Lab:
             (ROLE / "templates/jupyter_server_config.py.j2").read_text()
         )
         prelude = PRELUDE.format(root=str(self.root), python=sys.executable, code=f"print({json.dumps(ANSWER)!r})")
-        text = prelude + settings.render(course=COURSE, product="cpu")
+        text = prelude + settings.render(course=COURSE, product=self.product)
+        assert TEMPLATES in text
+        text = text.replace(TEMPLATES, repr(str(ROLE / "files")))
         (self.place / "jupyter/jupyter_server_config.py").write_text(text)
         extensions = self.place / "jupyter/jupyter_server_config.d"
         extensions.mkdir(exist_ok=True)
@@ -87,6 +94,8 @@ class Lab:
         }
         # The image listens on every address; here, nothing but loopback may.
         argv = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *self.arguments]
+        if self.product == "appliance":
+            argv += [f"--ServerApp.port={self.port}", "--ServerApp.allow_root=True"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(argv, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         return self.process
@@ -121,13 +130,18 @@ class Lab:
     def read_log(self) -> str:
         return self.log.read_text()
 
+    @property
+    def url(self) -> str:
+        """Return the base URL, which ends with a slash."""
+        return f"{self.scheme}://127.0.0.1:{self.port}{self.base}"
+
     def get(self, path: str, *, token: str = "", host: str = "") -> int:
         """Status of a GET of `path` below the base URL."""
         return self.ask(path, token=token, host=host)[0]
 
     def ask(self, path: str, *, token: str = "", host: str = "", data: bytes | None = None) -> tuple[int, str]:
         """(status, body) of a GET, or a POST of `data`."""
-        url = f"{self.scheme}://127.0.0.1:{self.port}{self.base}{path}"
+        url = self.url + path
         headers = {"Authorization": f"token {token}"} if token else {}
         if host:
             headers["Host"] = host

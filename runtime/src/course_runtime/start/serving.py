@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
 
+from course_runtime.files.landing import open_landing_page
 from course_runtime.files.sync import CONTENT, has_arrived, sync
 from course_runtime.machine.machine import JUPYTER_PORT, CourseError, Machine, load_course
 from course_runtime.machine.servers import find_runtime
@@ -36,6 +37,7 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
     root, preferred = choose_folders(Path.home(), slug)
     c.ServerApp.root_dir = str(root)
     c.FileContentsManager.preferred_dir = str(preferred)
+    open_landing_page(root, preferred)
     runtime = find_runtime(environ)
     if len(os.fsencode(runtime)) + SOCKET_NAME <= SOCKET_PATH:
         c.KernelManager.transport = "ipc"
