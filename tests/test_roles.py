@@ -108,7 +108,7 @@ def test_an_error_in_a_containers_settings_ends_its_start() -> None:
 
 def test_the_machines_settings_know_nothing_of_containers() -> None:
     text = render("jupyter/templates/jupyter_server_config.py.j2", "code")
-    assert "course_runtime.start.serving" not in text and "course_runtime.start.identity" not in text
+    assert "course_runtime.start.container" not in text and "course_runtime.start.identity" not in text
 
 
 def test_a_dead_kernel_leaves_the_server_and_a_dead_server_comes_back() -> None:

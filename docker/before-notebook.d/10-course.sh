@@ -5,7 +5,7 @@ course_prepare_home() {
     exec /usr/bin/python3 -I -S /opt/course/lib/course_runtime/start/prepare_home.py
 }
 
-# Runs in the background: Jupyter needs a second before it reads the home. Its settings (course_runtime/start/serving.py)
+# Runs in the background: Jupyter needs a second before it reads the home. Its settings (course_runtime/start/container.py)
 # wait for this process, which is a child of the process that Jupyter becomes. Under RESTARTABLE Jupyter is another
 # process, and other commands than Jupyter do not wait.
 # shellcheck disable=SC2154 # start.sh has it

@@ -30,9 +30,9 @@ PRELUDE = """
 from dataclasses import replace
 from pathlib import Path
 from course_runtime.machine import machine
-from course_runtime.start import serving, welcome
-serving.Machine = lambda: machine.Machine(root=Path({root!r}))
-serving.choose_folders.__defaults__ = (Path({root!r}) / "opt/course/content",)
+from course_runtime.start import container, welcome
+container.Machine = lambda: machine.Machine(root=Path({root!r}))
+container.choose_folders.__defaults__ = (Path({root!r}) / "opt/course/content",)
 welcome.CHECK = ({python!r}, "-c", {code!r})
 """
 ANSWER = {"checks": [{"name": "gpu", "status": "ok", "detail": "a test", "remedy": ""}]}

@@ -16,7 +16,7 @@ pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pyt
 
 from course_runtime.files.sync import STATE
 from course_runtime.machine.machine import CourseError, Machine
-from course_runtime.start import serving
+from course_runtime.start import container
 from fake_machine import COURSE
 from jupyter_client import BlockingKernelClient
 from lab_server import ROLE, Lab, run_to_the_end
@@ -34,14 +34,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "ee559/a.py").write_text("")
     (tmp_path / "etc/course").mkdir(parents=True)
     (tmp_path / "etc/course/course.json").write_text(json.dumps({**COURSE, "product": "cpu"}))
-    monkeypatch.setattr(serving, "Machine", lambda: Machine(root=tmp_path))
+    monkeypatch.setattr(container, "Machine", lambda: Machine(root=tmp_path))
     monkeypatch.setenv("HOME", str(folder))
     return folder
 
 
 def configure(**environ: str) -> Config:
     c = Config()
-    serving.configure(c, {"JUPYTER_RUNTIME_DIR": "/run/x", **environ})
+    container.configure(c, {"JUPYTER_RUNTIME_DIR": "/run/x", **environ})
     return c
 
 
@@ -66,13 +66,13 @@ def test_another_port_and_base(home: Path) -> None:
 @pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "8888 ", "٣", "1e3"])
 def test_no_port_is_one_line(port: str) -> None:
     with pytest.raises(CourseError, match="is no port: give a number") as caught:
-        serving.read_port({"JUPYTER_PORT": port})
+        container.read_port({"JUPYTER_PORT": port})
     assert "\n" not in str(caught.value)
 
 
 def test_names_of_the_server(home: Path) -> None:
     own = ["localhost", socket.gethostname()]
-    assert serving.read_hosts({"COURSE_HOSTS": " gpu1.example.org,,gpu2 ,localhost"}) == [
+    assert container.read_hosts({"COURSE_HOSTS": " gpu1.example.org,,gpu2 ,localhost"}) == [
         *own,
         "gpu1.example.org",
         "gpu2",
@@ -83,22 +83,22 @@ def test_names_of_the_server(home: Path) -> None:
 
 
 def test_sockets_only_where_their_path_is_short_enough(home: Path) -> None:
-    limit = serving.SOCKET_PATH - serving.SOCKET_NAME
+    limit = container.SOCKET_PATH - container.SOCKET_NAME
     assert "transport" in configure(JUPYTER_RUNTIME_DIR="/" + "x" * (limit - 1)).KernelManager
     assert "transport" not in configure(JUPYTER_RUNTIME_DIR="/" + "x" * limit).KernelManager
     with socket.socket(socket.AF_UNIX) as probe, pytest.raises(OSError, match="too long"):
-        probe.bind("/" + "x" * serving.SOCKET_PATH)
+        probe.bind("/" + "x" * container.SOCKET_PATH)
 
 
 def test_a_home_without_the_course_shows_the_courses_own_copy(tmp_path: Path) -> None:
     home, content = tmp_path / "home", tmp_path / "content"
-    assert serving.choose_folders(home, "ee559", content) == (home, home)
+    assert container.choose_folders(home, "ee559", content) == (home, home)
     content.mkdir()
-    assert serving.choose_folders(home, "ee559", content) == (content, content)
+    assert container.choose_folders(home, "ee559", content) == (content, content)
     (home / "ee559/p").mkdir(parents=True)
-    assert serving.choose_folders(home, "ee559", content) == (content, content), "a full disk takes empty folders"
+    assert container.choose_folders(home, "ee559", content) == (content, content), "a full disk takes empty folders"
     (home / "ee559/p/a.py").write_text("")
-    assert serving.choose_folders(home, "ee559", content) == (home, home / "ee559")
+    assert container.choose_folders(home, "ee559", content) == (home, home / "ee559")
 
 
 def write_content(folder: Path) -> Path:
@@ -110,7 +110,7 @@ def write_content(folder: Path) -> Path:
 
 
 def test_a_start_past_the_start_commands_brings_the_course(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "CONTENT", str(write_content(home.parent / "content")))
+    monkeypatch.setattr(container, "CONTENT", str(write_content(home.parent / "content")))
     configure(COURSE_START_PID="1")
     assert not (home / "ee559/index.md").exists(), "start.sh has done it, or a hook has decided against it"
     configure()
@@ -128,7 +128,7 @@ def test_the_start_waits_for_the_course_that_is_on_its_way(home: Path, monkeypat
         os.write(writer, b"x")
         return really_wait(pid, options)
 
-    monkeypatch.setattr(serving.os, "waitpid", let_it_go_on)
+    monkeypatch.setattr(container.os, "waitpid", let_it_go_on)
     configure(COURSE_START_PID="1", COURSE_PREPARE_HOME_PID=str(child.pid))
     assert (home / "arrived").exists()
     child.returncode = 0  # its end was seen by the other
@@ -140,8 +140,8 @@ def test_the_start_waits_for_the_course_that_is_on_its_way(home: Path, monkeypat
 
 def test_a_home_that_takes_nothing_does_not_keep_it_from_starting(home: Path, tmp_path: Path) -> None:
     content = write_content(tmp_path / "content")
-    serving.bring_course(content, tmp_path / "etc/course/course.json", "ee559")
-    serving.bring_course(tmp_path / "missing", home, "ee559")
+    container.bring_course(content, tmp_path / "etc/course/course.json", "ee559")
+    container.bring_course(tmp_path / "missing", home, "ee559")
     assert not (home / "ee559/index.md").exists()
 
 
@@ -149,26 +149,26 @@ def test_who_deleted_everything_gets_no_copy(tmp_path: Path) -> None:
     (tmp_path / "content").mkdir()
     (tmp_path / STATE).parent.mkdir(parents=True)
     (tmp_path / STATE).write_text("{}")
-    assert serving.choose_folders(tmp_path, "ee559", tmp_path / "content") == (tmp_path, tmp_path)
+    assert container.choose_folders(tmp_path, "ee559", tmp_path / "content") == (tmp_path, tmp_path)
 
 
 def test_a_certificate_is_private_and_kept(tmp_path: Path) -> None:
     folder = tmp_path / "runtime"
-    path = serving.ensure_certificate(folder)
+    path = container.ensure_certificate(folder)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert [file.name for file in folder.iterdir()] == [path.name]
     before = path.read_bytes()
     assert b"PRIVATE KEY" in before and b"BEGIN CERTIFICATE" in before
-    assert serving.ensure_certificate(folder).read_bytes() == before
+    assert container.ensure_certificate(folder).read_bytes() == before
     path.write_bytes(before[:300])
-    assert serving.ensure_certificate(folder).read_bytes() != before
+    assert container.ensure_certificate(folder).read_bytes() != before
 
 
 def test_no_openssl_is_one_line_and_no_plain_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CourseError, match="openssl made no certificate") as caught:
-        serving.ensure_certificate(tmp_path / "runtime")
+        container.ensure_certificate(tmp_path / "runtime")
     assert "\n" not in str(caught.value)
     assert not [*(tmp_path / "runtime").iterdir()]
 

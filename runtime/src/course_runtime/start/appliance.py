@@ -1,0 +1,33 @@
+"""The settings of the appliance's JupyterLab, and what comes before it serves: jupyter_server_config.py asks for them.
+
+All of it runs in the server's own process: each Python that a service starts before it costs an emulated processor a
+second.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from course_runtime.files.landing import open_landing_page
+from course_runtime.files.prepare import prepare
+from course_runtime.machine.access_code import check_gate
+from course_runtime.machine.machine import JUPYTER_PORT, Machine, load_course
+
+
+def configure(c: Any) -> None:
+    """Set in Jupyter's configuration `c` what follows from the machine; raise CourseError when nobody may come in."""
+    machine, home = Machine(), Path.home()
+    course = load_course(machine)
+    check_gate(machine, course)
+    prepare(home)
+    c.ServerApp.port = JUPYTER_PORT
+    # Listening on every address switches the Host check off, the protection from DNS rebinding; this switches it on.
+    c.ServerApp.allow_remote_access = False
+    c.ServerApp.local_hostnames = ["localhost"]
+    c.ServerApp.allow_root = False
+    c.ServerApp.root_dir = str(home)
+    folder = home / course.slug
+    if folder.is_dir():
+        c.FileContentsManager.preferred_dir = str(folder)
+        open_landing_page(home, folder)
+    # One TCP listener for a kernel instead of six, and none that other users of the machine could reach.
+    c.KernelManager.transport = "ipc"
