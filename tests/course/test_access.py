@@ -1,13 +1,18 @@
 """The access code and its gate: Jupyter must not start on anything but a valid code."""
 
+import errno
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from course_runtime.machine import access, access_code, console, machine
-from course_runtime.machine.machine import CourseError
+from course_runtime.machine.machine import CourseError, Finished
 from fake_machine import Fixture, make_machine
+from packages import PYTHONPATH
 
 
 def test_codes_are_typable_and_differ() -> None:
@@ -149,3 +154,55 @@ def test_the_command_fails_with_one_line(
     assert not captured.out
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("course-access: ")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "No space left on device: delete files you do not need, then run it again"),
+        (errno.EDQUOT, "Disk quota exceeded: delete files you do not need, then run it again"),
+        (errno.EROFS, "Read-only file system: restart the machine, then run it again"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_one_line_with_a_cure(
+    number: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def act() -> None:
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(SystemExit) as caught:
+        machine.exit_with("course-access", act)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == f"course-access: {told}\n"
+
+
+def test_an_error_names_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        machine.exit_with("course-access", lambda: print((tmp_path / "gone").read_text()))
+    assert capsys.readouterr().err == f"course-access: {tmp_path / 'gone'}: No such file or directory\n"
+
+
+def test_a_program_that_meets_a_full_disk_gives_the_same_cure(booted: Fixture) -> None:
+    booted.system.answers["ssh-keygen"] = Finished(1, "Saving key failed: No space left on device\n")
+    with pytest.raises(CourseError, match="No space left on device: delete files you do not need"):
+        machine.run_checked(booted.machine, ["ssh-keygen"])
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """A real one: /dev/full takes nothing."""
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("no /dev/full on this machine")
+    code = (
+        "from course_runtime.machine.machine import exit_with; from pathlib import Path;"
+        "exit_with('set-kbd', lambda: print(Path('/dev/full').write_text('us')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        text=True,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "set-kbd: No space left on device: delete files you do not need, then run it again\n"
