@@ -119,7 +119,22 @@ def test_keyboard_menu_ends_by_itself_and_holds_nothing_up(machine: Machine) -> 
     assert int(keyboard[entered]) == 0 or int(jupyter[entered]) < int(keyboard[entered])
 
 
-def test_keyboard_is_set_again_by_a_command(machine: Machine) -> None:
-    assert "Keyboard: ch-fr" in machine.sudo("set-kbd ch-fr", timeout=600)
+CUT_WHILE_COMPILING = """
+setsid set-kbd ch-fr >/dev/null &
+until grep -q 'XKBLAYOUT="ch"' /etc/default/keyboard; do sleep 0.1; done
+kill -KILL -- -$!
+"""
+
+
+def test_keyboard_is_set_by_a_command_that_was_cut_before(machine: Machine) -> None:
+    compiled = "zcat /etc/console-setup/cached_UTF-8_del.kmap.gz | sha256sum; cat /var/lib/course/keyboard"
+    before = machine.run(compiled).stdout
+    machine.sudo(CUT_WHILE_COMPILING, timeout=600)
+    assert machine.run("cat /var/lib/course/keyboard").stdout == "us\n"
+    told = machine.sudo("set-kbd ch-fr", timeout=900)
+    assert "Compiling the layout" in told and "Keyboard: ch-fr" in told
     written = machine.run("cat /etc/default/keyboard").stdout
     assert 'XKBLAYOUT="ch"' in written and 'XKBVARIANT="fr"' in written
+    after = machine.run(compiled).stdout
+    assert after.endswith("ch-fr\n") and after.split()[0] != before.split()[0]
+    assert machine.run("test ! -e /var/lib/course/keyboard.pending").returncode == 0

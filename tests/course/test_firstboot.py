@@ -1,14 +1,13 @@
 """The first boot: one valid end state, wherever an earlier try was cut."""
 
-import os
 import stat
-from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from course_runtime.machine import access_code, firstboot
 from course_runtime.machine.machine import CourseError, Finished
+from cuts import cut_in_child
 from fake_machine import Fixture, make_machine
 
 
@@ -116,59 +115,16 @@ def test_a_failing_program_is_one_line_and_leaves_no_stamp(fresh: Fixture, progr
     assert_ready(fresh)
 
 
-def boot_in_child(fixture: Fixture, cut_after: int, *, power: bool) -> bool:
-    """Boot in a child process that dies after the `cut_after`th fsync, rename or program; False when it got through.
-
-    With `power`, everything written under the machine's root since and not fsynced is lost, as in a power cut.
-    """
-    child = os.fork()
-    if child == 0:
-        count = 0
-        synced = {path.stat().st_ino for path in fixture.machine.root.rglob("*")}
-
-        def counted(act: Callable[..., object], *, is_fsync: bool = False) -> Callable[..., object]:
-            def wrapper(*arguments: object, **options: object) -> object:
-                nonlocal count
-                result = act(*arguments, **options)
-                if is_fsync:
-                    synced.add(os.fstat(arguments[0]).st_ino)  # type: ignore[arg-type]
-                count += 1
-                if count == cut_after:
-                    if power:
-                        lose_unsynced(fixture.machine.root, synced)
-                    os._exit(9)
-                return result
-
-            return wrapper
-
-        os.fsync = counted(os.fsync, is_fsync=True)  # type: ignore[assignment]
-        os.replace = counted(os.replace)  # type: ignore[assignment]
-        machine = replace(fixture.machine, run=counted(fixture.machine.run))  # type: ignore[arg-type]
-        try:
-            firstboot.prepare(machine, fixture.course)
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 9)
-    return status == 9
-
-
-def lose_unsynced(root: Path, synced: set[int]) -> None:
-    for path in root.rglob("*"):
-        if path.is_file() and path.stat().st_ino not in synced:
-            os.truncate(path, 0)
-
-
 @pytest.mark.parametrize("power", [False, True], ids=["killed", "power-cut"])
 def test_a_first_boot_cut_anywhere_ends_ready_at_the_next_one(tmp_path: Path, power: bool) -> None:
     for cut_after in range(1, 100):
         fixture = make_machine(tmp_path / str(cut_after))
-        was_cut = boot_in_child(fixture, cut_after, power=power)
+        boot = partial(firstboot.prepare, course=fixture.course)
+        was_cut = cut_in_child(fixture, boot, cut_after, power=power)
         stamped = fixture.path(firstboot.STAMP).exists() and fixture.path(firstboot.STAMP).stat().st_size
         if stamped:
             assert_ready(fixture)
-        boot_in_child(fixture, cut_after, power=power)  # and cut again: nothing may pile up
+        cut_in_child(fixture, boot, cut_after, power=power)  # and cut again: nothing may pile up
         firstboot.prepare(fixture.machine, fixture.course)
         assert_ready(fixture)
         if not was_cut:
