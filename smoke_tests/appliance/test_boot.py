@@ -12,6 +12,7 @@ import pytest
 
 from practicum.semester.description import Semester
 from smoke_tests.appliance.identity import Identity
+from smoke_tests.guest import PATIENCE
 from smoke_tests.jupyter import judge_answers_without_credential
 from smoke_tests.qemu import Machine
 
@@ -70,9 +71,9 @@ def test_ssh_takes_the_code_only(machine: Machine) -> None:
 
 
 def test_console_shows_the_host_key_of_ssh(machine: Machine) -> None:
-    """So that the question of the first ssh connection can be answered."""
-    shown = machine.run("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[1]
-    assert shown in machine.issue["Host key"]
+    """So that the question of the first ssh connection can be answered. The page waits for no key."""
+    fingerprint = machine.run("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[1]
+    machine.wait_serial(rf"^ *Host key +{re.escape(fingerprint)} ", PATIENCE)
 
 
 def test_sudo_asks_except_for_stopping(machine: Machine) -> None:

@@ -18,8 +18,8 @@ from smoke_tests.qemu import Machine, Progress, find_firmware
 from smoke_tests.saved_machine import SavedMachine
 
 SHARE = 0.9
-"""Share of the CPU time in which an undisturbed first boot gets to showing its code: the disk has grown by then, the
-code and the ssh keys are being made. Before, nothing is written."""
+"""Share of the CPU time in which an undisturbed first boot gets to showing its code: the disk has grown by then, and
+the code is being made. Before, nothing is written."""
 
 
 @pytest.fixture(scope="module")

@@ -176,7 +176,7 @@ def load_course(machine: Machine) -> Course:
     return course
 
 
-PATIENCE = 900  # seconds, as services have to start: a tenth of a core needs minutes to make ssh's keys
+PATIENCE = 900  # seconds, as services have to start: a tenth of a core needs minutes for some programs
 
 
 def run_checked(machine: Machine, argv: Sequence[str], *, stdin: str = "") -> str:
