@@ -7,11 +7,13 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import paramiko
 import pytest
 import testinfra
 from testinfra.host import Host
 
 from practicum.semester.description import Semester
+from smoke_tests.guest import PATIENCE
 from smoke_tests.qemu import Machine
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unknown ssh-ed25519 host key")
@@ -94,6 +96,29 @@ def test_ssh_settings_in_force(guest: Host) -> None:
     assert settings["permitrootlogin"] == "no"
     assert settings["permitemptypasswords"] == "no"
     assert settings["x11forwarding"] == "no"
+
+
+def test_an_agent_with_many_keys_keeps_nobody_out(machine: Machine) -> None:
+    """The agent's keys come first, and none fits; the password comes after them, in the same connection."""
+    with paramiko.Transport(("127.0.0.1", machine.ssh_port)) as connection:
+        connection.banner_timeout = connection.auth_timeout = PATIENCE
+        connection.start_client(timeout=PATIENCE)
+        for _ in range(6):
+            with pytest.raises(paramiko.AuthenticationException):
+                connection.auth_publickey(machine.user, paramiko.ECDSAKey.generate())
+        connection.auth_password(machine.user, machine.code)
+        assert connection.is_authenticated()
+
+
+def test_a_clients_own_locale_brings_no_warnings(machine: Machine) -> None:
+    """As `ssh -o SendEnv=LC_ALL` sends it."""
+    client = machine.ssh()
+    sent = {"LANG": "fr_CH.UTF-8", "LC_ALL": "fr_CH.UTF-8"}
+    _, out, err = client.exec_command("perl -e 'print qq(perl\n)'; locale charmap", timeout=PATIENCE, environment=sent)
+    shown, warned = out.read().decode(), err.read().decode()
+    client.close()
+    assert warned == ""
+    assert shown == "perl\nUTF-8\n"
 
 
 # files
