@@ -54,6 +54,7 @@ def test_host_check_and_fixed_port_in_either_mode(access: str) -> None:
     assert settings["ServerApp.allow_remote_access"] is False
     assert settings["ServerApp.port_retries"] == 0
     assert settings["ServerApp.contents_manager_class"] == "course_runtime.files.contents.SafeContents"
+    assert settings["PasswordIdentityProvider.allow_password_change"] is False
     assert not [key for key in settings if "xsrf" in key or "allow_origin" in key]
 
 
@@ -88,6 +89,7 @@ def test_a_container_is_as_hard_as_the_machine(product: str) -> None:
         "ServerApp.allow_unauthenticated_access",
         "ServerApp.contents_manager_class",
         "IdentityProvider.cookie_options",
+        "PasswordIdentityProvider.allow_password_change",
         "MappingKernelManager.cull_idle_timeout",
         "LabApp.extension_manager",
         "LabApp.check_for_updates_class",

@@ -1,8 +1,10 @@
 """The access code and its gate: Jupyter must not start on anything but a valid code."""
 
 import errno
+import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -128,6 +130,78 @@ def test_a_new_code_changes_the_password_and_ends_every_login(booted: Fixture) -
     assert not [folder for folder in secrets if (folder / "jupyter_cookie_secret").exists()]
     assert booted.system.asked[-1] == ["systemctl", "--no-block", "restart", "jupyter.service"]
     assert new in booted.path(console.ISSUE).read_text()
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        ("IdentityProvider", "hashed_password"),
+        ("PasswordIdentityProvider", "hashed_password"),
+        ("ServerApp", "password"),
+    ],
+)
+def test_a_new_code_drops_a_stored_password_and_nothing_else(booted: Fixture, section: str, name: str) -> None:
+    path = write_settings(booted, json.dumps({section: {name: "argon2:x", "own": 1}, "LabApp": {"news_url": None}}))
+    path.chmod(0o600)
+    access.run_new(booted.machine, booted.course)
+    assert json.loads(path.read_text()) == {section: {"own": 1}, "LabApp": {"news_url": None}}
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_uid) == (0o600, os.getuid())
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("text", ["{}", '{"ServerApp": {"own": 1}}', '{"ServerApp": 3, "IdentityProvider": null}'])
+def test_settings_without_a_password_are_not_touched(
+    booted: Fixture, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_settings(booted, text)
+    before = path.stat()
+    access.run_new(booted.machine, booted.course)
+    assert path.read_text() == text
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("text", ["", '{"IdentityProvider": {"hashed_pass', "[]", "\0"])
+def test_damaged_settings_are_left_and_told(booted: Fixture, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_settings(booted, text)
+    access.run_new(booted.machine, booted.course)
+    assert path.read_text() == text
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "is damaged: delete that file, then run course-access new again" in captured.err
+    assert access_code.read_code(booted.machine, booted.course) in captured.out
+    assert booted.system.asked[-1] == ["systemctl", "--no-block", "restart", "jupyter.service"]
+
+
+@pytest.mark.parametrize("linked", [".jupyter", ".jupyter/jupyter_server_config.json"])
+def test_root_follows_no_link_of_the_student(
+    booted: Fixture, tmp_path: Path, linked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_settings(booted, STORED)
+    booted.home.joinpath(linked).rename(tmp_path / "elsewhere")
+    booted.home.joinpath(linked).symlink_to(tmp_path / "elsewhere")
+    access.run_new(booted.machine, booted.course)
+    assert path.read_text() == STORED
+    assert booted.home.joinpath(linked).is_symlink()
+    assert "a link is in the way: delete that file" in capsys.readouterr().err
+
+
+def test_settings_that_are_no_file_do_not_hold_the_command_up(booted: Fixture) -> None:
+    path = write_settings(booted, "")
+    path.unlink()
+    os.mkfifo(path)
+    access.run_new(booted.machine, booted.course)
+
+
+STORED = json.dumps({"IdentityProvider": {"hashed_password": "argon2:x"}})
+
+
+def write_settings(fixture: Fixture, text: str) -> Path:
+    """The student's own settings of Jupyter, which hold `text`."""
+    path = fixture.home / ".jupyter/jupyter_server_config.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    return path
 
 
 def test_new_goes_through_sudo_when_not_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
