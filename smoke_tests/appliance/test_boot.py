@@ -25,13 +25,22 @@ def test_console_says_what_to_do(machine: Machine, semester: Semester, build: Pa
     issue = machine.issue
     assert title in machine.console
     assert CODE.fullmatch(machine.code)
-    assert issue["JupyterLab"] == f"http://localhost:{appliance.jupyter_port}/lab?token={machine.code}"
+    assert issue["JupyterLab"] == f"http://localhost:{appliance.jupyter_port}"
     assert issue["Access code"] == machine.code
+    assert issue["Link"] == f"http://localhost:{appliance.jupyter_port}/lab?token={machine.code}"
+    assert "Address" not in issue, "behind NAT, ports of this host lead in"
     assert issue["ssh"] == f"ssh -p {appliance.ssh_port} {appliance.user}@localhost"
     assert issue["Keyboard"] == "set-kbd"
     assert issue["Stop"].startswith("bye")
     assert issue["Status"] == "ready"
     assert "Warning" not in issue, issue["Warning"]
+
+
+def test_code_and_status_stand_out(machine: Machine) -> None:
+    """In bold and in green; `machine.console` is without colours."""
+    shown = machine.log.read_text(errors="replace")
+    assert f"\x1b[1m{machine.code}\x1b[0m" in shown
+    assert "\x1b[1;32mready\x1b[0m" in shown
 
 
 def test_code_opens_jupyterlab(machine: Machine) -> None:

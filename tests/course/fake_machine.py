@@ -121,6 +121,7 @@ def make_machine(root: Path, **changes: object) -> Fixture:
         run=system.run,
         account=lambda user: account,
         probe=lambda port, path: (200, '{"version": "2.21.1"}'),
+        addresses=lambda: ["10.0.2.15"],
     )
     return Fixture(machine, system, load_course(machine), home)
 

@@ -2,13 +2,19 @@
 
 import base64
 import hashlib
+import io
+import ipaddress
+import os
+import pty
+import re
+import shutil
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from course_runtime.machine import access_code, console
-from course_runtime.machine.machine import Finished
+from course_runtime.machine.machine import Finished, list_addresses
 from fake_machine import Fixture, make_machine
 
 
@@ -18,8 +24,9 @@ def test_the_text_is_what_the_student_needs(booted: Fixture) -> None:
     fingerprint = base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
     assert console.describe_machine(booted.machine, booted.course).text.splitlines() == [
         "EE-559 Deep Learning, 2027-spring (EPFL)",
-        f"  JupyterLab   http://localhost:8888/lab?token={code}",
+        "  JupyterLab   http://localhost:8888",
         f"  Access code  {code}",
+        f"  Link         http://localhost:8888/lab?token={code}",
         "  ssh          ssh -p 2022 student@localhost",
         "  Keyboard     set-kbd",
         "  Stop         bye   (in a notebook: !bye)",
@@ -31,8 +38,27 @@ def test_the_text_is_what_the_student_needs(booted: Fixture) -> None:
 def test_it_shows_the_ports_of_the_host(tmp_path: Path) -> None:
     fixture = make_machine(tmp_path / "root", jupyter_port=9999, ssh_port=2222)
     text = console.describe_machine(fixture.machine, fixture.course).text
-    assert "http://localhost:9999/lab" in text
+    assert "  JupyterLab   http://localhost:9999\n" in text
     assert "ssh -p 2222 " in text
+
+
+def test_it_shows_how_to_get_in_by_an_address(tmp_path: Path) -> None:
+    """Behind NAT there is no such line: ports of the student's computer lead in."""
+    fixture = make_machine(tmp_path / "root", jupyter_port=9999, ssh_port=2222)
+    machine = replace(fixture.machine, addresses=lambda: ["10.0.2.15", "192.168.56.10"])
+    lines = console.describe_machine(machine, fixture.course).text.splitlines()
+    assert [line for line in lines if "Address" in line] == [
+        "  Address      192.168.56.10   (JupyterLab: ssh -L 9999:localhost:8888 student@192.168.56.10,"
+        " then the address above)"
+    ]
+
+
+def test_addresses_are_those_of_the_network_cards() -> None:
+    found = list_addresses()
+    cards = [path.parent.name for path in Path("/sys/class/net").glob("*/device")]
+    assert len(found) <= len(cards)
+    assert "127.0.0.1" not in found
+    assert all(str(ipaddress.IPv4Address(address)) == address for address in found)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +115,49 @@ def test_refresh_writes_only_what_changed_and_tells_agetty(booted: Fixture) -> N
     booted.system.unit["ActiveState"] = "failed"
     assert console.refresh(booted.machine)
     assert "STOPPED" in booted.path(console.ISSUE).read_text()
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ("active", "\\e{lightgreen}ready\\e{reset}"),
+        ("activating", "\\e{yellow}starting\\e{reset}"),
+        ("failed", "\\e{lightred}STOPPED: JupyterLab failed, see journalctl -u jupyter"),
+    ],
+)
+def test_code_and_status_stand_out_on_the_console_only(booted: Fixture, state: str, shown: str) -> None:
+    booted.system.unit["ActiveState"] = state
+    console.refresh(booted.machine)
+    issue = booted.path(console.ISSUE).read_text()
+    assert f"  Status       {shown}" in issue
+    assert f"  Access code  \\e{{bold}}{access_code.read_code(booted.machine, booted.course)}\\e{{reset}}\n" in issue
+    assert issue.count("\\e{reset}") == 2
+    assert "\\e" not in console.describe_machine(booted.machine, booted.course).text
+
+
+def test_agetty_shows_the_page_in_colour(booted: Fixture, tmp_path: Path) -> None:
+    """The real agetty, on a terminal of its own."""
+    agetty = shutil.which("agetty", path="/sbin:/usr/sbin")
+    if not agetty:
+        pytest.skip("no agetty on this machine")
+    console.refresh(booted.machine)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(agetty, [agetty, "--show-issue", "--issue-file", str(booted.path(console.ISSUE))])
+    with os.fdopen(terminal, "rb", buffering=0) as shown:
+        text = b"".join(iter(lambda: read_terminal(shown), b"")).decode()
+    assert os.waitpid(child, 0)[1] == 0
+    assert "  Status       \x1b[1;32mready\x1b[0m\r\n" in text
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r\n", "\n")
+    assert plain == f"\n{console.describe_machine(booted.machine, booted.course).text}\n"
+
+
+def read_terminal(terminal: io.FileIO) -> bytes:
+    """The next bytes; none when the program on the terminal has ended."""
+    try:
+        return terminal.read(4096) or b""
+    except OSError:
+        return b""
 
 
 def test_agetty_is_given_no_sequences_to_expand(tmp_path: Path) -> None:
