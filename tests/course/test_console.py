@@ -9,7 +9,7 @@ import pty
 import re
 import shutil
 from collections import namedtuple
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -178,6 +178,60 @@ def test_without_systemctl_the_status_is_no_lie(booted: Fixture) -> None:
     assert console.read_status(booted.machine).startswith("STOPPED: systemctl does not answer")
 
 
-@pytest.mark.parametrize(("took", "pause"), [(0.1, 2), (2, 10), (20, 30)])
+@pytest.mark.parametrize(("took", "pause"), [(0.1, 10), (4, 20), (20, 30)])
 def test_a_slow_machine_is_asked_less_often_while_jupyterlab_starts(took: float, pause: float) -> None:
     assert console.choose_pause(took) == pause
+
+
+class Enough(Exception):
+    """The watch has been seen for long enough."""
+
+
+@dataclass
+class FakeTime:
+    """Time that passes only while somebody sleeps, until `limit` seconds have passed."""
+
+    limit: float
+    now: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        if self.now > self.limit:
+            raise Enough
+
+
+def watch(booted: Fixture, monkeypatch: pytest.MonkeyPatch, starts_at: float, limit: float) -> FakeTime:
+    """Watch a JupyterLab that answers from `starts_at` on, for `limit` seconds."""
+    clock = FakeTime(limit)
+    monkeypatch.setattr(console, "time", clock)
+    machine = replace(booted.machine, probe=lambda port, path: (200 if clock.now >= starts_at else 0, ""))
+    with pytest.raises(Enough):
+        console.watch(machine)
+    return clock
+
+
+def count_looks(booted: Fixture) -> int:
+    return sum(argv[0] == "systemctl" for argv in booted.system.asked)
+
+
+def test_a_start_costs_few_programs_and_is_seen_at_once(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch(booted, monkeypatch, starts_at=24.5, limit=26)
+    assert count_looks(booted) == 4, "at 0, 10, 20 and 25 s"
+    assert "ready" in booted.path(console.ISSUE).read_text()
+
+
+def test_a_server_that_serves_is_looked_at_at_leisure(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = watch(booted, monkeypatch, starts_at=0, limit=90)
+    assert set(clock.slept) == {console.LEISURE}
+
+
+def test_who_else_answers_is_no_reason_for_haste(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit failed, and another program has the port."""
+    booted.system.unit["ActiveState"] = "failed"
+    watch(booted, monkeypatch, starts_at=0, limit=60)
+    assert count_looks(booted) <= 8

@@ -27,6 +27,7 @@ READY = "ready"
 DISK_LIMIT = 90  # percent
 NAT_ADDRESS = "10.0.2.15"  # of a machine behind the NAT of VirtualBox or QEMU, which forwards the host's ports
 LEISURE = 30.0  # seconds between two looks at a server that serves
+HASTE = 10.0  # seconds between two looks at one that starts
 
 
 @dataclass(frozen=True)
@@ -194,12 +195,26 @@ def show(machine: Machine, page: Page) -> bool:
 
 def watch(machine: Machine) -> None:
     """Keep the console up to date for ever: closely while JupyterLab starts, at leisure once it serves."""
+    answered = False
     while True:
         began = time.monotonic()
         page = describe_machine(machine, load_course(machine))
         show(machine, page)
         notify_ready()
-        time.sleep(LEISURE if page.ready else choose_pause(time.monotonic() - began))
+        if page.ready:
+            time.sleep(LEISURE)
+        else:
+            answered = wait_for_change(machine, answered, choose_pause(time.monotonic() - began))
+
+
+def wait_for_change(machine: Machine, answered: bool, seconds: float) -> bool:
+    """Wait for `seconds`, or until whether JupyterLab answers is no longer `answered`; return whether it answers."""
+    deadline = time.monotonic() + seconds
+    while answers(machine) == answered:
+        if time.monotonic() >= deadline:
+            return answered
+        time.sleep(1)
+    return not answered
 
 
 def choose_pause(took: float) -> float:
@@ -207,7 +222,7 @@ def choose_pause(took: float) -> float:
 
     On a tenth of a core a round takes more than ten seconds, and JupyterLab needs that time more.
     """
-    return min(LEISURE, max(2.0, 5 * took))
+    return min(LEISURE, max(HASTE, 5 * took))
 
 
 def notify_ready() -> None:
