@@ -132,7 +132,7 @@ def test_keyboard_menu_ends_by_itself_and_holds_nothing_up(machine: Machine) -> 
 CUT_WHILE_COMPILING = """
 setsid set-kbd ch-fr >/dev/null &
 until grep -q 'XKBLAYOUT="ch"' /etc/default/keyboard; do sleep 0.1; done
-kill -KILL -- -$!
+kill -KILL -$!
 """
 
 

@@ -9,7 +9,15 @@ import time
 from collections.abc import Callable
 
 from course_runtime.machine.atomic import fsync_path, write_atomically
-from course_runtime.machine.machine import CourseError, Machine, become_root, exit_with, explain, run_checked
+from course_runtime.machine.machine import (
+    PATIENCE,
+    CourseError,
+    Machine,
+    become_root,
+    exit_with,
+    explain,
+    find_cure,
+)
 
 # Shown in the menu: what the student calls it, and its XKB layout and variant.
 MENU = (
@@ -100,12 +108,14 @@ def compile_layout(machine: Machine, layout: Layout) -> None:
     folder = machine.path(COMPILED)
     for keymap in folder.glob("cached_*.kmap.gz"):
         os.utime(keymap, (0, 0))  # setupcon keeps a keymap that is newer than its settings, even half of one
-    try:
-        # --save compiles the layout into COMPILED; --force: from ssh too.
-        run_checked(machine, ["setupcon", "--keyboard-only", "--force", "--save"])
-    except CourseError as error:
-        cure = error.cure or f"run it again: set-kbd {format_layout(layout)}"
-        raise CourseError(f"the layout was not compiled ({error.reason})", cure) from None
+    # --save compiles the layout into COMPILED; --force: from ssh too.
+    done = machine.run(["setupcon", "--keyboard-only", "--force", "--save"], timeout=PATIENCE)
+    lines = done.output.strip().splitlines() or [f"status {done.status}"]
+    # A full disk may leave empty files and status 0.
+    full = next((line for line in lines if find_cure(line)), "")
+    if done.status or full:
+        cure = find_cure(full) or f"run it again: set-kbd {format_layout(layout)}"
+        raise CourseError(f"the layout was not compiled ({full or lines[-1]})", cure)
     for made in (*folder.glob("cached_*"), folder):
         fsync_path(made)
 
