@@ -174,6 +174,12 @@ def test_what_was_used_in_the_last_second_stays_in_memory(guest: Host) -> None:
     assert guest.check_output("cat /sys/kernel/mm/lru_gen/enabled") != "0x0000"
 
 
+def test_console_has_a_large_font(guest: Host) -> None:
+    rows, columns = map(int, guest.check_output("stty --file=/dev/tty1 size").split())
+    width, height = map(int, guest.check_output("cat /sys/class/graphics/fb0/virtual_size").split(","))
+    assert (width // columns, height // rows) == (16, 32)
+
+
 def test_logs_are_limited(guest: Host) -> None:
     settings = guest.check_output("systemd-analyze cat-config systemd/journald.conf")
     assert re.findall(r"^SystemMaxUse=(.*)$", settings, re.MULTILINE)[-1] == "64M"
