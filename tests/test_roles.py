@@ -2,6 +2,9 @@
 
 import ast
 import configparser
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +119,23 @@ def test_the_machines_settings_know_nothing_of_containers() -> None:
 def test_a_dead_kernel_leaves_the_server_and_a_dead_server_comes_back() -> None:
     unit = read_unit("code")["Service"]
     assert (unit["OOMPolicy"], unit["Restart"]) == ("continue", "always")
+
+
+CONSOLE = ROLES / "appliance/files/etc/systemd/system/course-console.service"
+
+
+def test_the_consoles_service_writes_only_what_is_there_before_it() -> None:
+    """It does not start where one of these paths is missing."""
+    (paths,) = re.findall(r"^ReadWritePaths=(.*)$", CONSOLE.read_text(), re.MULTILINE)
+    made = (ROLES / "appliance/templates/tmpfiles.d/course.conf.j2").read_text()
+    assert paths.split() == ["/run/issue.d", "/run/agetty.reload"]
+    assert all(re.search(rf"^[df] {path} ", made, re.MULTILINE) for path in paths.split())
+
+
+def test_the_consoles_service_is_confined() -> None:
+    """By systemd's own measure, of which 10.0 is the worst."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze on this machine")
+    argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=30", str(CONSOLE)]
+    done = subprocess.run(argv, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

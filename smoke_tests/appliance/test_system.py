@@ -67,6 +67,15 @@ def test_service_is_on(guest: Host, name: str) -> None:
     assert guest.service(name).is_running
 
 
+def test_console_service_is_confined(guest: Host) -> None:
+    """By systemd's measure, of which 100 is the worst, and by what its file systems allow."""
+    guest.check_output("systemd-analyze security --no-pager --threshold=30 course-console.service")
+    inside = f"nsenter --mount --target={guest.service('course-console').systemd_properties['MainPID']}"
+    for path in ("/etc/smoke-test", "/run/smoke-test", "/proc/sys/kernel/core_pattern"):
+        assert "Read-only file system" in guest.run(f"{inside} sh -c ': >>{path}'").stderr
+    guest.check_output(f"{inside} test -w /run/issue.d -a -w /run/agetty.reload")
+
+
 def test_jupyter_survives_a_kernel_out_of_memory(guest: Host, machine: Machine) -> None:
     unit = guest.service("jupyter").systemd_properties
     assert (unit["OOMPolicy"], unit["Restart"], unit["User"]) == ("continue", "always", machine.user)
