@@ -44,7 +44,7 @@ LOST = re.compile(r"root account is locked|STOPPED: the machine could not start"
 """What the console of a machine shows whose boot failed."""
 
 TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9]|[=>cM78])|\r")
-LABELS = ("JupyterLab", "Access code", "ssh", "Keyboard", "Stop", "Status", "Warning", "Host key")
+LABELS = ("JupyterLab", "Access code", "Link", "Address", "ssh", "Keyboard", "Stop", "Status", "Warning", "Host key")
 ISSUE_LINE = re.compile(rf"^[ \t]*({'|'.join(LABELS)})[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
 
 KEYS = {" ": ("spc",), "-": ("minus",), ".": ("dot",), "/": ("slash",), "_": ("shift", "minus"), "\n": ("ret",)}

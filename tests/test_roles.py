@@ -2,6 +2,9 @@
 
 import ast
 import configparser
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,7 @@ def test_host_check_and_fixed_port_in_either_mode(access: str) -> None:
     assert settings["ServerApp.allow_remote_access"] is False
     assert settings["ServerApp.port_retries"] == 0
     assert settings["ServerApp.contents_manager_class"] == "course_runtime.files.contents.SafeContents"
+    assert settings["PasswordIdentityProvider.allow_password_change"] is False
     assert not [key for key in settings if "xsrf" in key or "allow_origin" in key]
 
 
@@ -88,6 +92,7 @@ def test_a_container_is_as_hard_as_the_machine(product: str) -> None:
         "ServerApp.allow_unauthenticated_access",
         "ServerApp.contents_manager_class",
         "IdentityProvider.cookie_options",
+        "PasswordIdentityProvider.allow_password_change",
         "MappingKernelManager.cull_idle_timeout",
         "LabApp.extension_manager",
         "LabApp.check_for_updates_class",
@@ -114,3 +119,23 @@ def test_the_machines_settings_know_nothing_of_containers() -> None:
 def test_a_dead_kernel_leaves_the_server_and_a_dead_server_comes_back() -> None:
     unit = read_unit("code")["Service"]
     assert (unit["OOMPolicy"], unit["Restart"]) == ("continue", "always")
+
+
+CONSOLE = ROLES / "appliance/files/etc/systemd/system/course-console.service"
+
+
+def test_the_consoles_service_writes_only_what_is_there_before_it() -> None:
+    """It does not start where one of these paths is missing."""
+    (paths,) = re.findall(r"^ReadWritePaths=(.*)$", CONSOLE.read_text(), re.MULTILINE)
+    made = (ROLES / "appliance/templates/tmpfiles.d/course.conf.j2").read_text()
+    assert paths.split() == ["/run/issue.d", "/run/agetty.reload"]
+    assert all(re.search(rf"^[df] {path} ", made, re.MULTILINE) for path in paths.split())
+
+
+def test_the_consoles_service_is_confined() -> None:
+    """By systemd's own measure, of which 10.0 is the worst."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze on this machine")
+    argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=30", str(CONSOLE)]
+    done = subprocess.run(argv, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

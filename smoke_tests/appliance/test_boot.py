@@ -12,6 +12,7 @@ import pytest
 
 from practicum.semester.description import Semester
 from smoke_tests.appliance.identity import Identity
+from smoke_tests.guest import PATIENCE
 from smoke_tests.jupyter import judge_answers_without_credential
 from smoke_tests.qemu import Machine
 
@@ -24,13 +25,22 @@ def test_console_says_what_to_do(machine: Machine, semester: Semester, build: Pa
     issue = machine.issue
     assert title in machine.console
     assert CODE.fullmatch(machine.code)
-    assert issue["JupyterLab"] == f"http://localhost:{appliance.jupyter_port}/lab?token={machine.code}"
+    assert issue["JupyterLab"] == f"http://localhost:{appliance.jupyter_port}"
     assert issue["Access code"] == machine.code
+    assert issue["Link"] == f"http://localhost:{appliance.jupyter_port}/lab?token={machine.code}"
+    assert "Address" not in issue, "behind NAT, ports of this host lead in"
     assert issue["ssh"] == f"ssh -p {appliance.ssh_port} {appliance.user}@localhost"
     assert issue["Keyboard"] == "set-kbd"
     assert issue["Stop"].startswith("bye")
     assert issue["Status"] == "ready"
     assert "Warning" not in issue, issue["Warning"]
+
+
+def test_code_and_status_stand_out(machine: Machine) -> None:
+    """In bold and in green; `machine.console` is without colours."""
+    shown = machine.log.read_text(errors="replace")
+    assert f"\x1b[1m{machine.code}\x1b[0m" in shown
+    assert "\x1b[1;32mready\x1b[0m" in shown
 
 
 def test_code_opens_jupyterlab(machine: Machine) -> None:
@@ -70,9 +80,9 @@ def test_ssh_takes_the_code_only(machine: Machine) -> None:
 
 
 def test_console_shows_the_host_key_of_ssh(machine: Machine) -> None:
-    """So that the question of the first ssh connection can be answered."""
-    shown = machine.run("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[1]
-    assert shown in machine.issue["Host key"]
+    """So that the question of the first ssh connection can be answered. The page waits for no key."""
+    fingerprint = machine.run("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[1]
+    machine.wait_serial(rf"^ *Host key +{re.escape(fingerprint)} ", PATIENCE)
 
 
 def test_sudo_asks_except_for_stopping(machine: Machine) -> None:
@@ -119,7 +129,22 @@ def test_keyboard_menu_ends_by_itself_and_holds_nothing_up(machine: Machine) -> 
     assert int(keyboard[entered]) == 0 or int(jupyter[entered]) < int(keyboard[entered])
 
 
-def test_keyboard_is_set_again_by_a_command(machine: Machine) -> None:
-    assert "Keyboard: ch-fr" in machine.sudo("set-kbd ch-fr", timeout=600)
+CUT_WHILE_COMPILING = """
+setsid set-kbd ch-fr >/dev/null &
+until grep -q 'XKBLAYOUT="ch"' /etc/default/keyboard; do sleep 0.1; done
+kill -KILL -$!
+"""
+
+
+def test_keyboard_is_set_by_a_command_that_was_cut_before(machine: Machine) -> None:
+    compiled = "zcat /etc/console-setup/cached_UTF-8_del.kmap.gz | sha256sum; cat /var/lib/course/keyboard"
+    before = machine.run(compiled).stdout
+    machine.sudo(CUT_WHILE_COMPILING, timeout=600)
+    assert machine.run("cat /var/lib/course/keyboard").stdout == "us\n"
+    told = machine.sudo("set-kbd ch-fr", timeout=900)
+    assert "Compiling the layout" in told and "Keyboard: ch-fr" in told
     written = machine.run("cat /etc/default/keyboard").stdout
     assert 'XKBLAYOUT="ch"' in written and 'XKBVARIANT="fr"' in written
+    after = machine.run(compiled).stdout
+    assert after.endswith("ch-fr\n") and after.split()[0] != before.split()[0]
+    assert machine.run("test ! -e /var/lib/course/keyboard.pending").returncode == 0

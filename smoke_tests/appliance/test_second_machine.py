@@ -5,21 +5,27 @@ It shares no secret with the first.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from collections.abc import Iterator
 
+import httpx
+import paramiko
 import pytest
 
 from practicum.semester.description import Semester
 from smoke_tests.appliance.conftest import MakeMachine
 from smoke_tests.appliance.identity import Identity, read_identity
+from smoke_tests.guest import PATIENCE
 from smoke_tests.qemu import Machine, Progress, find_firmware
 from smoke_tests.saved_machine import SavedMachine
+from smoke_tests.waiting import wait_until
 
 SHARE = 0.9
-"""Share of the CPU time in which an undisturbed first boot gets to showing its code: the disk has grown by then, the
-code and the ssh keys are being made. Before, nothing is written."""
+"""Share of the CPU time in which an undisturbed first boot gets to showing its code: the disk has grown by then, and
+the code is being made. Before, nothing is written."""
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +77,55 @@ def test_two_machines_share_no_secret(clone: Machine, identity: Identity) -> Non
     assert other.machine_id != identity.machine_id
     assert other.host_key != identity.host_key
     assert clone.http("/api/contents", identity.code).status_code == 403
+
+
+PASSWORD = "seen-over-a-shoulder"
+STORED = {
+    "IdentityProvider": {"hashed_password": f"sha256:ab:{hashlib.sha256(f'{PASSWORD}ab'.encode()).hexdigest()}"},
+    "FileContentsManager": {"delete_to_trash": False},
+}
+SETTINGS = "~/.jupyter/jupyter_server_config.json"
+
+
+def is_in(machine: Machine, token: str) -> bool:
+    """Whether the token opens JupyterLab; False while it restarts."""
+    try:
+        return machine.http("/api/contents", token).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def open_browser(machine: Machine) -> httpx.Client:
+    return httpx.Client(base_url=machine.url, trust_env=False, timeout=PATIENCE)
+
+
+def log_in(browser: httpx.Client, password: str) -> int:
+    """Log in at the login page; the status of what the browser gets to see afterwards of the files."""
+    browser.get("/login").raise_for_status()
+    browser.post("/login", data={"password": password, "_xsrf": browser.cookies["_xsrf"]})
+    return browser.get("/api/contents").status_code
+
+
+def test_a_new_code_ends_every_other_way_in(clone: Machine) -> None:
+    """Cookies, the old code, and a password that was stored in Jupyter's settings. Comes last: the code is another."""
+    clone.run(f"mkdir -p ~/.jupyter && umask 077 && cat > {SETTINGS}", stdin=json.dumps(STORED))
+    clone.sudo("systemctl restart jupyter")
+    wait_until(lambda: is_in(clone, clone.code), "JupyterLab after its restart", pause=0.5)
+    with open_browser(clone) as by_code, open_browser(clone) as by_password, open_browser(clone) as stranger:
+        assert log_in(by_code, clone.code) == 200
+        assert log_in(by_password, PASSWORD) == 200
+        told = clone.sudo("course-access new")
+        (new,) = re.findall(r"^New access code and password of \S+: (\S+)$", told, re.MULTILINE)
+        wait_until(lambda: is_in(clone, new), "JupyterLab with the new code", pause=0.5)
+        assert by_code.get("/api/contents").status_code == 403
+        assert by_password.get("/api/contents").status_code == 403
+        assert clone.http("/api/contents", clone.code).status_code == 403
+        assert log_in(stranger, PASSWORD) == 403
+        assert log_in(stranger, clone.code) == 403
+        assert log_in(stranger, new) == 200
+    kept = json.loads(clone.run(f"cat {SETTINGS}").stdout)
+    assert kept == STORED | {"IdentityProvider": {}}
+    assert clone.run(f"stat -c %a:%U {SETTINGS}").stdout == f"600:{clone.user}\n"
+    clone.ssh(password=new).close()
+    with pytest.raises(paramiko.AuthenticationException):
+        clone.ssh(password=clone.code)

@@ -7,11 +7,13 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import paramiko
 import pytest
 import testinfra
 from testinfra.host import Host
 
 from practicum.semester.description import Semester
+from smoke_tests.guest import PATIENCE
 from smoke_tests.qemu import Machine
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unknown ssh-ed25519 host key")
@@ -65,6 +67,15 @@ def test_service_is_on(guest: Host, name: str) -> None:
     assert guest.service(name).is_running
 
 
+def test_console_service_is_confined(guest: Host) -> None:
+    """By systemd's measure, of which 100 is the worst, and by what its file systems allow."""
+    guest.check_output("systemd-analyze security --no-pager --threshold=30 course-console.service")
+    inside = f"nsenter --mount --target={guest.service('course-console').systemd_properties['MainPID']}"
+    for path in ("/etc/smoke-test", "/run/smoke-test", "/proc/sys/kernel/core_pattern"):
+        assert "Read-only file system" in guest.run(f"{inside} sh -c ': >>{path}'").stderr
+    guest.check_output(f"{inside} test -w /run/issue.d -a -w /run/agetty.reload")
+
+
 def test_jupyter_survives_a_kernel_out_of_memory(guest: Host, machine: Machine) -> None:
     unit = guest.service("jupyter").systemd_properties
     assert (unit["OOMPolicy"], unit["Restart"], unit["User"]) == ("continue", "always", machine.user)
@@ -94,6 +105,29 @@ def test_ssh_settings_in_force(guest: Host) -> None:
     assert settings["permitrootlogin"] == "no"
     assert settings["permitemptypasswords"] == "no"
     assert settings["x11forwarding"] == "no"
+
+
+def test_an_agent_with_many_keys_keeps_nobody_out(machine: Machine) -> None:
+    """The agent's keys come first, and none fits; the password comes after them, in the same connection."""
+    with paramiko.Transport(("127.0.0.1", machine.ssh_port)) as connection:
+        connection.banner_timeout = connection.auth_timeout = PATIENCE
+        connection.start_client(timeout=PATIENCE)
+        for _ in range(6):
+            with pytest.raises(paramiko.AuthenticationException):
+                connection.auth_publickey(machine.user, paramiko.ECDSAKey.generate())
+        connection.auth_password(machine.user, machine.code)
+        assert connection.is_authenticated()
+
+
+def test_a_clients_own_locale_brings_no_warnings(machine: Machine) -> None:
+    """As `ssh -o SendEnv=LC_ALL` sends it."""
+    client = machine.ssh()
+    sent = {"LANG": "fr_CH.UTF-8", "LC_ALL": "fr_CH.UTF-8"}
+    _, out, err = client.exec_command("perl -e 'print qq(perl\n)'; locale charmap", timeout=PATIENCE, environment=sent)
+    shown, warned = out.read().decode(), err.read().decode()
+    client.close()
+    assert warned == ""
+    assert shown == "perl\nUTF-8\n"
 
 
 # files
@@ -154,6 +188,12 @@ def test_what_was_used_in_the_last_second_stays_in_memory(guest: Host) -> None:
     """Else a notebook far too large stalls the machine for minutes before it meets its end."""
     assert guest.check_output("cat /sys/kernel/mm/lru_gen/min_ttl_ms") == "1000"
     assert guest.check_output("cat /sys/kernel/mm/lru_gen/enabled") != "0x0000"
+
+
+def test_console_has_a_large_font(guest: Host) -> None:
+    rows, columns = map(int, guest.check_output("stty --file=/dev/tty1 size").split())
+    width, height = map(int, guest.check_output("cat /sys/class/graphics/fb0/virtual_size").split(","))
+    assert (width // columns, height // rows) == (16, 32)
 
 
 def test_logs_are_limited(guest: Host) -> None:

@@ -46,6 +46,13 @@ def test_the_boot_finds_the_keymap_compiled(tree: Container) -> None:
         tree.exec(["sh", "-c", f"test /etc/console-setup/cached_setup_terminal.sh -nt {settings}"])
 
 
+def test_the_boot_loads_the_large_font(tree: Container) -> None:
+    tree.exec(["grep", "-q", "Uni2-Terminus32x16", "/etc/console-setup/cached_setup_font.sh"])
+    assert tree.exec("ls /etc/console-setup/cached_*.psf.gz").stdout.splitlines() == [
+        "/etc/console-setup/cached_Uni2-Terminus32x16.psf.gz"
+    ]
+
+
 def test_torch_works_to_the_doctor(tree: Container) -> None:
     """The other checks ask for the machine's services, of which none runs here."""
     told = json.loads(tree.exec(["course-doctor", "--json"], check=False).stdout)

@@ -23,4 +23,5 @@ def booted(tmp_path: Path) -> Fixture:
     """A machine after its first boot."""
     fixture = make_machine(tmp_path / "root")
     firstboot.prepare(fixture.machine, fixture.course)
+    firstboot.ensure_host_key(fixture.machine)
     return fixture

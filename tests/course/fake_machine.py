@@ -27,6 +27,8 @@ COURSE = {
     "version": "2027.1",
 }
 
+KEYMAP = "etc/console-setup/cached_UTF-8_del.kmap.gz"
+
 
 @dataclass
 class FakeSystem:
@@ -44,6 +46,7 @@ class FakeSystem:
             return self.answers[argv[0]]
         play: Callable[[Sequence[str], str], str] = {
             "chpasswd": self.chpasswd,
+            "setupcon": self.setupcon,
             "ssh-keygen": self.ssh_keygen,
             "systemctl": self.systemctl,
         }.get(argv[0], lambda argv, stdin: "")
@@ -75,6 +78,14 @@ class FakeSystem:
             f"-----BEGIN OPENSSH PRIVATE KEY-----\n{os.urandom(8).hex()}\n-----END OPENSSH PRIVATE KEY-----\n"
         )
         key.with_suffix(".pub").write_text("ssh-ed25519 c2VjcmV0ed25 root@host\n")
+        return ""
+
+    def setupcon(self, argv: Sequence[str], stdin: str) -> str:
+        """Keeps a keymap that is newer than its settings, whatever is in it, and does not fsync."""
+        settings, keymap = self.root / "etc/default/keyboard", self.root / KEYMAP
+        if not keymap.exists() or settings.stat().st_mtime_ns >= keymap.stat().st_mtime_ns:
+            keymap.unlink(missing_ok=True)
+            keymap.write_text(settings.read_text())
         return ""
 
     def systemctl(self, argv: Sequence[str], stdin: str) -> str:
@@ -110,6 +121,7 @@ def make_machine(root: Path, **changes: object) -> Fixture:
         run=system.run,
         account=lambda user: account,
         probe=lambda port, path: (200, '{"version": "2.21.1"}'),
+        addresses=lambda: ["10.0.2.15"],
     )
     return Fixture(machine, system, load_course(machine), home)
 

@@ -1,13 +1,20 @@
 """The access code and its gate: Jupyter must not start on anything but a valid code."""
 
+import errno
+import json
+import os
 import re
+import stat
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from course_runtime.machine import access, access_code, console, machine
-from course_runtime.machine.machine import CourseError
+from course_runtime.machine.machine import CourseError, Finished
 from fake_machine import Fixture, make_machine
+from packages import PYTHONPATH
 
 
 def test_codes_are_typable_and_differ() -> None:
@@ -125,6 +132,78 @@ def test_a_new_code_changes_the_password_and_ends_every_login(booted: Fixture) -
     assert new in booted.path(console.ISSUE).read_text()
 
 
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        ("IdentityProvider", "hashed_password"),
+        ("PasswordIdentityProvider", "hashed_password"),
+        ("ServerApp", "password"),
+    ],
+)
+def test_a_new_code_drops_a_stored_password_and_nothing_else(booted: Fixture, section: str, name: str) -> None:
+    path = write_settings(booted, json.dumps({section: {name: "argon2:x", "own": 1}, "LabApp": {"news_url": None}}))
+    path.chmod(0o600)
+    access.run_new(booted.machine, booted.course)
+    assert json.loads(path.read_text()) == {section: {"own": 1}, "LabApp": {"news_url": None}}
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_uid) == (0o600, os.getuid())
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("text", ["{}", '{"ServerApp": {"own": 1}}', '{"ServerApp": 3, "IdentityProvider": null}'])
+def test_settings_without_a_password_are_not_touched(
+    booted: Fixture, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_settings(booted, text)
+    before = path.stat()
+    access.run_new(booted.machine, booted.course)
+    assert path.read_text() == text
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("text", ["", '{"IdentityProvider": {"hashed_pass', "[]", "\0"])
+def test_damaged_settings_are_left_and_told(booted: Fixture, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_settings(booted, text)
+    access.run_new(booted.machine, booted.course)
+    assert path.read_text() == text
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "is damaged: delete that file, then run course-access new again" in captured.err
+    assert access_code.read_code(booted.machine, booted.course) in captured.out
+    assert booted.system.asked[-1] == ["systemctl", "--no-block", "restart", "jupyter.service"]
+
+
+@pytest.mark.parametrize("linked", [".jupyter", ".jupyter/jupyter_server_config.json"])
+def test_root_follows_no_link_of_the_student(
+    booted: Fixture, tmp_path: Path, linked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_settings(booted, STORED)
+    booted.home.joinpath(linked).rename(tmp_path / "elsewhere")
+    booted.home.joinpath(linked).symlink_to(tmp_path / "elsewhere")
+    access.run_new(booted.machine, booted.course)
+    assert path.read_text() == STORED
+    assert booted.home.joinpath(linked).is_symlink()
+    assert "a link is in the way: delete that file" in capsys.readouterr().err
+
+
+def test_settings_that_are_no_file_do_not_hold_the_command_up(booted: Fixture) -> None:
+    path = write_settings(booted, "")
+    path.unlink()
+    os.mkfifo(path)
+    access.run_new(booted.machine, booted.course)
+
+
+STORED = json.dumps({"IdentityProvider": {"hashed_password": "argon2:x"}})
+
+
+def write_settings(fixture: Fixture, text: str) -> Path:
+    """The student's own settings of Jupyter, which hold `text`."""
+    path = fixture.home / ".jupyter/jupyter_server_config.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    return path
+
+
 def test_new_goes_through_sudo_when_not_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[list[str]] = []
     command = tmp_path / "course-access"
@@ -149,3 +228,55 @@ def test_the_command_fails_with_one_line(
     assert not captured.out
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("course-access: ")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "No space left on device: delete files you do not need, then run it again"),
+        (errno.EDQUOT, "Disk quota exceeded: delete files you do not need, then run it again"),
+        (errno.EROFS, "Read-only file system: restart the machine, then run it again"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_one_line_with_a_cure(
+    number: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def act() -> None:
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(SystemExit) as caught:
+        machine.exit_with("course-access", act)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == f"course-access: {told}\n"
+
+
+def test_an_error_names_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        machine.exit_with("course-access", lambda: print((tmp_path / "gone").read_text()))
+    assert capsys.readouterr().err == f"course-access: {tmp_path / 'gone'}: No such file or directory\n"
+
+
+def test_a_program_that_meets_a_full_disk_gives_the_same_cure(booted: Fixture) -> None:
+    booted.system.answers["ssh-keygen"] = Finished(1, "Saving key failed: No space left on device\n")
+    with pytest.raises(CourseError, match="No space left on device: delete files you do not need"):
+        machine.run_checked(booted.machine, ["ssh-keygen"])
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """A real one: /dev/full takes nothing."""
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("no /dev/full on this machine")
+    code = (
+        "from course_runtime.machine.machine import exit_with; from pathlib import Path;"
+        "exit_with('set-kbd', lambda: print(Path('/dev/full').write_text('us')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        text=True,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "set-kbd: No space left on device: delete files you do not need, then run it again\n"

@@ -2,13 +2,19 @@
 
 import base64
 import hashlib
+import io
+import ipaddress
+import os
+import pty
+import re
+import shutil
 from collections import namedtuple
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from course_runtime.machine import access_code, console
-from course_runtime.machine.machine import Finished
+from course_runtime.machine.machine import Finished, list_addresses
 from fake_machine import Fixture, make_machine
 
 
@@ -18,8 +24,9 @@ def test_the_text_is_what_the_student_needs(booted: Fixture) -> None:
     fingerprint = base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
     assert console.describe_machine(booted.machine, booted.course).text.splitlines() == [
         "EE-559 Deep Learning, 2027-spring (EPFL)",
-        f"  JupyterLab   http://localhost:8888/lab?token={code}",
+        "  JupyterLab   http://localhost:8888",
         f"  Access code  {code}",
+        f"  Link         http://localhost:8888/lab?token={code}",
         "  ssh          ssh -p 2022 student@localhost",
         "  Keyboard     set-kbd",
         "  Stop         bye   (in a notebook: !bye)",
@@ -31,8 +38,27 @@ def test_the_text_is_what_the_student_needs(booted: Fixture) -> None:
 def test_it_shows_the_ports_of_the_host(tmp_path: Path) -> None:
     fixture = make_machine(tmp_path / "root", jupyter_port=9999, ssh_port=2222)
     text = console.describe_machine(fixture.machine, fixture.course).text
-    assert "http://localhost:9999/lab" in text
+    assert "  JupyterLab   http://localhost:9999\n" in text
     assert "ssh -p 2222 " in text
+
+
+def test_it_shows_how_to_get_in_by_an_address(tmp_path: Path) -> None:
+    """Behind NAT there is no such line: ports of the student's computer lead in."""
+    fixture = make_machine(tmp_path / "root", jupyter_port=9999, ssh_port=2222)
+    machine = replace(fixture.machine, addresses=lambda: ["10.0.2.15", "192.168.56.10"])
+    lines = console.describe_machine(machine, fixture.course).text.splitlines()
+    assert [line for line in lines if "Address" in line] == [
+        "  Address      192.168.56.10   (JupyterLab: ssh -L 9999:localhost:8888 student@192.168.56.10,"
+        " then the address above)"
+    ]
+
+
+def test_addresses_are_those_of_the_network_cards() -> None:
+    found = list_addresses()
+    cards = [path.parent.name for path in Path("/sys/class/net").glob("*/device")]
+    assert len(found) <= len(cards)
+    assert "127.0.0.1" not in found
+    assert all(str(ipaddress.IPv4Address(address)) == address for address in found)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +117,49 @@ def test_refresh_writes_only_what_changed_and_tells_agetty(booted: Fixture) -> N
     assert "STOPPED" in booted.path(console.ISSUE).read_text()
 
 
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ("active", "\\e{lightgreen}ready\\e{reset}"),
+        ("activating", "\\e{yellow}starting\\e{reset}"),
+        ("failed", "\\e{lightred}STOPPED: JupyterLab failed, see journalctl -u jupyter"),
+    ],
+)
+def test_code_and_status_stand_out_on_the_console_only(booted: Fixture, state: str, shown: str) -> None:
+    booted.system.unit["ActiveState"] = state
+    console.refresh(booted.machine)
+    issue = booted.path(console.ISSUE).read_text()
+    assert f"  Status       {shown}" in issue
+    assert f"  Access code  \\e{{bold}}{access_code.read_code(booted.machine, booted.course)}\\e{{reset}}\n" in issue
+    assert issue.count("\\e{reset}") == 2
+    assert "\\e" not in console.describe_machine(booted.machine, booted.course).text
+
+
+def test_agetty_shows_the_page_in_colour(booted: Fixture, tmp_path: Path) -> None:
+    """The real agetty, on a terminal of its own."""
+    agetty = shutil.which("agetty", path="/sbin:/usr/sbin")
+    if not agetty:
+        pytest.skip("no agetty on this machine")
+    console.refresh(booted.machine)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(agetty, [agetty, "--show-issue", "--issue-file", str(booted.path(console.ISSUE))])
+    with os.fdopen(terminal, "rb", buffering=0) as shown:
+        text = b"".join(iter(lambda: read_terminal(shown), b"")).decode()
+    assert os.waitpid(child, 0)[1] == 0
+    assert "  Status       \x1b[1;32mready\x1b[0m\r\n" in text
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r\n", "\n")
+    assert plain == f"\n{console.describe_machine(booted.machine, booted.course).text}\n"
+
+
+def read_terminal(terminal: io.FileIO) -> bytes:
+    """The next bytes; none when the program on the terminal has ended."""
+    try:
+        return terminal.read(4096) or b""
+    except OSError:
+        return b""
+
+
 def test_agetty_is_given_no_sequences_to_expand(tmp_path: Path) -> None:
     fixture = make_machine(tmp_path / "root", title="A\\n \\4{eth0}\x1b[2J")
     console.refresh(fixture.machine)
@@ -109,6 +178,60 @@ def test_without_systemctl_the_status_is_no_lie(booted: Fixture) -> None:
     assert console.read_status(booted.machine).startswith("STOPPED: systemctl does not answer")
 
 
-@pytest.mark.parametrize(("took", "pause"), [(0.1, 2), (2, 10), (20, 30)])
+@pytest.mark.parametrize(("took", "pause"), [(0.1, 10), (4, 20), (20, 30)])
 def test_a_slow_machine_is_asked_less_often_while_jupyterlab_starts(took: float, pause: float) -> None:
     assert console.choose_pause(took) == pause
+
+
+class Enough(Exception):
+    """The watch has been seen for long enough."""
+
+
+@dataclass
+class FakeTime:
+    """Time that passes only while somebody sleeps, until `limit` seconds have passed."""
+
+    limit: float
+    now: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        if self.now > self.limit:
+            raise Enough
+
+
+def watch(booted: Fixture, monkeypatch: pytest.MonkeyPatch, starts_at: float, limit: float) -> FakeTime:
+    """Watch a JupyterLab that answers from `starts_at` on, for `limit` seconds."""
+    clock = FakeTime(limit)
+    monkeypatch.setattr(console, "time", clock)
+    machine = replace(booted.machine, probe=lambda port, path: (200 if clock.now >= starts_at else 0, ""))
+    with pytest.raises(Enough):
+        console.watch(machine)
+    return clock
+
+
+def count_looks(booted: Fixture) -> int:
+    return sum(argv[0] == "systemctl" for argv in booted.system.asked)
+
+
+def test_a_start_costs_few_programs_and_is_seen_at_once(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch(booted, monkeypatch, starts_at=24.5, limit=26)
+    assert count_looks(booted) == 4, "at 0, 10, 20 and 25 s"
+    assert "ready" in booted.path(console.ISSUE).read_text()
+
+
+def test_a_server_that_serves_is_looked_at_at_leisure(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = watch(booted, monkeypatch, starts_at=0, limit=90)
+    assert set(clock.slept) == {console.LEISURE}
+
+
+def test_who_else_answers_is_no_reason_for_haste(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit failed, and another program has the port."""
+    booted.system.unit["ActiveState"] = "failed"
+    watch(booted, monkeypatch, starts_at=0, limit=60)
+    assert count_looks(booted) <= 8

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections import namedtuple
 from collections.abc import Iterator
@@ -106,6 +107,27 @@ def test_clock_by_either_program(healthy: Fixture) -> None:
     assert statuses(machine_checks.check_clock, healthy.machine) == {"clock": OK}
     healthy.system.answers["timedatectl"] = Finished(0, "no\n")
     assert statuses(machine_checks.check_clock, healthy.machine) == {"clock": WARNING}
+
+
+@pytest.mark.parametrize(
+    ("getent", "python", "detail", "remedy"),
+    [
+        (0, 0, "though the network is there", "UDP port 123"),
+        (2, 0, "not synchronised", "fine offline"),
+        (0, 1, "not synchronised", "fine offline"),
+    ],
+)
+def test_a_clock_that_is_not_synchronised_is_fine_only_offline(
+    healthy: Fixture, getent: int, python: int, detail: str, remedy: str
+) -> None:
+    healthy.system.answers["chronyc"] = Finished(0, "Leap status     : Not synchronised\n")
+    healthy.system.answers["getent"] = Finished(getent, "192.0.2.1  STREAM example.org\n")
+    healthy.system.answers[sys.executable] = Finished(python, "")
+    (observation,) = machine_checks.check_clock(healthy.machine)
+    assert observation.status == WARNING
+    assert observation.detail.endswith(detail)
+    assert remedy in observation.remedy
+    assert ("offline" in observation.remedy) is (remedy == "fine offline")
 
 
 def test_no_network_is_never_a_failure(healthy: Fixture) -> None:

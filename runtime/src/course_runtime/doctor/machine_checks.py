@@ -96,27 +96,36 @@ def check_clock(machine: Machine) -> Iterator[Observation]:
         synchronised = shown_by.status == 0 and shown_by.output.strip() == "yes"
     if synchronised:
         yield Observation("clock", OK, f"{shown}, synchronised")
-    else:
-        remedy = "fine offline and in a container (its host keeps the clock); otherwise restart the machine"
+    elif find_network_trouble(machine):
+        remedy = "fine offline: the machine took the host's time when it started"
         yield Observation("clock", WARNING, f"{shown}, not synchronised", remedy)
+    else:
+        remedy = (
+            "wait a minute; if this stays, the network lets no time server through (UDP port 123):"
+            " set the host's clock, then restart the machine"
+        )
+        yield Observation("clock", WARNING, f"{shown}, not synchronised though the network is there", remedy)
 
 
 def check_network(machine: Machine) -> Iterator[Observation]:
     """Try the name service and a connection; the course itself works offline."""
+    trouble = find_network_trouble(machine)
+    yield trouble or Observation("network", OK, "names and connections work")
+
+
+def find_network_trouble(machine: Machine) -> Observation | None:
+    """Return what keeps this machine from the network, None when it is there."""
     name = "example.org"  # reserved for such uses (RFC 2606), and its web server answers
     found = machine.run(["getent", "ahostsv4", name], timeout=5)
     if found.status:
-        yield Observation(
-            "network", WARNING, "no name service", "fine offline; otherwise check the host's network, then restart"
-        )
-        return
+        remedy = "fine offline; otherwise check the host's network, then restart"
+        return Observation("network", WARNING, "no name service", remedy)
     address = found.output.split()[0]
     code = f"import socket; socket.create_connection(({address!r}, 443), 3).close()"
     if machine.run([sys.executable, "-c", code], timeout=5).status:
         remedy = "fine offline; a captive portal or a proxy may want you to log in on the host first"
-        yield Observation("network", WARNING, "names are found, connections fail", remedy)
-    else:
-        yield Observation("network", OK, "names and connections work")
+        return Observation("network", WARNING, "names are found, connections fail", remedy)
+    return None
 
 
 def check_jupyter(machine: Machine) -> Iterator[Observation]:

@@ -83,4 +83,4 @@ def run(home: Path) -> None:
         for message in recover(home, now=time.time(), deadline=time.monotonic() + TIME_LIMIT):
             print(f"course-recover: {message}", file=sys.stderr)
     except OSError as error:
-        print(f"course-recover: {error}", file=sys.stderr)
+        print(f"course-recover: {error.filename or home}: {error.strerror}", file=sys.stderr)

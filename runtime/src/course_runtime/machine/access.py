@@ -1,10 +1,12 @@
 """`course-access`: show the access code, make a new one, or check that Jupyter may start."""
 
 import argparse
+import sys
 from contextlib import suppress
 
 from course_runtime.machine import console
 from course_runtime.machine.access_code import check_gate, read_code, set_password, write_code
+from course_runtime.machine.jupyter_password import drop_password
 from course_runtime.machine.machine import (
     Account,
     Course,
@@ -44,6 +46,10 @@ def show_code(machine: Machine, course: Course) -> str:
 def run_new(machine: Machine, course: Course) -> None:
     """Run `course-access new`: make the new code, then show it on the console and restart Jupyter."""
     code = renew_code(machine, course)
+    try:
+        drop_password(machine.account(course.user))
+    except CourseError as error:
+        print(f"course-access: {error}", file=sys.stderr)
     print(f"New access code and password of {course.user}: {code}")
     print(f"Open http://localhost:{course.jupyter_port}/lab?token={code} (JupyterLab restarts now)", flush=True)
     console.refresh(machine)

@@ -25,15 +25,28 @@ from course_runtime.machine.machine import (
 ISSUE = "/run/issue.d/50-course.issue"
 READY = "ready"
 DISK_LIMIT = 90  # percent
+NAT_ADDRESS = "10.0.2.15"  # of a machine behind the NAT of VirtualBox or QEMU, which forwards the host's ports
 LEISURE = 30.0  # seconds between two looks at a server that serves
+HASTE = 10.0  # seconds between two looks at one that starts
 
 
 @dataclass(frozen=True)
 class Page:
-    """The text of the console, which ends with a line break, and whether JupyterLab is ready."""
+    """What the console shows: a title, rows of a label and a value, and whether JupyterLab is ready."""
 
-    text: str
+    title: str
+    rows: tuple[tuple[str, str], ...]
     ready: bool
+
+    @property
+    def text(self) -> str:
+        """The page without colours; it ends with a line break."""
+        return "".join(f"{line}\n" for line in [self.title, *(format_row(*row) for row in self.rows)])
+
+
+def format_row(label: str, value: str) -> str:
+    """Return one line of the page."""
+    return f"  {label:<11}  {value}"
 
 
 def describe_machine(machine: Machine, course: Course) -> Page:
@@ -43,21 +56,40 @@ def describe_machine(machine: Machine, course: Course) -> Page:
         problem = ""
     except CourseError as error:
         code, problem = "", str(error)
-    url = f"http://localhost:{course.jupyter_port}/lab"
+    url = f"http://localhost:{course.jupyter_port}"
     status = f"STOPPED: {problem}" if problem else read_status(machine)
-    rows = [
-        ("JupyterLab", f"{url}?token={code}" if code else url),
+    rows = (
+        ("JupyterLab", url),
         ("Access code", code or ("none, open access" if course.access == "open" else "not valid")),
+        *([("Link", f"{url}/lab?token={code}")] if code else []),
+        *[("Address", address) for address in list_ways(machine, course)],
         ("ssh", f"ssh -p {course.ssh_port} {course.user}@localhost"),
         ("Keyboard", "set-kbd"),
         ("Stop", "bye   (in a notebook: !bye)"),
         ("Status", status),
         *[("Warning", warning) for warning in list_warnings(machine, course)],
         *[("Host key", key) for key in list_fingerprints(machine)],
-    ]
+    )
     title = f"{course.code} {course.title}, {course.semester} ({course.institution})"
-    text = "".join(f"{line}\n" for line in [title, *(f"  {label:<11}  {value}" for label, value in rows)])
-    return Page(text, status == READY)
+    return Page(title, rows, status == READY)
+
+
+def list_ways(machine: Machine, course: Course) -> list[str]:
+    """Return the addresses at which other computers reach this machine, each with the way to JupyterLab.
+
+    JupyterLab answers to the name localhost only, so that way is a tunnel.
+    """
+    tunnel = f"ssh -L {course.jupyter_port}:localhost:{JUPYTER_PORT} {course.user}@"
+    return [
+        f"{address}   (JupyterLab: {tunnel}{address}, then the address above)"
+        for address in machine.addresses()
+        if address != NAT_ADDRESS
+    ]
+
+
+def answers(machine: Machine) -> bool:
+    """Return whether JupyterLab answers; this costs no program."""
+    return machine.probe(JUPYTER_PORT, "/api")[0] == 200
 
 
 def read_status(machine: Machine) -> str:
@@ -71,7 +103,7 @@ def read_status(machine: Machine) -> str:
         return f"STOPPED: systemctl does not answer (status {shown.status}): restart the machine"
     unit = dict(line.split("=", 1) for line in shown.output.splitlines() if "=" in line)
     state = unit.get("ActiveState", "")
-    if state == "active" and machine.probe(JUPYTER_PORT, "/api")[0] == 200:
+    if state == "active" and answers(machine):
         return READY
     if state == "failed":
         return "STOPPED: JupyterLab failed, see journalctl -u jupyter, then: sudo systemctl restart jupyter"
@@ -115,9 +147,31 @@ def list_fingerprints(machine: Machine) -> list[str]:
     return [f"SHA256:{base64.b64encode(digest).decode().rstrip('=')} ({kind.removeprefix('ssh-').upper()})"]
 
 
+def format_issue(page: Page) -> str:
+    """Return `page` as a file for agetty(8), which turns \\e{name} into a colour."""
+    rows = [
+        format_row(label, paint(escape_for_agetty(value), choose_colour(label, value))) for label, value in page.rows
+    ]
+    return "\n".join(["", escape_for_agetty(page.title), *rows, "", ""])
+
+
+def choose_colour(label: str, value: str) -> str:
+    """Return agetty's name of the colour in which a value stands out, "" for most."""
+    if label == "Access code":
+        return "bold"
+    if label == "Status":
+        return "lightgreen" if value == READY else "lightred" if value.startswith("STOPPED") else "yellow"
+    return ""
+
+
+def paint(text: str, colour: str) -> str:
+    """Return `text` in `colour`, for agetty."""
+    return f"\\e{{{colour}}}{text}\\e{{reset}}" if colour else text
+
+
 def escape_for_agetty(text: str) -> str:
-    """Return `text` as an issue file: agetty(8) expands sequences that begin with a backslash."""
-    printable = "".join(letter for letter in text if letter.isprintable() or letter == "\n")
+    """Return `text` as agetty shows it: it expands sequences that begin with a backslash."""
+    printable = "".join(letter for letter in text if letter.isprintable())
     return printable.replace("\\", "\\\\")
 
 
@@ -129,7 +183,7 @@ def refresh(machine: Machine) -> bool:
 def show(machine: Machine, page: Page) -> bool:
     """Show `page` on the console; True when its text changed. Raise CourseError or OSError."""
     issue = machine.path(ISSUE)
-    text = "\n" + escape_for_agetty(page.text) + "\n"
+    text = format_issue(page)
     if issue.is_file() and issue.read_text() == text:
         return False
     issue.parent.mkdir(mode=0o755, exist_ok=True)
@@ -141,12 +195,26 @@ def show(machine: Machine, page: Page) -> bool:
 
 def watch(machine: Machine) -> None:
     """Keep the console up to date for ever: closely while JupyterLab starts, at leisure once it serves."""
+    answered = False
     while True:
         began = time.monotonic()
         page = describe_machine(machine, load_course(machine))
         show(machine, page)
         notify_ready()
-        time.sleep(LEISURE if page.ready else choose_pause(time.monotonic() - began))
+        if page.ready:
+            time.sleep(LEISURE)
+        else:
+            answered = wait_for_change(machine, answered, choose_pause(time.monotonic() - began))
+
+
+def wait_for_change(machine: Machine, answered: bool, seconds: float) -> bool:
+    """Wait for `seconds`, or until whether JupyterLab answers is no longer `answered`; return whether it answers."""
+    deadline = time.monotonic() + seconds
+    while answers(machine) == answered:
+        if time.monotonic() >= deadline:
+            return answered
+        time.sleep(1)
+    return not answered
 
 
 def choose_pause(took: float) -> float:
@@ -154,7 +222,7 @@ def choose_pause(took: float) -> float:
 
     On a tenth of a core a round takes more than ten seconds, and JupyterLab needs that time more.
     """
-    return min(LEISURE, max(2.0, 5 * took))
+    return min(LEISURE, max(HASTE, 5 * took))
 
 
 def notify_ready() -> None:

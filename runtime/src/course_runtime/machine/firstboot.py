@@ -1,7 +1,8 @@
 """What makes one machine different from every other: access code, password, ssh host key.
 
-Runs as root at every boot, before anything that listens. Each step looks at its product and does nothing when that is
-valid, so a boot cut anywhere ends in the same state at the next one.
+Every boot looks at the code and the password, before anything listens. The host key has a unit of its own, for which
+JupyterLab does not wait. Each step looks at its product and does nothing when that is valid, so a boot cut anywhere
+ends in the same state at the next one.
 """
 
 import argparse
@@ -17,11 +18,11 @@ HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"  # the only HostKey in sshd_config.d/
 
 
 def prepare(machine: Machine, course: Course) -> None:
-    """Bring the machine into its valid state; raise CourseError or OSError when a step fails."""
+    """Give the machine a valid code and password, and no damaged host key; raise CourseError or OSError on failure."""
     make_folder(machine.path("/var/lib/course"))
     ensure_password(machine, course, ensure_code(machine, course))
-    ensure_host_key(machine)
     ensure_stamp(machine, course)
+    drop_damaged_key(machine)
 
 
 def make_folder(folder: Path) -> None:
@@ -50,18 +51,32 @@ def ensure_password(machine: Machine, course: Course, password: str) -> None:
         access_code.set_password(machine, course, password)
 
 
+def ensure_stamp(machine: Machine, course: Course) -> None:
+    """Record, after both are on the disk, that the machine has its code and its password."""
+    stamp = machine.path(STAMP)
+    if not stamp.is_file() or not stamp.stat().st_size:
+        owner = (machine.superuser, machine.superuser_group)
+        write_atomically(stamp, f"{course.name} {course.version}\n".encode(), mode=0o644, owner=owner)
+
+
+def drop_damaged_key(machine: Machine) -> None:
+    """Remove a damaged ssh host key: course-hostkey.service makes one where there is none."""
+    key = machine.path(HOST_KEY)
+    if not is_valid_key(key):
+        key.unlink(missing_ok=True)
+        key.with_suffix(".pub").unlink(missing_ok=True)
+
+
 def ensure_host_key(machine: Machine) -> None:
     """Make the ssh host key when it is missing or damaged."""
+    drop_damaged_key(machine)
     key = machine.path(HOST_KEY)
-    if is_valid_key(key):
+    if key.exists():
         return
-    # ssh-keygen asks before it writes over a key, and never remakes a public one alone.
-    key.unlink(missing_ok=True)
-    key.with_suffix(".pub").unlink(missing_ok=True)
     run_checked(machine, ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
     if not is_valid_key(key):
         raise CourseError(f"ssh-keygen did not make {key}", "run it by hand")
-    # ssh-keygen does not fsync: without this a power cut could leave a key of zero bytes behind the stamp.
+    # ssh-keygen does not fsync: without this a power cut could spoil a key that a student's ssh already knows.
     fsync_path(key)
     fsync_path(key.with_suffix(".pub"))
     fsync_path(key.parent)
@@ -77,23 +92,19 @@ def is_valid_key(key: Path) -> bool:
     return complete and public.startswith(b"ssh-ed25519 ") and public.endswith(b"\n")
 
 
-def ensure_stamp(machine: Machine, course: Course) -> None:
-    """Record, last of all, that the machine is ready."""
-    stamp = machine.path(STAMP)
-    if not stamp.is_file() or not stamp.stat().st_size:
-        owner = (machine.superuser, machine.superuser_group)
-        write_atomically(stamp, f"{course.name} {course.version}\n".encode(), mode=0o644, owner=owner)
-
-
 def main() -> None:
     """Run `course-firstboot`."""
     parser = argparse.ArgumentParser(prog="course-firstboot", description=__doc__.splitlines()[0])
-    parser.parse_args()
+    parser.add_argument("--host-key", action="store_true", help="make the ssh host key instead of code and password")
+    options = parser.parse_args()
 
     def act() -> None:
         if os.geteuid() != 0:
             raise CourseError("this prepares the machine and needs root", "sudo course-firstboot")
         machine = Machine()
-        prepare(machine, load_course(machine))
+        if options.host_key:
+            ensure_host_key(machine)
+        else:
+            prepare(machine, load_course(machine))
 
     exit_with("course-firstboot", act)

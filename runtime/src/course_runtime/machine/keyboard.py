@@ -9,7 +9,15 @@ import time
 from collections.abc import Callable
 
 from course_runtime.machine.atomic import fsync_path, write_atomically
-from course_runtime.machine.machine import CourseError, Machine, become_root, exit_with
+from course_runtime.machine.machine import (
+    PATIENCE,
+    CourseError,
+    Machine,
+    become_root,
+    exit_with,
+    explain,
+    find_cure,
+)
 
 # Shown in the menu: what the student calls it, and its XKB layout and variant.
 MENU = (
@@ -29,7 +37,9 @@ MENU = (
     ("Turkish", "tr", ""),
 )
 CONFIGURATION = "/etc/default/keyboard"
+COMPILED = "/etc/console-setup"  # from where the boot loads the keymap
 STAMP = "/var/lib/course/keyboard"
+PENDING = "/var/lib/course/keyboard.pending"  # the layout of a change that is under way, or was cut
 KNOWN_LAYOUTS = "/usr/share/X11/xkb/rules/base.lst"
 TIME_LIMIT = 60.0  # seconds without a key
 # The unshifted digits of a French keyboard: with `forcekbd` its layout may be the one in use while the menu asks.
@@ -74,40 +84,50 @@ def read_known_layouts(machine: Machine) -> tuple[set[str], set[Layout]]:
     return layouts, variants
 
 
-def set_layout(machine: Machine, layout: Layout) -> str:
-    """Make `layout` the console's, now and at every boot; return a warning, "" when it works at once.
+def set_layout(machine: Machine, layout: Layout) -> None:
+    """Make `layout` the console's, now and at every boot; raise CourseError or OSError when that fails.
 
-    Raise OSError when it cannot be recorded.
+    The choice is recorded last. A change that is cut or fails leaves its marker: the next change, or the next boot,
+    compiles the layout again.
     """
-    path = machine.path(CONFIGURATION)
-    owner = (machine.superuser, machine.superuser_group)
+    path, pending = machine.path(CONFIGURATION), machine.path(PENDING)
     before = path.read_text() if path.is_file() else ""
-    warning = ""
-    if read_layout(before) != layout:  # compiling takes seconds; the layout that the boot loaded needs none
+    if read_layout(before) != layout or pending.exists():  # the layout that the boot loaded needs no compiling
+        record(machine, PENDING, layout)
+        owner = (machine.superuser, machine.superuser_group)
         write_atomically(path, configure(before, layout).encode(), mode=0o644, owner=owner)
-        warning = compile_layout(machine)
-    record_choice(machine, layout)
-    return warning
+        compile_layout(machine, layout)
+    record(machine, STAMP, layout)
+    pending.unlink(missing_ok=True)
+    fsync_path(pending.parent)
 
 
-def compile_layout(machine: Machine) -> str:
-    """Bring the recorded layout into use; return a warning, "" when it works at once."""
-    # --save compiles the layout into /etc/console-setup, from where the boot loads it; --force: from ssh too.
-    done = machine.run(["setupcon", "--keyboard-only", "--force", "--save"], timeout=240)
-    if done.status:
-        reason = (done.output.strip().splitlines() or [f"status {done.status}"])[-1]
-        return f"the layout is recorded but not in use before the next start ({reason})"
-    return ""
+def compile_layout(machine: Machine, layout: Layout) -> None:
+    """Compile and load `layout`, which CONFIGURATION sets; raise CourseError or OSError when that fails."""
+    print("Compiling the layout: this takes up to a minute.", flush=True)
+    folder = machine.path(COMPILED)
+    for keymap in folder.glob("cached_*.kmap.gz"):
+        os.utime(keymap, (0, 0))  # setupcon keeps a keymap that is newer than its settings, even half of one
+    # --save compiles the layout into COMPILED; --force: from ssh too.
+    done = machine.run(["setupcon", "--keyboard-only", "--force", "--save"], timeout=PATIENCE)
+    lines = done.output.strip().splitlines() or [f"status {done.status}"]
+    # A full disk may leave empty files and status 0.
+    full = next((line for line in lines if find_cure(line)), "")
+    if done.status or full:
+        cure = find_cure(full) or f"run it again: set-kbd {format_layout(layout)}"
+        raise CourseError(f"the layout was not compiled ({full or lines[-1]})", cure)
+    for made in (*folder.glob("cached_*"), folder):
+        fsync_path(made)
 
 
-def record_choice(machine: Machine, layout: Layout) -> None:
-    """Note that the menu was answered: later boots do not ask."""
+def record(machine: Machine, absolute: str, layout: Layout) -> None:
+    """Write `layout` into the state file `absolute`."""
     owner = (machine.superuser, machine.superuser_group)
-    stamp = machine.path(STAMP)
-    if not stamp.parent.is_dir():
-        stamp.parent.mkdir(mode=0o755, parents=True)
-        fsync_path(stamp.parent.parent)
-    write_atomically(stamp, f"{format_layout(layout)}\n".encode(), mode=0o644, owner=owner)
+    path = machine.path(absolute)
+    if not path.parent.is_dir():
+        path.parent.mkdir(mode=0o755, parents=True)
+        fsync_path(path.parent.parent)
+    write_atomically(path, f"{format_layout(layout)}\n".encode(), mode=0o644, owner=owner)
 
 
 def read_layout(text: str) -> Layout:
@@ -164,22 +184,45 @@ def read_console_line(seconds: float) -> str | None:
     return None
 
 
-def is_asked_at_boot(machine: Machine) -> bool:
-    """Return whether this boot shows the menu: the first one, and any with `forcekbd` on the kernel's command line."""
+def choose_at_boot(machine: Machine, read_line: Callable[[float], str | None]) -> Layout | None:
+    """Return the layout that this boot sets, None to leave it as it is.
+
+    With `forcekbd` on the kernel's command line the menu asks. Else a change that was cut goes on without a question,
+    and the menu asks at the first boot only. Nobody answering means US.
+    """
+    if not is_forced(machine):
+        if pending := read_pending(machine):
+            return pending
+        if machine.path(STAMP).exists():
+            return None
+    return ask(machine, read_line) or MENU[0][1:]
+
+
+def is_forced(machine: Machine) -> bool:
+    """Return whether the kernel was started with `forcekbd`."""
     try:
-        arguments = machine.path("/proc/cmdline").read_text().split()
+        return "forcekbd" in machine.path("/proc/cmdline").read_text().split()
     except OSError:
-        arguments = []
-    return "forcekbd" in arguments or not machine.path(STAMP).exists()
+        return False
+
+
+def read_pending(machine: Machine) -> Layout | None:
+    """Return the layout of the change that was cut, None when none was."""
+    try:
+        return find_layout(machine, machine.path(PENDING).read_text().strip())
+    except FileNotFoundError:
+        return None
 
 
 def run_boot(machine: Machine, read_line: Callable[[float], str | None] = read_console_line) -> None:
-    """Run `set-kbd --boot`: ask if this boot asks, take the US layout when nobody answers, and let the boot go on."""
+    """Run `set-kbd --boot`: set the layout that this boot has to set, and let the boot go on whatever happens."""
     try:
-        if is_asked_at_boot(machine):
-            layout = ask(machine, read_line) or MENU[0][1:]
-            print(set_layout(machine, layout) or f"Keyboard: {format_layout(layout)} (change it with set-kbd)")
-    except (CourseError, OSError, ValueError) as error:
+        if layout := choose_at_boot(machine, read_line):
+            set_layout(machine, layout)
+            print(f"Keyboard: {format_layout(layout)} (change it with set-kbd)")
+    except OSError as error:
+        print(f"set-kbd: {explain(error)}")
+    except (CourseError, ValueError) as error:
         print(f"set-kbd: {error}")
 
 
@@ -187,7 +230,7 @@ def main() -> None:
     """Run `set-kbd`."""
     parser = argparse.ArgumentParser(prog="set-kbd", description="Set the keyboard of the machine's own window.")
     parser.add_argument("layout", nargs="?", help="such as us, ch-fr, ch, fr, de, gb; without it a menu asks")
-    parser.add_argument("--boot", action="store_true", help="ask only at the first boot or with forcekbd")
+    parser.add_argument("--boot", action="store_true", help="as a boot does: ask only when a layout is missing")
     options = parser.parse_args()
 
     def act() -> None:
@@ -200,6 +243,7 @@ def main() -> None:
         layout = find_layout(machine, options.layout) if options.layout else ask(machine, read_console_line)
         if layout is None:
             raise CourseError("nothing was chosen, the keyboard stays as it is")
-        print(set_layout(machine, layout) or f"Keyboard: {format_layout(layout)}")
+        set_layout(machine, layout)
+        print(f"Keyboard: {format_layout(layout)}")
 
     exit_with("set-kbd", act)

@@ -1,5 +1,6 @@
 """The machine the commands act on: its files, its programs, its course, all replaceable in tests."""
 
+import errno
 import json
 import os
 import pwd
@@ -23,6 +24,26 @@ class CourseError(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.cure}" if self.cure else self.reason
+
+
+FULL_DISK = "delete files you do not need, then run it again"
+CURES = {
+    errno.ENOSPC: FULL_DISK,
+    errno.EDQUOT: FULL_DISK,
+    errno.EROFS: "restart the machine, then run it again",
+}
+"""What cures a disk that takes no more, by error number."""
+
+
+def find_cure(message: str) -> str:
+    """Return what cures a disk that takes no more; "" when `message`, in the C locale, tells of something else."""
+    return next((cure for number, cure in CURES.items() if os.strerror(number) in message), "")
+
+
+def explain(error: OSError) -> CourseError:
+    """Return `error` in words for the student, with its cure where there is one."""
+    reason = error.strerror or str(error)
+    return CourseError(f"{error.filename}: {reason}" if error.filename else reason, find_cure(reason))
 
 
 @dataclass(frozen=True)
@@ -113,6 +134,24 @@ def probe_http(port: int, path: str, *, secure: bool = False, timeout: float = 3
         connection.close()
 
 
+def list_addresses() -> list[str]:
+    """Return the IPv4 addresses of this machine's network cards, without a program or a packet."""
+    # Here, for the same reason as in probe_http.
+    import fcntl
+    import socket
+
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        # Only a card has a device: not the loopback interface, and no bridge of a program in here.
+        for card in sorted(Path("/sys/class/net").glob("*/device")):
+            try:
+                answer = fcntl.ioctl(asked, 0x8915, card.parent.name.encode().ljust(40, b"\0"))  # SIOCGIFADDR
+            except OSError:
+                continue  # it has no address
+            found.append(socket.inet_ntoa(answer[20:24]))
+    return found
+
+
 def find_account(user: str) -> Account:
     """Return the account called `user`; raise CourseError when there is none."""
     try:
@@ -132,6 +171,7 @@ class Machine:
     run: Runner = run_program
     account: Callable[[str], Account] = find_account
     probe: Prober = probe_http
+    addresses: Callable[[], list[str]] = list_addresses
 
     def path(self, absolute: str) -> Path:
         """Return where the system file `absolute` lies on this machine."""
@@ -155,7 +195,7 @@ def load_course(machine: Machine) -> Course:
     return course
 
 
-PATIENCE = 900  # seconds, as services have to start: a tenth of a core needs minutes to make ssh's keys
+PATIENCE = 900  # seconds, as services have to start: a tenth of a core needs minutes for some programs
 
 
 def run_checked(machine: Machine, argv: Sequence[str], *, stdin: str = "") -> str:
@@ -163,7 +203,7 @@ def run_checked(machine: Machine, argv: Sequence[str], *, stdin: str = "") -> st
     done = machine.run(argv, stdin=stdin, timeout=PATIENCE)
     if done.status:
         lines = done.output.strip().splitlines() or ["no message"]
-        raise CourseError(f"{argv[0]} failed with status {done.status}: {lines[-1]}")
+        raise CourseError(f"{argv[0]} failed with status {done.status}: {lines[-1]}", find_cure(done.output))
     return done.output
 
 
@@ -182,8 +222,11 @@ def exit_with(command: str, action: Callable[[], int | None]) -> NoReturn:
     """Run a command's `action` and exit with its status; a CourseError or OSError is one line and status 1."""
     try:
         status = action() or 0
-    except (CourseError, OSError) as error:
+    except CourseError as error:
         print(f"{command}: {error}", file=sys.stderr)
+        status = 1
+    except OSError as error:
+        print(f"{command}: {explain(error)}", file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
         status = 130
