@@ -9,7 +9,7 @@ from packages import RUNTIME, TOOLS
 sys.path[:0] = [str(RUNTIME), str(TOOLS)]
 
 from course_runtime.machine import firstboot  # noqa: E402
-from fake_machine import Fixture, make_machine  # noqa: E402
+from fake_machine import Fixture, make_host_key, make_machine  # noqa: E402
 
 
 @pytest.fixture
@@ -23,5 +23,5 @@ def booted(tmp_path: Path) -> Fixture:
     """A machine after its first boot."""
     fixture = make_machine(tmp_path / "root")
     firstboot.prepare(fixture.machine, fixture.course)
-    firstboot.ensure_host_key(fixture.machine)
+    make_host_key(fixture.machine)
     return fixture

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course_runtime.machine.machine import Account, Course, Finished, Machine, load_course
+from course_runtime.machine import firstboot
+from course_runtime.machine.machine import Account, Course, Finished, Machine, load_course, run_checked
 from packages import PYTHONPATH
 
 COURSE = {
@@ -131,3 +132,10 @@ def run_python(code: str) -> str:
     environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
     argv = [sys.executable, "-c", code]
     return subprocess.run(argv, text=True, capture_output=True, check=True, env=environment).stdout
+
+
+def make_host_key(machine: Machine) -> None:
+    """Do what course-hostkey.service does."""
+    key = machine.path(firstboot.HOST_KEY)
+    if not key.exists():
+        run_checked(machine, ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])

@@ -8,15 +8,14 @@ import pytest
 from course_runtime.machine import access_code, firstboot
 from course_runtime.machine.machine import Course, CourseError, Finished, Machine
 from cuts import cut_in_child
-from fake_machine import Fixture, make_machine
+from fake_machine import Fixture, make_host_key, make_machine
 from packages import REPOSITORY
 
 
 def boot(machine: Machine, course: Course) -> None:
     """What the units of the first boot do: course-firstboot.service, then course-hostkey.service on its condition."""
     firstboot.prepare(machine, course)
-    if not machine.path(firstboot.HOST_KEY).exists():
-        firstboot.ensure_host_key(machine)
+    make_host_key(machine)
 
 
 def assert_stamped(fixture: Fixture) -> str:
@@ -143,6 +142,7 @@ def test_the_units_make_the_key_where_there_is_none_and_jupyterlab_does_not_wait
     hostkey = (units / "files/etc/systemd/system/course-hostkey.service").read_text()
     assert f"ConditionPathExists=!{firstboot.HOST_KEY}\n" in hostkey
     assert "After=course-firstboot.service\n" in hostkey
+    assert f'ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f {firstboot.HOST_KEY}\n' in hostkey
     assert (
         "Requires=course-hostkey.service\n"
         in (units / "files/etc/systemd/system/ssh.service.d/course.conf").read_text()

@@ -1,7 +1,7 @@
-"""What makes one machine different from every other: access code, password, ssh host key.
+"""What makes one machine different from every other: access code and password.
 
-Every boot looks at the code and the password, before anything listens. The host key has a unit of its own, for which
-JupyterLab does not wait. Each step looks at its product and does nothing when that is valid, so a boot cut anywhere
+Every boot looks at them, before anything listens, and at the ssh host key, which course-hostkey.service makes: JupyterLab
+does not wait for it. Each step looks at its product and does nothing when that is valid, so a boot cut anywhere
 ends in the same state at the next one.
 """
 
@@ -67,21 +67,6 @@ def drop_damaged_key(machine: Machine) -> None:
         key.with_suffix(".pub").unlink(missing_ok=True)
 
 
-def ensure_host_key(machine: Machine) -> None:
-    """Make the ssh host key when it is missing or damaged."""
-    drop_damaged_key(machine)
-    key = machine.path(HOST_KEY)
-    if key.exists():
-        return
-    run_checked(machine, ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
-    if not is_valid_key(key):
-        raise CourseError(f"ssh-keygen did not make {key}", "run it by hand")
-    # ssh-keygen does not fsync: without this a power cut could spoil a key that a student's ssh already knows.
-    fsync_path(key)
-    fsync_path(key.with_suffix(".pub"))
-    fsync_path(key.parent)
-
-
 def is_valid_key(key: Path) -> bool:
     """Return whether `key` and its public half are both complete."""
     try:
@@ -95,16 +80,12 @@ def is_valid_key(key: Path) -> bool:
 def main() -> None:
     """Run `course-firstboot`."""
     parser = argparse.ArgumentParser(prog="course-firstboot", description=__doc__.splitlines()[0])
-    parser.add_argument("--host-key", action="store_true", help="make the ssh host key instead of code and password")
-    options = parser.parse_args()
+    parser.parse_args()
 
     def act() -> None:
         if os.geteuid() != 0:
             raise CourseError("this prepares the machine and needs root", "sudo course-firstboot")
         machine = Machine()
-        if options.host_key:
-            ensure_host_key(machine)
-        else:
-            prepare(machine, load_course(machine))
+        prepare(machine, load_course(machine))
 
     exit_with("course-firstboot", act)
