@@ -108,6 +108,11 @@ def test_trim_list_keeps_what_a_machine_needs(path: str) -> None:
         f"{MODULES}/drivers/gpu/drm/amd/amdgpu/amdgpu.ko",
         f"{MODULES}/drivers/net/wireless/ath/ath.ko",
         f"{MODULES}/drivers/scsi/qla2xxx/qla2xxx.ko",
+        *(
+            f"{MODULES}/{name}.ko"
+            for name in ("drivers/scsi/hpsa", "drivers/md/raid456", "net/sctp/sctp", "fs/xfs/xfs")
+        ),
+        "/lib/udev/hwdb.d/20-OUI.hwdb",
     ],
 )
 def test_trim_list_leaves_out_what_none_has(path: str) -> None:

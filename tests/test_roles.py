@@ -54,7 +54,6 @@ def read_unit(access: str) -> configparser.RawConfigParser:
 @pytest.mark.parametrize("access", ["code", "open"])
 def test_host_check_and_fixed_port_in_either_mode(access: str) -> None:
     settings = read_settings(access)
-    assert settings["ServerApp.allow_remote_access"] is False
     assert settings["ServerApp.port_retries"] == 0
     assert settings["ServerApp.contents_manager_class"] == "course_runtime.files.contents.SafeContents"
     assert settings["PasswordIdentityProvider.allow_password_change"] is False
@@ -72,16 +71,15 @@ def test_code_mode_never_sets_a_token_itself() -> None:
     assert "IdentityProvider.token" not in settings
     assert settings["ServerApp.allow_unauthenticated_access"] is False
     unit = read_unit("code")["Service"]
-    assert unit["ExecStartPre"].splitlines()[0] == "/usr/local/bin/course-access check"
     assert unit["LoadCredential"] == "token:/var/lib/course/access-code"
+    assert unit["Environment"].splitlines()[-1] == "JUPYTER_TOKEN_FILE=%d/token"
 
 
 def test_open_mode_asks_for_nothing() -> None:
     settings = read_settings("open")
     assert settings["IdentityProvider.token"] == ""
     unit = read_unit("open")["Service"]
-    assert "course-access" not in unit["ExecStartPre"]
-    assert "LoadCredential" not in unit
+    assert "LoadCredential" not in unit and "JUPYTER_TOKEN_FILE" not in unit["Environment"]
 
 
 @pytest.mark.parametrize("product", ["cpu", "cuda"])
@@ -103,9 +101,10 @@ def test_a_container_is_as_hard_as_the_machine(product: str) -> None:
     assert not [key for key in settings if "xsrf" in key or "allow_origin" in key]
 
 
-def test_an_error_in_a_containers_settings_ends_its_start() -> None:
+@pytest.mark.parametrize("product", ["appliance", "cpu"])
+def test_an_error_in_the_settings_ends_the_start(product: str) -> None:
     """Jupyter logs exceptions of its settings and starts without these settings; only an exit passes."""
-    tree = ast.parse(render("jupyter/templates/jupyter_server_config.py.j2", "code", "cpu"))
+    tree = ast.parse(render("jupyter/templates/jupyter_server_config.py.j2", "code", product))
     (guard,) = [node for node in tree.body if isinstance(node, ast.Try)]
     assert "configure(c)" in ast.unparse(guard.body[-1])
     assert ast.unparse(guard.handlers[0]).startswith("except Exception as error:\n    raise SystemExit(")

@@ -35,8 +35,8 @@ modules = [path for path in files if path.endswith((".pyc", ".so"))]
 for path in [*modules, *sorted({*files} - {*modules})]:
     print("FILE", os.path.relpath(path, sys.prefix))
 """
-"""A program of the environment's Python. It prints a line "FILE <path below the environment>" for each file that is read
-while JupyterLab starts, then a kernel, then torch: in the order in which they are read first."""
+"""A program of the environment's Python. It prints "FILE <path below the environment>" for each file that is read while
+JupyterLab starts, then a kernel, then torch: in the order in which they are read first."""
 
 
 def read_order_argv(prefix: str) -> list[str]:

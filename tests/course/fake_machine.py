@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from course_runtime.machine import firstboot
+from course_runtime.machine.atomic import fsync_path
 from course_runtime.machine.machine import Account, Course, Finished, Machine, load_course, run_checked
 from packages import PYTHONPATH
 
@@ -139,3 +140,14 @@ def make_host_key(machine: Machine) -> None:
     key = machine.path(firstboot.HOST_KEY)
     if not key.exists():
         run_checked(machine, ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
+        for path in (key, key.with_suffix(".pub"), key.parent):
+            fsync_path(path)
+
+
+def write_content(folder: Path) -> Path:
+    """The course's content, one page of it, in the new `folder`."""
+    folder.mkdir()
+    (folder / "index.md").write_text("welcome\n")
+    digest = hashlib.sha256(b"welcome\n").hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({"version": 1, "files": {"index.md": digest}}))
+    return folder

@@ -1,6 +1,5 @@
 """JupyterLab's settings in a container follow from how it was started."""
 
-import hashlib
 import json
 import os
 import re
@@ -17,7 +16,7 @@ pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pyt
 from course_runtime.files.sync import STATE
 from course_runtime.machine.machine import CourseError, Machine
 from course_runtime.start import container
-from fake_machine import COURSE
+from fake_machine import COURSE, write_content
 from jupyter_client import BlockingKernelClient
 from lab_server import ROLE, Lab, run_to_the_end
 from traitlets.config import Config
@@ -99,14 +98,6 @@ def test_a_home_without_the_course_shows_the_courses_own_copy(tmp_path: Path) ->
     assert container.choose_folders(home, "ee559", content) == (content, content), "a full disk takes empty folders"
     (home / "ee559/p/a.py").write_text("")
     assert container.choose_folders(home, "ee559", content) == (home, home / "ee559")
-
-
-def write_content(folder: Path) -> Path:
-    folder.mkdir()
-    (folder / "index.md").write_text("welcome\n")
-    digest = hashlib.sha256(b"welcome\n").hexdigest()
-    (folder / "manifest.json").write_text(json.dumps({"version": 1, "files": {"index.md": digest}}))
-    return folder
 
 
 def test_a_start_past_the_start_commands_brings_the_course(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

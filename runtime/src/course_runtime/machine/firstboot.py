@@ -1,8 +1,8 @@
 """What makes one machine different from every other: access code and password.
 
-Every boot looks at them, before anything listens, and at the ssh host key, which course-hostkey.service makes: JupyterLab
-does not wait for it. Each step looks at its product and does nothing when that is valid, so a boot cut anywhere
-ends in the same state at the next one.
+Every boot looks at them before anything listens. It looks at the ssh host key, too, which course-hostkey.service makes:
+JupyterLab does not wait for that. Each step looks at its product and does nothing when that is valid, so a boot cut
+anywhere ends in the same state at the next one.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from course_runtime.machine import access_code
 from course_runtime.machine.atomic import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, fsync_path, write_atomically
-from course_runtime.machine.machine import Course, CourseError, Machine, exit_with, load_course, run_checked
+from course_runtime.machine.machine import Course, CourseError, Machine, exit_with, load_course
 
 STAMP = "/var/lib/course/firstboot.done"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"  # the only HostKey in sshd_config.d/course.conf: an RSA key takes a second
