@@ -123,7 +123,7 @@ def verify_ova(
 def check(semester: SemesterId = "") -> None:
     """Read the description of a semester and name its mistakes."""
     described = find_semester(semester)
-    print(f"semesters/{described.folder.name}: {described.name}, no mistakes")
+    print(f"semesters/{described.id}: {described.product_name}, no mistakes")
 
 
 @app.command()
