@@ -43,10 +43,10 @@ def build_archives(semester: Semester, variants: Sequence[Variant], console: Con
 def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, again: str = "") -> None:
     """Run the stages that are not cached, then free what no semester uses any more."""
     forced = find_readers(wanted, again) if again else set()
-    stages.require_all(wanted, forced)
+    missing = {stage.name for stage in stages.find_missing(wanted, forced)}
     console.expect([stage.name for stage in wanted])
     for stage in wanted:
-        stages.ensure(stage, semester.id, console, again=stage.name in forced)
+        stages.ensure(stage, semester.id, console, again=stage.name in forced, whole=stage.name not in missing)
     stages.prune()
 
 

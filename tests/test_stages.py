@@ -172,15 +172,15 @@ def test_obstacles_are_named_before_the_build_starts(quiet: Console) -> None:
     recipe = Recipe()
     huge = dataclasses.replace(make(recipe), space=10**18)
     toolless = dataclasses.replace(make(recipe), tools=("no-such-tool", "bash"))
-    for refuse in (lambda: stages.ensure(huge, "s", quiet), lambda: stages.require_all([huge, make(Recipe())])):
+    for refuse in (lambda: stages.ensure(huge, "s", quiet), lambda: stages.find_missing([huge, make(Recipe())])):
         with pytest.raises(PracticumError, match=r"needs 1000000.0 TB free"):
             refuse()
-    for refuse in (lambda: stages.ensure(toolless, "s", quiet), lambda: stages.require_all([toolless])):
+    for refuse in (lambda: stages.ensure(toolless, "s", quiet), lambda: stages.find_missing([toolless])):
         with pytest.raises(PracticumError, match="missing: no-such-tool; install with"):
             refuse()
     assert recipe.runs == 0
     stages.ensure(make(Recipe()), "s", quiet)
-    stages.require_all([huge, toolless])  # same key: cached, so nothing is needed
+    stages.find_missing([huge, toolless])  # same key: cached, so nothing is needed
 
 
 class TestPrune:

@@ -39,15 +39,19 @@ class Pruned:
     left: tuple[str, ...] = field(default=())
 
 
-def ensure(stage: Stage, scope: str, console: Console | None = None, *, again: bool = False) -> Path:
+def ensure(
+    stage: Stage, scope: str, console: Console | None = None, *, again: bool = False, whole: bool = False
+) -> Path:
     """Return the folder with the stage's output, building it first when it is not there, or `again`.
+
+    whole: `find_missing` has just found the output whole, and it is not looked at once more.
 
     When another process builds the same output for the same scope, raises cache.Busy at once; for another scope (a
     semester with the same base), waits for it. Raises whatever `build` raises, and PracticumError for a missing tool,
     no disk space or an output that `build` did not make.
     """
     console = console or Console()
-    if not again and not find_fault(stage):
+    if not again and (whole or not find_fault(stage)):
         console.skip(stage.name, "cached")
     else:
         with console.stage(stage.name):
@@ -103,14 +107,15 @@ def explain(stage: Stage, scope: str) -> str:
     return f"changed: {', '.join(changes)}" if changes else fault
 
 
-def require_all(stages: Sequence[Stage], again: Collection[str] = ()) -> None:
-    """Raise PracticumError before anything starts when the stages that will run lack tools or disk space.
+def find_missing(stages: Sequence[Stage], again: Collection[str] = ()) -> list[Stage]:
+    """Return the stages that will run; raise PracticumError before anything starts when they lack tools or disk space.
 
     `again`: names of stages that run though they are cached.
     """
     missing = [stage for stage in stages if stage.name in again or find_fault(stage)]
     run.require(*dict.fromkeys(tool for stage in missing for tool in stage.tools))
     cache.require_space(cache.root(), sum(stage.space for stage in missing), "the build")
+    return missing
 
 
 def prune() -> Pruned:
