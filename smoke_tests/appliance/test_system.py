@@ -180,7 +180,7 @@ def test_root_file_system_grew_to_the_disk(guest: Host, semester: Semester) -> N
     assert size > 0.95 * semester.appliance.disk_gb * 2**30 - 2**30
 
 
-REACH = "/usr/bin/python3 -c 'import socket; socket.create_connection((\"10.0.2.2\", {port}), 10); print(\"reached\")'"
+REACH = '/usr/bin/python3 -c \'import socket; socket.create_connection(("10.0.2.2", {port}), 10); print("reached")\''
 
 
 def test_students_own_127_0_0_1_is_out_of_reach(machine: Machine) -> None:
