@@ -13,7 +13,7 @@ from course_runtime.machine.machine import JUPYTER_PORT, Machine, load_course
 
 
 def configure(c: Any) -> None:
-    """Set in Jupyter's configuration `c` what follows from the machine; raise CourseError when it has no description."""
+    """Set in the configuration `c` what follows from the machine; raise CourseError when it is not described."""
     home, slug = Path.home(), load_course(Machine()).slug
     prepare(home)
     c.ServerApp.port = JUPYTER_PORT
