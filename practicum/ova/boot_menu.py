@@ -5,12 +5,13 @@ A power cut may end a kernel's upgrade at any moment. So the machine keeps a lis
 Debian's kernel package keeps. The package moves these to the new kernel before it writes the kernel's initrd.
 """
 
-PATIENCE = "panic=60 fsck.repair=yes udev.event_timeout=1800"
+PATIENCE = "panic=60 fsck.repair=yes udev.event_timeout=1800 no_timer_check"
 """Kernel arguments for a boot that is slow or meets trouble.
 
 A panic, that of the initramfs too, starts the machine again after 60 s; else the initramfs would open a shell for root.
 fsck repairs what it would else ask root about, who cannot log in. A device's event may take 1800 s, ten times udev's
-own limit: some machines get a tenth of a core.
+own limit: some machines get a tenth of a core. The kernel's check of the timer lasts a few of its ticks, in which a busy
+host may give the machine nothing: it would take the timer for broken and panic.
 """
 
 CHOOSE_KERNEL = """\
