@@ -10,8 +10,8 @@ PATIENCE = "panic=60 fsck.repair=yes udev.event_timeout=1800 no_timer_check"
 
 A panic, that of the initramfs too, starts the machine again after 60 s; else the initramfs would open a shell for root.
 fsck repairs what it would else ask root about, who cannot log in. A device's event may take 1800 s, ten times udev's
-own limit: some machines get a tenth of a core. The kernel's check of the timer lasts a few of its ticks, in which a busy
-host may give the machine nothing: it would take the timer for broken and panic.
+own limit: some machines get a tenth of a core. The kernel's check of the timer lasts a few ticks, in which a busy host
+may give the machine nothing: the kernel would take the timer for broken and panic.
 """
 
 CHOOSE_KERNEL = """\
