@@ -78,7 +78,6 @@ def test_machine(root: Element) -> None:
         (rule.get("name"), rule.get("proto"), rule.get("hostip"), rule.get("hostport"), rule.get("guestport"))
         for rule in machine.iter(f"{OVF}Forwarding")
     ] == [("jupyter", "1", "127.0.0.1", "8888", "8888"), ("ssh", "1", "127.0.0.1", "2022", "22")]
-    assert find(machine, ".//{*}NAT").get("localhost-reachable") == "false"
     assert find(machine, ".//{*}AudioAdapter").get("enabled") == "false"
     assert find(machine, ".//{*}RTC").get("localOrUTC") == "UTC"
     assert find(machine, ".//{*}IOAPIC").get("enabled") == "true"

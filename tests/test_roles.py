@@ -71,6 +71,7 @@ def test_code_mode_never_sets_a_token_itself() -> None:
     assert "IdentityProvider.token" not in settings
     assert settings["ServerApp.allow_unauthenticated_access"] is False
     unit = read_unit("code")["Service"]
+    assert unit["ExecStartPre"].endswith("/machine/service.py access check")
     assert unit["LoadCredential"] == "token:/var/lib/course/access-code"
     assert unit["Environment"].splitlines()[-1] == "JUPYTER_TOKEN_FILE=%d/token"
 
@@ -79,7 +80,7 @@ def test_open_mode_asks_for_nothing() -> None:
     settings = read_settings("open")
     assert settings["IdentityProvider.token"] == ""
     unit = read_unit("open")["Service"]
-    assert "LoadCredential" not in unit and "JUPYTER_TOKEN_FILE" not in unit["Environment"]
+    assert not unit.keys() & {"ExecStartPre", "LoadCredential"} and "JUPYTER_TOKEN_FILE" not in unit["Environment"]
 
 
 @pytest.mark.parametrize("product", ["cpu", "cuda"])

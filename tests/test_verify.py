@@ -252,15 +252,13 @@ text("machine.storage", "port", 'PortCount="1"', 'PortCount="0"')
 text("machine.hardware", "CPUs", '<CPU count="2"', '<CPU count="4"')
 text("machine.hardware", "memory", 'RAMSize="4096"', 'RAMSize="2048"')
 text("machine.adapter", "model", "82540EM", "virtio")
-text("machine.adapter", "bridged too", "<NAT ", "<BridgedInterface/><NAT ")
+text("machine.adapter", "bridged too", "<NAT>", "<BridgedInterface/><NAT>")
 text(
     "machine.adapter",
     "second card",
     "</Adapter>",
-    '</Adapter><Adapter slot="1" enabled="true" type="82540EM"><NAT localhost-reachable="false"/></Adapter>',
+    '</Adapter><Adapter slot="1" enabled="true" type="82540EM"><NAT/></Adapter>',
 )
-text("machine.localhost", "reachable", 'localhost-reachable="false"', 'localhost-reachable="true"')
-text("machine.localhost", "left to the settings version", ' localhost-reachable="false"', "")
 text("machine.mac", "address", 'cable="true"', 'cable="true" MACAddress="080027000001"')
 
 

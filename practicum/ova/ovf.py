@@ -22,8 +22,7 @@ NAMESPACES = {
 }
 STREAM_OPTIMIZED = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"
 MAX_TEXT = 8192  # bytes of an element's text that VirtualBox accepts
-# The oldest settings version that VirtualBox reads in this way: a newer one shuts out older releases. Every release
-# skips an attribute that it does not know.
+# The oldest settings version that knows everything written here: a newer one shuts out older VirtualBox releases.
 SETTINGS_VERSION = "1.16-linux"
 
 _IDS = uuid.uuid5(uuid.NAMESPACE_OID, "practicum appliance")
@@ -209,8 +208,7 @@ def _network(forwards: tuple[Forward, ...]) -> Element:
     network = Element("Network")
     # No MAC address: VirtualBox gives each import its own.
     adapter = SubElement(network, "Adapter", slot="0", enabled="true", cable="true", type="82540EM")
-    # Without the attribute a machine of this settings version may reach the host's 127.0.0.1.
-    nat = SubElement(adapter, "NAT", {"localhost-reachable": "false"})
+    nat = SubElement(adapter, "NAT")
     for forward in forwards:
         SubElement(
             nat,

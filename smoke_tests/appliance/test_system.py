@@ -180,6 +180,20 @@ def test_root_file_system_grew_to_the_disk(guest: Host, semester: Semester) -> N
     assert size > 0.95 * semester.appliance.disk_gb * 2**30 - 2**30
 
 
+REACH = '/usr/bin/python3 -c \'import socket; socket.create_connection(("10.0.2.2", {port}), 10); print("reached")\''
+
+
+def test_students_own_127_0_0_1_is_out_of_reach(machine: Machine) -> None:
+    """The NAT of QEMU and of VirtualBox leads from 10.0.2.2 to the loopback address of the host."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        reach = REACH.format(port=listener.getsockname()[1])
+        elsewhere = machine.sudo(f"systemd-run --quiet --pipe --wait {reach}")
+        assert elsewhere == "reached\n", "where the way is open, so that it can be closed"
+        assert "reached" not in machine.run(reach).stdout
+        notebook = machine.sudo("systemctl show --property=IPAddressDeny --value jupyter.service")
+        assert notebook == "10.0.2.2/32\n"
+
+
 def test_swap_is_compressed_memory(guest: Host) -> None:
     assert guest.check_output("swapon --show=NAME --noheadings") == "/dev/zram0"
 

@@ -7,8 +7,6 @@ import pytest
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its settings are not tested here")
 
 from course_runtime.files import sync
-from course_runtime.machine import access_code
-from course_runtime.machine.machine import CourseError
 from course_runtime.start import appliance
 from fake_machine import Fixture, write_content
 from traitlets.config import Config
@@ -36,20 +34,3 @@ def test_a_server_of_the_machine(server: Fixture) -> None:
     assert c.FileContentsManager.preferred_dir == str(server.home / "ee559")
     assert (server.home / "ee559/index.md").read_text() == "welcome\n", "the course came before the server serves"
     assert list((server.home / ".jupyter/lab/workspaces").iterdir()), "and its first page opens by itself"
-
-
-@pytest.mark.parametrize("damage", [b"", b"\n", b"short"])
-def test_nobody_comes_in_without_a_valid_code(server: Fixture, damage: bytes) -> None:
-    server.path(access_code.CODE_FILE).write_bytes(damage)
-    with pytest.raises(CourseError, match="access-code"):
-        appliance.configure(Config())
-
-
-def test_an_empty_token_file_switches_nothing_off(
-    server: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    token = tmp_path / "token"
-    token.touch()
-    monkeypatch.setenv("JUPYTER_TOKEN_FILE", str(token))
-    with pytest.raises(CourseError, match="token is empty"):
-        appliance.configure(Config())

@@ -114,17 +114,6 @@ def check_adapter(ova: Ova) -> Iterator[str]:
             yield f"slot {adapter.get('slot')} is attached to {networks}"
 
 
-@_rule(
-    "machine.localhost",
-    "NAT says that the host's localhost is not reachable",
-    prevents=f"the machine can reach what listens on the student's {_LOOPBACK}",
-)
-def check_localhost(ova: Ova) -> Iterator[str]:
-    for nat in ova.hardware.findall("{*}Network/{*}Adapter/{*}NAT"):
-        if nat.get("localhost-reachable") != "false":
-            yield f"localhost-reachable is {nat.get('localhost-reachable')!r}"
-
-
 @_rule("machine.mac", "no adapter has a MAC address", prevents="machines share an address")
 def check_mac(ova: Ova) -> Iterator[str]:
     for adapter in _adapters(ova):

@@ -9,15 +9,12 @@ from typing import Any
 
 from course_runtime.files.landing import open_landing_page
 from course_runtime.files.prepare import prepare
-from course_runtime.machine.access_code import check_gate
 from course_runtime.machine.machine import JUPYTER_PORT, Machine, load_course
 
 
 def configure(c: Any) -> None:
-    """Set in Jupyter's configuration `c` what follows from the machine; raise CourseError when nobody may come in."""
-    machine, home = Machine(), Path.home()
-    course = load_course(machine)
-    check_gate(machine, course)
+    """Set in the configuration `c` what follows from the machine; raise CourseError when it is not described."""
+    home, slug = Path.home(), load_course(Machine()).slug
     prepare(home)
     c.ServerApp.port = JUPYTER_PORT
     # Listening on every address switches the Host check off, the protection from DNS rebinding; this switches it on.
@@ -25,7 +22,7 @@ def configure(c: Any) -> None:
     c.ServerApp.local_hostnames = ["localhost"]
     c.ServerApp.allow_root = False
     c.ServerApp.root_dir = str(home)
-    folder = home / course.slug
+    folder = home / slug
     if folder.is_dir():
         c.FileContentsManager.preferred_dir = str(folder)
         open_landing_page(home, folder)
