@@ -248,6 +248,6 @@ def explain_os_error(error: OSError) -> PracticumError:
 
 
 def main() -> None:
-    """Return the `practicum` command."""
+    """Run `practicum`."""
     run.stop_on_signals()
     sys.exit(exit_code_of(app))

@@ -27,7 +27,7 @@ def run_suite(image: str, content: Path, *selection: str) -> str:
     No network, and nothing of the image can be written. The caller's OMP_NUM_THREADS counts inside.
     """
     options = (
-        "--network=none", "--read-only", "--tmpfs=/tmp:exec", "--shm-size=1g", "--no-healthcheck",
+        "--network=none", "--read-only", "--tmpfs=/tmp:exec", "--shm-size=2g", "--no-healthcheck",
         "--env=HOME=/tmp", "--env=OMP_WAIT_POLICY=PASSIVE", "--env=OMP_NUM_THREADS",
         "--user=1000:100", "--entrypoint=/opt/venv/bin/python",
         f"--volume={SUITE}:/mnt/suite/content:ro", f"--volume={content}:/mnt/course:ro", "--workdir=/mnt/suite/content",

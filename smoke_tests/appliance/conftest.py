@@ -25,7 +25,7 @@ MakeMachine = Callable[..., Machine]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Return the first boot comes first, for all other machines go on from it."""
+    """Put the first boot first: all other machines go on from it."""
     items.sort(key=lambda item: item.path.name != "test_first_boot.py")
 
 

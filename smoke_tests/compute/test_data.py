@@ -15,7 +15,7 @@ from .devices import why_no_gpu
 
 SHARED = Path("/dev/shm")
 NEEDED = 16 << 20  # bytes: some batches of this test at once; real ones need more
-CURE = "start the container with --shm-size=1g (Kubernetes: mount an emptyDir of medium Memory there)"
+CURE = "start the container with --shm-size=2g (Kubernetes: mount an emptyDir of medium Memory there)"
 
 
 class Pictures(Dataset[tuple[Tensor, int, int]]):

@@ -279,7 +279,7 @@ def test_shared_memory(image: Fixture, monkeypatch: pytest.MonkeyPatch, megabyte
     monkeypatch.setattr("os.statvfs", lambda path: disk(megabytes * 256, 4096))
     (observation,) = gpu.check_shm(image.machine)
     assert (observation.status, observation.detail) == (status, f"{megabytes} MB in /dev/shm")
-    assert ("--shm-size=1g" in observation.remedy) is (status == WARNING)
+    assert ("--shm-size=2g" in observation.remedy) is (status == WARNING)
 
 
 # What follows asks real libraries, in C, which answer as NVIDIA's do: the calls themselves are proven, too.

@@ -116,7 +116,7 @@ def check_shm(machine: Machine) -> Iterator[Observation]:
     space = os.statvfs(machine.path("/dev/shm"))
     size = space.f_blocks * space.f_frsize // MEBIBYTE
     remedy = (
-        "workers of a DataLoader may die of a bus error: start the container with --shm-size=1g"
+        "workers of a DataLoader may die of a bus error: start the container with --shm-size=2g"
         " (Kubernetes: an emptyDir of medium Memory at /dev/shm)"
     )
     yield Observation("shm", OK if size >= 1024 else WARNING, f"{size} MB in /dev/shm", "" if size >= 1024 else remedy)

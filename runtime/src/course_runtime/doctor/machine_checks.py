@@ -57,7 +57,7 @@ def check_memory(machine: Machine) -> Iterator[Observation]:
             "swap",
             WARNING,
             "none",
-            "a kernel that needs too much memory dies sooner; swap is made at the start: restart the machine",
+            "a kernel that needs too much memory dies sooner; it comes when JupyterLab is ready: wait for that, or restart the machine",
         )
 
 
@@ -74,7 +74,7 @@ def check_disk(machine: Machine) -> Iterator[Observation]:
         space = os.statvfs(shared)
         size = space.f_blocks * space.f_frsize // MEBIBYTE
         small = (
-            "" if size >= 256 else "DataLoader workers may die of a bus error: start the container with --shm-size=1g"
+            "" if size >= 256 else "DataLoader workers may die of a bus error: start the container with --shm-size=2g"
         )
         yield Observation("shm", WARNING if small else OK, f"{size} MB in /dev/shm", small)
 

@@ -1,7 +1,6 @@
-"""The settings of the appliance's JupyterLab, and what comes before it serves: jupyter_server_config.py asks for them.
+"""The settings of the appliance's JupyterLab, and what its home needs before: jupyter_server_config.py asks for them.
 
-All of it runs in the server's own process: each Python that a service starts before it costs an emulated processor a
-second.
+This runs in the server's own process: each start of the environment's Python costs an emulated processor a second.
 """
 
 from pathlib import Path
