@@ -57,7 +57,8 @@ def check_memory(machine: Machine) -> Iterator[Observation]:
             "swap",
             WARNING,
             "none",
-            "a kernel that needs too much memory dies sooner; it comes when JupyterLab is ready: wait for that, or restart the machine",
+            "a kernel that needs too much memory dies sooner; swap comes when JupyterLab is ready: wait for that,"
+            " or restart the machine",
         )
 
 
