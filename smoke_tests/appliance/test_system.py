@@ -71,7 +71,7 @@ def test_console_service_is_confined(guest: Host) -> None:
     """By systemd's measure, of which 100 is the worst, and by what its file systems allow."""
     guest.check_output("systemd-analyze security --no-pager --threshold=30 course-console.service")
     inside = f"nsenter --mount --target={guest.service('course-console').systemd_properties['MainPID']}"
-    for path in ("/etc/smoke-test", "/run/smoke-test", "/proc/sys/kernel/core_pattern"):
+    for path in ("/etc/smoke-test", "/var/lib/course/smoke-test", "/proc/sys/kernel/core_pattern"):
         assert "Read-only file system" in guest.run(f"{inside} sh -c ': >>{path}'").stderr
     guest.check_output(f"{inside} test -w /run/issue.d -a -w /run/agetty.reload")
 
