@@ -21,6 +21,8 @@ Whenever Linux 6.1 reads a file it first sets a whole block's pages aside, howev
 
 READ_ORDER = """
 import os, sys
+from contextlib import suppress
+from importlib import import_module
 
 opened = {}
 def note(event, arguments):
@@ -29,11 +31,15 @@ def note(event, arguments):
         opened.setdefault(os.path.realpath(path))
 
 sys.addaudithook(note)
-import jupyter_core.paths
-jupyter_core.paths.SYSTEM_CONFIG_PATH.clear()  # it imports the course's commands, which come in a later layer
-from jupyterlab.labapp import LabApp
-LabApp.initialize_server(argv=["--allow-root", "--no-browser", "--ip=127.0.0.1"])
-import ipykernel.kernelapp, matplotlib.pyplot, numpy, torch, torchvision
+# A course may do without some of these.
+with suppress(ImportError):
+    import jupyter_core.paths
+    jupyter_core.paths.SYSTEM_CONFIG_PATH.clear()  # it imports the course's commands, which come in a later layer
+    from jupyterlab.labapp import LabApp
+    LabApp.initialize_server(argv=["--allow-root", "--no-browser", "--ip=127.0.0.1"])
+for name in ("ipykernel.kernelapp", "matplotlib.pyplot", "numpy", "torch", "torchvision"):
+    with suppress(ImportError):
+        import_module(name)
 files = [path for path in opened if path.startswith(sys.prefix) and os.path.isfile(path)]
 modules = [path for path in files if path.endswith((".pyc", ".so"))]
 # Other files are opened in the order of a set, or of a folder: each time in another.
