@@ -30,9 +30,13 @@ PRELUDE = """
 from dataclasses import replace
 from pathlib import Path
 from course_runtime.machine import machine
-from course_runtime.start import container, welcome
-container.Machine = lambda: machine.Machine(root=Path({root!r}))
-container.choose_folders.__defaults__ = (Path({root!r}) / "opt/course/content",)
+from course_runtime.files import sync
+from course_runtime.start import appliance, container, welcome
+content = Path({root!r}) / "opt/course/content"
+for module in (appliance, container, sync):
+    module.Machine = lambda: machine.Machine(root=Path({root!r}))
+container.choose_folders.__defaults__ = (content,)
+sync.run.__defaults__ = (None, None, content)
 welcome.CHECK = ({python!r}, "-c", {code!r})
 """
 ANSWER = {"checks": [{"name": "gpu", "status": "ok", "detail": "a test", "remedy": ""}]}
