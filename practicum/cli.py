@@ -46,7 +46,7 @@ def ova(semester: SemesterId = "", again: Again = "") -> None:
     """Build the VirtualBox appliance and print its path."""
     described = find_semester(semester)
     with building(described) as console:
-        from practicum import build
+        from practicum.commands import build
 
         path = build.build_ova(described, console, again)
     print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
@@ -57,7 +57,7 @@ def docker(semester: SemesterId = "", product: Product = None, again: Again = ""
     """Build the container images and print their names."""
     described = find_semester(semester)
     with building(described) as console:
-        from practicum import build
+        from practicum.commands import build
         from practicum.semester.products import VARIANTS
 
         names = build.build_images(described, (product,) if product else VARIANTS, console, again)
@@ -69,7 +69,7 @@ def archive(semester: SemesterId = "", product: Product = None, again: Again = "
     """Write the container images as OCI archives with zstd layers into dist/, with their checksums."""
     described = find_semester(semester)
     with building(described) as console:
-        from practicum import build
+        from practicum.commands import build
         from practicum.semester.products import VARIANTS
 
         paths = build.build_archives(described, (product,) if product else VARIANTS, console, again)
@@ -83,7 +83,7 @@ def explain(
     reads: Annotated[bool, typer.Option("--reads", help="Print what each stage reads, as a table.")] = False,
 ) -> None:
     """Say of each stage why it would run again, or that it is cached."""
-    from practicum import build
+    from practicum.commands import build
 
     described = find_semester(semester)
     if reads:
@@ -98,8 +98,8 @@ def explain(
 @app.command()
 def lock(semester: SemesterId = "") -> None:
     """Resolve the Python sets with hashes, and record the versions of the Debian packages as they are today."""
+    from practicum.commands.lock import lock_semester
     from practicum.engine.progress import Console
-    from practicum.lock import lock_semester
 
     with Console() as console:
         for path in lock_semester(find_semester(semester), console):
@@ -131,7 +131,7 @@ def venv(
     folder: Annotated[Path, typer.Argument(help="The virtual environment to make.")], semester: SemesterId = ""
 ) -> None:
     """Install the students' Python environment on this machine, without a build."""
-    from practicum.venv import make_venv
+    from practicum.commands.venv import make_venv
 
     make_venv(find_semester(semester), folder)
     print(f"{folder}/bin/python")
@@ -146,7 +146,7 @@ def content(
     semester: SemesterId = "",
 ) -> None:
     """Write the course's content as students get it, without a build."""
-    from practicum.venv import make_content
+    from practicum.commands.venv import make_content
 
     make_content(find_semester(semester), folder, solutions=solutions)
     print(folder)
@@ -166,7 +166,7 @@ def prune() -> None:
 @app.command()
 def preflight(semester: SemesterId = "") -> None:
     """Look at all this machine needs for a build, at once; exit code 1 if something is missing."""
-    from practicum.preflight import inspect
+    from practicum.commands.preflight import inspect
 
     findings = inspect(find_semester(semester))
     for finding in findings:

@@ -19,7 +19,7 @@ from bench_plain import Plain, build_plain
 from figures import Figure
 from sandbox import spared
 
-from practicum import build
+from practicum.commands import build
 from practicum.engine import run, stages
 from practicum.engine.errors import PracticumError
 from practicum.engine.stage import Stage

@@ -9,7 +9,7 @@ from subprocess import PIPE, Popen
 from bench_base import LOGS, Bench, Part, require_finished, wait_for_server
 from figures import Figure
 
-from practicum import build
+from practicum.commands import build
 from practicum.engine import cache, run
 from practicum.images.tree import export_tree
 from practicum.semester import products, settings

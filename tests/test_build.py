@@ -13,7 +13,7 @@ from checkout import ROOT, SEMESTER, Checkout
 from readers import ALL, CONTAINERS, COURSE, CPU, CUDA_REST, DATA, DISK, MACHINE, OVA, SETTINGS, SYSTEM, WHEELS
 from survivors import HANG
 
-from practicum import build
+from practicum.commands import build
 from practicum.engine import run
 from practicum.engine.cache import hash_tree
 from practicum.engine.errors import PracticumError

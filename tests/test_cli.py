@@ -111,7 +111,7 @@ def test_help_lists_the_commands_and_loads_nothing_heavy() -> None:
     told = practicum_command("--help")
     assert told.returncode == 0
     assert all(f" {command} " in told.stdout for command in COMMANDS)
-    probe = "import sys, practicum.cli; print([m for m in ('httpx', 'practicum.build', 'ansible') if m in sys.modules])"
+    probe = "import sys, practicum.cli; print([m for m in ('httpx', 'practicum.commands.build') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", probe], text=True) == "[]\n"
 
 

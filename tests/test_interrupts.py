@@ -17,10 +17,10 @@ from held_programs import NAMES
 from small_site import SEMESTER, Build, Site, docker, make_site
 from survivors import marked_processes, mounts_under
 
+from practicum.commands.lock import lock_python
 from practicum.engine import cache, run
 from practicum.engine.errors import PracticumError
 from practicum.images.docker import ensure_docker
-from practicum.lock import lock_python
 from practicum.semester import products
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]

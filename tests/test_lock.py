@@ -10,9 +10,9 @@ import pytest
 from loopback import Index, make_wheel, serve
 from packaging.version import Version
 
-from practicum import lock
+from practicum.commands import lock
+from practicum.commands.lock import lock_python
 from practicum.engine.errors import PracticumError
-from practicum.lock import lock_python
 from practicum.semester.description import Semester, load
 from practicum.semester.locks import find_lock
 from practicum.wheels import lockfile, resolver

@@ -76,4 +76,4 @@ def test_the_builder_has_few_rooms_and_arrows_and_no_circle() -> None:
 def test_a_recipe_knows_no_semester_and_only_the_stages_that_it_is_given() -> None:
     imported = {(one, other) for one, other in list_imports(BUILDER) if room_of_builder(one) == "recipes"}
     assert imported
-    assert not [pair for pair in imported if room_of_builder(pair[1]) in ("semester", "recipes", "build", "cli")]
+    assert not [pair for pair in imported if room_of_builder(pair[1]) in ("semester", "recipes", "commands", "cli")]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from practicum import venv
+from practicum.commands import venv
 from practicum.wheels.wheelhouse import Wheelhouse
 
 
