@@ -5,6 +5,7 @@ obstacle, named in one line; 75 another process is at it; 128 + n stopped by sig
 """
 
 import errno
+import os
 import re
 import shlex
 import sys
@@ -249,5 +250,6 @@ def explain_os_error(error: OSError) -> PracticumError:
 
 def main() -> None:
     """Run `practicum`."""
+    os.umask(0o022)  # as for everybody who logs in, so that nothing in a product has another mode
     run.stop_on_signals()
     sys.exit(exit_code_of(app))

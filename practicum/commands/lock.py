@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def resolve_packages(suite: str, trim: Path, packages: Sequence[str], work: Path
     """
     ensure_docker()
     tag = f"practicum-lock:{os.getpid()}"
-    make_root(suite, trim, tag, work, console)
+    make_root(suite, trim, tag, work, int(time.time()), console)
     try:
         with running(tag, work, network="bridge") as container:
             inside = ["docker", "exec", container]

@@ -35,6 +35,7 @@ PACKAGES = {
     "bash": "bash",
     "debugfs": "e2fsprogs",
     "docker": "docker.io",
+    "dumpe2fs": "e2fsprogs",
     "dockerd": "docker.io",
     "e2fsck": "e2fsprogs",
     "git": "git",
@@ -60,6 +61,12 @@ PACKAGES = {
     "zstd": "zstd",
 }
 """The Debian package that brings each program."""
+
+VERSION_FLAGS = {"mksquashfs": "-version"}
+"""How a program is asked for its version, where it is not by --version."""
+
+SAME_EVERYWHERE = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC"}
+"""What every program gets, so that it writes the same bytes in every country and language."""
 
 FILES = {
     "/usr/lib/grub/i386-pc/modinfo.sh": "grub-pc-bin",
@@ -198,7 +205,7 @@ def find(tool: str) -> str | None:
 
 def version(tool: str) -> str:
     """Return the line in which `tool` tells its version, "unknown" for the few that tell none."""
-    flag = "-V" if PACKAGES.get(tool) == "e2fsprogs" else "--version"
+    flag = "-V" if PACKAGES.get(tool) == "e2fsprogs" else VERSION_FLAGS.get(tool, "--version")
     with _child([tool, flag], f"version of {tool}", None, None, False, Path(os.devnull), subprocess.STDOUT) as child:
         out, _ = child.communicate(timeout=30)
     return next((line.strip() for line in out.splitlines() if re.search(r"\d\.\d", line)), "unknown")
@@ -279,7 +286,7 @@ def _child(
             text=True,
             errors="replace",
             cwd=cwd,
-            env={**os.environ, **(env or {}), "PATH": _search_path(env)},
+            env={**os.environ, **SAME_EVERYWHERE, **(env or {}), "PATH": _search_path(env)},
             start_new_session=True,  # a Ctrl-C of the terminal must reach only us: we stop the children in order
         )
         _live.add(child)

@@ -55,9 +55,11 @@ class Tree:
         target.parent.mkdir(parents=True, exist_ok=True)
         if self.path.is_dir():
             ignored = shutil.ignore_patterns(*cache.IGNORED)
-            shutil.copytree(self.path, target, symlinks=True, ignore=ignored)
+            shutil.copytree(self.path, target, symlinks=True, ignore=ignored, copy_function=_copy)
+            for folder in (target, *(path for path in target.rglob("*") if path.is_dir() and not path.is_symlink())):
+                folder.chmod(0o755)
         else:
-            shutil.copy2(self.path, target)
+            _copy(self.path, target)
         return target
 
 
@@ -116,6 +118,12 @@ class Stage(ABC):
     def folder(self) -> Path:
         """Where the output is, or will be."""
         return cache.root() / "stages" / self.name / self.key
+
+
+def _copy(source: str | Path, target: str | Path) -> None:
+    """Copy a file, with one of git's two modes: the others follow from the umask of whoever made the checkout."""
+    shutil.copyfile(source, target)
+    Path(target).chmod(0o755 if Path(source).stat().st_mode & 0o100 else 0o644)
 
 
 def describe_input(label: str, value: object) -> dict[str, str]:

@@ -33,6 +33,8 @@ class Play:
     root: Path
     name: str
     roles: tuple[str, ...]
+    epoch: int = 0
+    """Seconds since 1970, which the programs of the roles take as the present wherever they write a time."""
 
     @property
     def trees(self) -> list[Tree]:
@@ -41,7 +43,8 @@ class Play:
 
     @cached_property
     def inputs(self) -> dict[str, str]:
-        return {label: digest for tree in self.trees for label, digest in tree.inputs.items()}
+        read = {label: digest for tree in self.trees for label, digest in tree.inputs.items()}
+        return {**read, "epoch": str(self.epoch)}
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,11 @@ def packer_variables(step: Step, alive: Path, variables: Path) -> dict[str, Any]
     }
 
 
+def role_variables(step: Step) -> dict[str, Any]:
+    """Return the variables of the Ansible roles."""
+    return {**step.variables, "build_mount": MOUNT, "epoch": step.play.epoch}
+
+
 def packer_argv(templates: Path, variables: Path) -> list[str]:
     return ["packer", "build", "-color=false", f"-var-file={os.fspath(variables)}", os.fspath(templates)]
 
@@ -95,7 +103,7 @@ def build_image(step: Step, work: Path, console: Console) -> None:
     for tree in step.play.trees:
         tree.copy_to(checkout)
     variables = work / "ansible-vars.json"
-    variables.write_text(json.dumps({**step.variables, "build_mount": MOUNT}, indent=2))
+    variables.write_text(json.dumps(role_variables(step), indent=2))
     packer_vars = work / "packer.pkrvars.json"
     with hold_alive(work) as alive:
         packer_vars.write_text(json.dumps(packer_variables(step, alive, variables), indent=2))

@@ -21,10 +21,13 @@ def mmdebstrap_argv(suite: str, trim: Path, tar: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def make_root(suite: str, trim: Path, tag: str, out: Path, console: Console) -> None:
-    """Make the image `tag`; leave the log and nothing else in `out`."""
+def make_root(suite: str, trim: Path, tag: str, out: Path, epoch: int, console: Console) -> None:
+    """Make the image `tag`, no file of which is younger than `epoch`; leave the log and nothing else in `out`."""
     tar, log = out / "base.tar", out / "base.log"
     # The root grows where the next build sweeps: a killed mmdebstrap leaves it behind.
-    run(mmdebstrap_argv(suite, trim, tar), step="base", log=log, tmp=out, on_line=console.say)
+    run(
+        mmdebstrap_argv(suite, trim, tar), step="base", log=log, tmp=out, on_line=console.say,
+        env={"SOURCE_DATE_EPOCH": str(epoch)},
+    )  # fmt: skip
     run(["docker", "import", os.fspath(tar), tag], step="base", log=log)
     tar.unlink()

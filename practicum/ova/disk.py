@@ -21,6 +21,7 @@ from pathlib import Path
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.run import run
+from practicum.ova import times
 from practicum.ova.boot_menu import boot_menu
 from practicum.ova.squashfs import PYTHON_PLACE
 
@@ -56,6 +57,8 @@ EFI_MODULES = ("fat", "efi_gop", "all_video", *COMMON_MODULES)
 
 TOOLS = (
     "mke2fs",
+    "debugfs",
+    "dumpe2fs",
     "mksquashfs",
     "sfdisk",
     "grub-mkimage",
@@ -89,7 +92,9 @@ def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, c
 
     Raises PracticumError when the tree does not fit on the disk.
     """
+    log = work / "disk.log"
     finish_tree(tree, plan)
+    times.clamp(tree, plan.epoch, log)
     with raw.open("wb") as file:
         file.truncate(plan.size)
     blocks = count_blocks(tree)
@@ -100,14 +105,9 @@ def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, c
             f"the system needs {blocks * BLOCK // MIB} MiB, appliance.disk_gb leaves less",
             "raise it in semester.toml",
         )
-    log = work / "disk.log"
     console.say("writing the file system")
-    run(
-        mke2fs_argv(tree, raw, root_start, blocks, plan),
-        step="disk",
-        log=log,
-        env={"E2FSPROGS_FAKE_TIME": str(plan.epoch)},
-    )
+    run(mke2fs_argv(tree, raw, root_start, blocks, plan), step="disk", log=log, env=times.fake_time(plan.epoch))
+    times.settle_inodes(raw, root_start, plan.epoch, work / "times.debugfs", log)
     console.say("writing the boot loaders")
     run(sfdisk_argv(raw), step="disk", log=log, stdin=_write(work / "layout.sfdisk", layout(plan, root_start)))
     write_bios_loader(raw, make_core(work, log))

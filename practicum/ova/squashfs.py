@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from practicum.engine.run import run
+from practicum.ova import times
 
 PYTHON_PLACE = "opt/venv"
 """Folder of the root tree that the squashfs is mounted on, by its partition's label (ansible's fstab)."""
@@ -71,6 +72,7 @@ def write_squashfs(folder: Path, out: Path, *, epoch: int, log: Path, first: Seq
     first: paths below `folder` of the files that are read together at a start. A block holds many small files, and the
     kernel unpacks the block to read one of them. Blocks that hold files in the order of reading are unpacked once.
     """
+    times.clamp(folder, epoch, log)
     order = log.with_suffix(".sort")
     order.write_text(render_sort_file(first))
     run(squashfs_argv(folder, out, epoch, order), step="python", log=log)

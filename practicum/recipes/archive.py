@@ -1,7 +1,6 @@
-"""A container image as one file: an OCI archive with zstd layers, for Apptainer, enroot and air-gapped registries."""
+"""A container image as one file: an OCI archive with zstd layers, for registries, Apptainer and enroot."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,24 +10,26 @@ from practicum.engine.publish import new_file_with_checksum, write_text
 from practicum.engine.run import run
 from practicum.engine.stage import Stage
 from practicum.engine.stages import describe_file
+from practicum.images.oci import write_oci_archive
 from practicum.images.stage import GB
-
-LEVEL = 3
-"""Of zstd: its own default, at which layers are packed as fast as docker hands them out."""
-
-BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
 class Archive(Stage):
-    """The OCI archive in `dist/`, with its checksum; variant: "cpu" or "cuda"."""
+    """The OCI archive in `dist/`, with its checksum: the same bytes for the same files.
+
+    variant: "cpu" or "cuda". layers: the stages that make the image's layers, the lowest first. epoch: seconds since
+    1970, which no file in it is younger than.
+    """
 
     outputs: ClassVar = ("archive.json",)
     space: ClassVar = 14 * GB
-    tools: ClassVar = ("skopeo",)
+    tools: ClassVar = ("docker",)
 
     image_stage: Stage
     variant: str
+    layers: tuple[str, ...]
+    epoch: int
     target: Path
 
     @property
@@ -37,25 +38,21 @@ class Archive(Stage):
 
     def build(self, out: Path, console: Console) -> None:
         image = json.loads((self.image_stage.folder / "image.json").read_text())["tags"][0]
-        console.say(f"packing {image}")
-        run(copy_argv(image, out / "image.tar"), step=self.name, log=out / "skopeo.log", tmp=out)
-        publish(out / "image.tar", self.target)
-        (out / "image.tar").unlink()
+        console.say(f"reading {image}")
+        saved = out / "saved.tar"
+        run(save_argv(image, saved), step=self.name, log=out / "docker.log")
+        with new_file_with_checksum(self.target) as new:
+            write_oci_archive(
+                saved, new.stream, name=image, stages=self.layers, epoch=self.epoch, work=out, console=console
+            )
+        for written in (saved, *out.glob("*.layer"), out / "config", out / "manifest"):
+            written.unlink()
         write_text(out / "archive.json", describe_file(self.target))
 
     def still_there(self, folder: Path) -> bool:
         return self.target.exists() and (folder / "archive.json").read_text() == describe_file(self.target)
 
 
-def copy_argv(image: str, archive: Path) -> list[str]:
-    """Return the command that writes the image of the local docker as an OCI archive which calls it by its name."""
-    return [
-        "skopeo", "copy", "--quiet", "--dest-compress-format=zstd", f"--dest-compress-level={LEVEL}",
-        f"docker-daemon:{image}", f"oci-archive:{archive}:{image}",
-    ]  # fmt: skip
-
-
-def publish(written: Path, path: Path) -> None:
-    """Copy `written` to `path`, which may be on another file system, with its checksum."""
-    with new_file_with_checksum(path) as new, written.open("rb") as source:
-        shutil.copyfileobj(source, new.stream, BLOCK)
+def save_argv(image: str, file: Path) -> list[str]:
+    """Return the command that writes the image of docker's present host to `file`."""
+    return ["docker", "save", f"--output={file}", image]

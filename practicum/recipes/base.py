@@ -15,7 +15,8 @@ class Base(ImageStage):
     """A minimal Debian.
 
     suite: Debian's name of the release. trim: the settings of dpkg, which stay in the root for later installs.
-    recorded: debian.lock, None before there is one; a new one asks for today's packages.
+    recorded: debian.lock, None before there is one; a new one asks for today's packages. epoch: seconds since 1970 that
+    stand as the time of what the installation writes.
     """
 
     outputs: ClassVar = ("base.log",)
@@ -25,7 +26,8 @@ class Base(ImageStage):
     suite: str
     trim: Tree
     recorded: Tree | None
+    epoch: int
 
     def build(self, out: Path, console: Console) -> None:
         console.say(f"installing Debian {self.suite}")
-        make_root(self.suite, self.trim.path, self.image, out, console)
+        make_root(self.suite, self.trim.path, self.image, out, self.epoch, console)

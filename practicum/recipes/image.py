@@ -48,7 +48,6 @@ class Image(Stage):
     tools: ClassVar = ("docker",)
 
     course: ImageStage
-    base: ImageStage
     torch: ImageStage
     variant: str
     moving: str
@@ -63,7 +62,7 @@ class Image(Stage):
 
     def build(self, out: Path, console: Console) -> None:
         torch = json.loads((self.torch.folder / "torch.json").read_text())
-        labels = self.list_labels(find_id(self.base.image), torch)
+        labels = self.list_labels(torch)
         tags = [self.moving, self.fixed] if is_new(self.fixed, console) else [self.moving]
         earlier = find_id(self.moving)
         (out / "Dockerfile").write_text(f"FROM {self.course.image}\n")
@@ -79,10 +78,10 @@ class Image(Stage):
     def still_there(self, folder: Path) -> bool:
         return bool(find_id(self.moving) == json.loads((folder / "image.json").read_text())["id"])
 
-    def list_labels(self, base_id: str, torch: Mapping[str, Any]) -> dict[str, str]:
+    def list_labels(self, torch: Mapping[str, Any]) -> dict[str, str]:
         """Return the labels: those of the OCI image specification, then what a cluster may choose by.
 
-        base_id: the digest of the base image. torch: what torch said of itself (recipes/wheels.py).
+        torch: what torch said of itself (recipes/wheels.py).
         """
         facts = self.facts
         if not torch.get("torch"):
@@ -95,8 +94,6 @@ class Image(Stage):
             "revision": self.revision,
             "created": self.created,
             "licenses": LICENSES[self.variant],
-            "base.name": self.base.image,
-            "base.digest": base_id,
         }
         own = {
             "debian": facts.suite,

@@ -53,7 +53,7 @@ def list_ova(semester: Semester) -> tuple[Stage, ...]:
         torch=below[-1],
         variables=settings.describe_roles(semester),
         recorded=Place(semester.folder / "debian.lock"),
-        play=Play(semester.root, "appliance", ("jupyter", "appliance", "system")),
+        play=Play(semester.root, "appliance", ("jupyter", "appliance", "system"), semester.epoch),
     )
     squashfs = Squashfs(machine, semester.epoch)
     course = _course(semester, machine, "appliance")
@@ -67,7 +67,7 @@ def list_image(semester: Semester, variant: Variant) -> tuple[Stage, ...]:
     below = list_environment(semester, variant)
     described = {"product": variant, "course": settings.describe_course(semester, variant)}
     programs, hooks, library = (Tree(semester.root, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
-    play = Play(semester.root, "container", ("jupyter", "container"))
+    play = Play(semester.root, "container", ("jupyter", "container"), semester.epoch)
     container = Container(below[-1], variant, described, programs, hooks, library, play)
     course = _course(semester, container, variant, settings.describe_start(semester, variant))
     revision = read_revision(semester.root)
@@ -80,7 +80,7 @@ def list_image(semester: Semester, variant: Variant) -> tuple[Stage, ...]:
         python=semester.debian.python_version,
     )
     image = Image(
-        course, below[0], below[-1], variant, names.moving, names.fixed, revision.label, revision.date, facts
+        course, below[-1], variant, names.moving, names.fixed, revision.label, revision.date, facts
     )  # fmt: skip
     return (*below, container, course, image)
 
@@ -88,7 +88,12 @@ def list_image(semester: Semester, variant: Variant) -> tuple[Stage, ...]:
 def list_archive(semester: Semester, variant: Variant) -> tuple[Stage, ...]:
     """Return the stages of a container image and of its archive."""
     below = list_image(semester, variant)
-    return (*below, Archive(below[-1], variant, archive_path(semester, variant)))
+    return (*below, Archive(below[-1], variant, list_layers(below), semester.epoch, archive_path(semester, variant)))
+
+
+def list_layers(stages: Iterable[Stage]) -> tuple[str, ...]:
+    """Return the names of the stages that make a layer of an image, the lowest first."""
+    return tuple(stage.name for stage in stages if isinstance(stage, ImageStage))
 
 
 def list_all(semester: Semester) -> list[Stage]:
@@ -115,11 +120,11 @@ def list_environment(semester: Semester, variant: Variant) -> tuple[ImageStage, 
     """Return the stages up to the complete Python environment of `variant`."""
     root, debian_lock = semester.root, semester.folder / "debian.lock"
     recorded = Tree(root, f"{debian_lock.relative_to(root)}") if debian_lock.exists() else None
-    base = Base(semester.debian.suite, Tree(root, TRIM_DEBIAN), recorded)
-    play = Play(root, "system", ("system", "python"))
+    base = Base(semester.debian.suite, Tree(root, TRIM_DEBIAN), recorded, semester.epoch)
+    play = Play(root, "system", ("system", "python"), semester.epoch)
     done: list[ImageStage] = [base, System(base, semester.debian.suite, semester.debian.packages, play)]
     groups = split_wheels(semester, variant)
-    trim, play = Tree(root, "ansible/trim/python.txt"), Play(root, "wheels", ("wheels",))
+    trim, play = Tree(root, "ansible/trim/python.txt"), Play(root, "wheels", ("wheels",), semester.epoch)
     lock = Place(find_lock(semester, variant))
     for group, packages in groups.items():
         make = LastWheels if group == list(groups)[-1] else Wheels
@@ -146,7 +151,7 @@ def split_wheels(semester: Semester, variant: Variant) -> dict[str, tuple[Locked
 
 def _data(semester: Semester, before: ImageStage) -> Data:
     tools = Tree(semester.root, "course_content/tools/src/course_tools/datasets")
-    play = Play(semester.root, "data", ("data",))
+    play = Play(semester.root, "data", ("data",), semester.epoch)
     return Data(before, tuple(semester.data.sets), semester.data.source, tools, play)
 
 
@@ -161,5 +166,5 @@ def _course(semester: Semester, before: ImageStage, product: settings.Product, s
         solutions=semester.content.solutions,
         verify=Tree(semester.root, "smoke_tests/compute"),
         settings=start,
-        play=Play(semester.root, "course", ("course", "sysprep")),
+        play=Play(semester.root, "course", ("course", "sysprep"), semester.epoch),
     )
