@@ -1,20 +1,25 @@
-"""practicum.recipes.archive: how skopeo is asked, and an archive that appears whole with its checksum."""
+"""practicum.recipes.archive: what is asked of docker, and when an archive is packed again."""
 
-import subprocess
 from pathlib import Path
 
-import pytest
 from checkout import SEMESTER, Checkout
 
 from practicum.engine import stages
-from practicum.recipes.archive import copy_argv, publish
+from practicum.recipes.archive import Archive, save_argv
 from practicum.semester import products
 
 
-def test_archive_has_zstd_layers_and_the_name_of_the_image() -> None:
-    argv = copy_argv("ee559:2027-spring-cpu", Path("/w/a.tar"))
-    assert argv[:2] == ["skopeo", "copy"] and "--dest-compress-format=zstd" in argv
-    assert argv[-2:] == ["docker-daemon:ee559:2027-spring-cpu", "oci-archive:/w/a.tar:ee559:2027-spring-cpu"]
+def test_docker_is_asked_by_its_client_which_knows_the_host() -> None:
+    """DOCKER_HOST and contexts hold for the client; skopeo would ask the default socket."""
+    assert save_argv("ee559:2027-spring-cpu", Path("/w/saved.tar")) == [
+        *("docker", "save", "--output=/w/saved.tar", "ee559:2027-spring-cpu")
+    ]
+
+
+def test_layers_are_named_after_their_stages(checkout: Checkout) -> None:
+    stage = products.list_archive(checkout.load(), "cpu")[-1]
+    assert isinstance(stage, Archive)
+    assert stage.layers == ("base", "system", "python", "data", "torch-cpu", "container-cpu", "course-cpu")
 
 
 def test_archive_lies_beside_the_appliance(checkout: Checkout) -> None:
@@ -22,34 +27,6 @@ def test_archive_lies_beside_the_appliance(checkout: Checkout) -> None:
     assert products.archive_path(semester, "cuda") == checkout.root / f"dist/{SEMESTER}/ee559-{SEMESTER}-cuda.oci.tar"
     recipe = products.list_archive(semester, "cuda")
     assert [stage.name for stage in recipe[-2:]] == ["image-cuda", "archive-cuda"]
-
-
-def test_checksum_is_of_the_bytes_and_in_the_form_that_sha256sum_reads(tmp_path: Path) -> None:
-    written, path = tmp_path / "work.tar", tmp_path / "dist/a.oci.tar"
-    written.write_bytes(b"layers" * 1000)
-    publish(written, path)
-    assert path.read_bytes() == written.read_bytes()
-    done = subprocess.run(["sha256sum", "--check", "a.oci.tar.sha256"], cwd=path.parent, capture_output=True, text=True)
-    assert done.stdout == "a.oci.tar: OK\n"
-    assert {file.name for file in path.parent.iterdir()} == {"a.oci.tar", "a.oci.tar.sha256"}
-
-
-def test_checksum_of_the_old_archive_never_stands_beside_the_new_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A build that is killed between the archive and its checksum leaves an archive without one."""
-    written, path = tmp_path / "work.tar", tmp_path / "dist/a.oci.tar"
-    written.write_bytes(b"old")
-    publish(written, path)
-    written.write_bytes(b"new")
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("practicum.engine.publish.write_text", killed)
-    with pytest.raises(KeyboardInterrupt):
-        publish(written, path)
-    assert path.read_bytes() == b"new" and not path.with_name("a.oci.tar.sha256").exists()
 
 
 def test_replaced_or_removed_archive_is_packed_again(checkout: Checkout, tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ class FakePacker:
         assert json.loads(Path(given["ansible_vars"]).read_text()) == {
             "product": "appliance",
             "build_mount": "/run/practicum",
+            "epoch": 0,
         }
 
 

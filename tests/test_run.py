@@ -311,6 +311,7 @@ def test_contained_refuses_plainly_without_root(monkeypatch: pytest.MonkeyPatch)
 
 def test_version_is_one_line() -> None:
     assert run.version("bash").startswith("GNU bash")
+    assert run.version("mksquashfs").startswith("mksquashfs version 4.")
     assert run.version("mke2fs").startswith("mke2fs 1.")
 
 
