@@ -2,9 +2,11 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps venv docker-daemon ova docker archive explain lock lint fmt bench hardware preflight prune clean
+.PHONY: help deps test-deps venv docker-daemon ova docker archive inputs explain lock lint fmt bench hardware preflight prune clean
 
 SEMESTER ?=
+INPUTS ?=
+of_inputs = $(INPUTS:%=--inputs=%)
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Should make be killed, even by SIGKILL, the build stops in order instead of going on unseen.
@@ -14,15 +16,19 @@ include proof.mk
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  SEMESTER=2027-spring picks one of semesters/; the newest if left out"
+	@echo "  INPUTS=FILE builds without a network, from the file that make inputs wrote"
 
 ova: venv docker-daemon ## Build the VirtualBox appliance into dist/
-	@$(PRACTICUM) ova $(SEMESTER)
+	@$(PRACTICUM) ova $(SEMESTER) $(of_inputs)
 
 docker: venv docker-daemon ## Build the container images for GPU clusters and for laptops
-	@$(PRACTICUM) docker $(SEMESTER)
+	@$(PRACTICUM) docker $(SEMESTER) $(of_inputs)
 
 archive: venv docker-daemon ## Write the container images as OCI archives into dist/
-	@$(PRACTICUM) archive $(SEMESTER)
+	@$(PRACTICUM) archive $(SEMESTER) $(of_inputs)
+
+inputs: venv docker-daemon ## Write all packages of the last build into one file, for INPUTS=FILE
+	@$(PRACTICUM) inputs $(SEMESTER)
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER)

@@ -1,5 +1,7 @@
 locals {
   volumes = flatten([for place, folder in var.mounts : ["--volume", "${folder}:${place}:ro"]])
+  # What apt downloads stays outside of the image, for the builder to keep.
+  archives = var.archives == "" ? [] : ["--volume", "${var.archives}:/var/cache/apt/archives"]
 }
 
 source "docker" "root" {
@@ -14,8 +16,9 @@ source "docker" "root" {
   # own mount, its container_dir, would else be /packer-files.
   container_dir = "/run/packer"
   run_command = concat(
-    ["--detach", "--rm", "--tmpfs", "/run", "--volume", "${var.alive}:/run/alive:ro"],
+    ["--detach", "--rm", "--network", var.network, "--tmpfs", "/run", "--volume", "${var.alive}:/run/alive:ro"],
     local.volumes,
+    local.archives,
     ["--", "{{.Image}}", "/usr/bin/flock", "--shared", "/run/alive", "/bin/true"],
   )
 

@@ -32,6 +32,18 @@ variable "mounts" {
   description = "Host folders that the build container sees read-only, by their place inside it."
 }
 
+variable "archives" {
+  type        = string
+  description = "Host folder for the Debian packages that apt downloads, \"\" where a step installs none."
+  default     = ""
+}
+
+variable "network" {
+  type        = string
+  description = "The docker network of the build container: bridge, or none."
+  default     = "none"
+}
+
 variable "alive" {
   type        = string
   description = "Host file that the builder keeps locked; the build container ends when the lock is free, however the builder ended."

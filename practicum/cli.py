@@ -34,6 +34,11 @@ app = typer.Typer(
 
 Again = Annotated[str, typer.Option(metavar="STAGE", help="Run this stage, and what reads it, though it is cached.")]
 
+Inputs = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Build without a network, from this file of `practicum inputs`."),
+]
+
 SemesterId = Annotated[
     str, typer.Argument(metavar="[SEMESTER]", help="A folder of semesters/; the newest if left out.")
 ]
@@ -43,39 +48,57 @@ Product = Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="Only this 
 
 
 @app.command()
-def ova(semester: SemesterId = "", again: Again = "") -> None:
+def ova(semester: SemesterId = "", again: Again = "", inputs: Inputs = None) -> None:
     """Build the VirtualBox appliance and print its path."""
     described = find_semester(semester)
-    with building(described) as console:
+    with building(described, inputs) as console:
         from practicum.commands import build
 
-        path = build.build_ova(described, console, again)
+        path = build.build_ova(described, console, again, inputs)
     print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
 
 
 @app.command()
-def docker(semester: SemesterId = "", product: Product = None, again: Again = "") -> None:
+def docker(semester: SemesterId = "", product: Product = None, again: Again = "", inputs: Inputs = None) -> None:
     """Build the container images and print their names."""
     described = find_semester(semester)
-    with building(described) as console:
+    with building(described, inputs) as console:
         from practicum.commands import build
         from practicum.semester.products import VARIANTS
 
-        names = build.build_images(described, (product,) if product else VARIANTS, console, again)
+        names = build.build_images(described, (product,) if product else VARIANTS, console, again, inputs)
     print(*names, sep="\n")
 
 
 @app.command()
-def archive(semester: SemesterId = "", product: Product = None, again: Again = "") -> None:
+def archive(semester: SemesterId = "", product: Product = None, again: Again = "", inputs: Inputs = None) -> None:
     """Write the container images as OCI archives with zstd layers into dist/, with their checksums."""
     described = find_semester(semester)
-    with building(described) as console:
+    with building(described, inputs) as console:
         from practicum.commands import build
         from practicum.semester.products import VARIANTS
 
-        paths = build.build_archives(described, (product,) if product else VARIANTS, console, again)
+        paths = build.build_archives(described, (product,) if product else VARIANTS, console, again, inputs)
     for path in paths:
         print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
+
+
+@app.command()
+def inputs(
+    semester: SemesterId = "",
+    product: Product = None,
+    to: Annotated[Path | None, typer.Option(metavar="FILE", help="In place of a file in dist/.")] = None,
+) -> None:
+    """Write every Debian package and wheel of the last build into one file, from which it can be built again."""
+    from practicum.commands.inputs import write_inputs
+    from practicum.engine.progress import Console
+    from practicum.semester.products import VARIANTS, inputs_path
+
+    described = find_semester(semester)
+    path = to or inputs_path(described)
+    with Console() as console:
+        write_inputs(described, path, console, (product,) if product else VARIANTS)
+    print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
 
 
 @app.command()
@@ -176,11 +199,13 @@ def preflight(semester: SemesterId = "") -> None:
 
 
 @contextmanager
-def building(described: Semester) -> Iterator["Console"]:
-    """Give what shows the progress of the semester's only build.
+def building(described: Semester, inputs: Path | None = None) -> Iterator["Console"]:
+    """Give what shows the progress of the semester's only build, which has no network if it has `inputs`.
 
     What builds is imported inside, not above, so that --help and the refusal of a second build are instant.
     """
+    if inputs:
+        run.leave_network()
     scope = described.id
     with cache.lock(f"build-{scope}", f"build of {scope}"):
         from practicum.engine.progress import Console

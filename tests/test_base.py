@@ -10,15 +10,22 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.images import root as base
 
+EPOCH = 1_767_225_600
 TRIM = Path(__file__).parent.parent / "ansible/trim/debian.dpkg.cfg"
 
 
 def test_command_names_no_mirror_and_writes_one_file() -> None:
-    argv = base.mmdebstrap_argv("bookworm", Path("/a/trim.cfg"), Path("/b/base.tar"))
+    argv = base.mmdebstrap_argv("bookworm", Path("/a/trim.cfg"), Path("/b"))
     assert argv[0] == "mmdebstrap" and argv[-2:] == ["bookworm", "/b/base.tar"]
     assert {"--mode=root", "--variant=minbase", "--dpkgopt=/a/trim.cfg"} < set(argv)
     assert not [word for word in argv if "://" in word]
     assert f"--include={','.join(base.PACKAGES)}" in argv and "python3" in base.PACKAGES
+
+
+def test_build_without_a_network_names_the_given_packages_alone(tmp_path: Path) -> None:
+    argv = base.mmdebstrap_argv("bookworm", TRIM, tmp_path, Path("/cache/inputs/1/debs/base"))
+    assert [word for word in argv if "://" in word] == ["deb [trusted=yes] copy:///cache/inputs/1/debs/base ./"]
+    assert f"--customize-hook=upload {tmp_path}/sources.list /etc/apt/sources.list" in argv
 
 
 class Tools:
@@ -33,17 +40,20 @@ class Tools:
         if argv[0] == self.failing:
             raise PracticumError("base", f"{argv[0]} ended with exit code 1")
         if argv[0] == "mmdebstrap":
-            Path(argv[-1]).write_bytes(b"root")
+            next(Path(word) for word in argv if word.endswith("base.tar")).write_bytes(b"root")
 
 
 def test_build_imports_the_root_and_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = Tools()
     monkeypatch.setattr(base, "run", tools)
-    base.make_root("bookworm", TRIM, "practicum-base:1", tmp_path, Console(plain=True))
+    base.make_root("bookworm", TRIM, "practicum-base:1", tmp_path, EPOCH, Console(plain=True))
     (made, options), (imported, _) = tools.calls
-    assert made == base.mmdebstrap_argv("bookworm", TRIM, tmp_path / "base.tar")
+    assert made == base.mmdebstrap_argv("bookworm", TRIM, tmp_path)
     assert imported == ["docker", "import", os.fspath(tmp_path / "base.tar"), "practicum-base:1"]
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["debs"], (
+        "only the packages stay, of which these tools make none"
+    )
+    assert options["env"] == {"SOURCE_DATE_EPOCH": str(EPOCH)}
     # Killed, mmdebstrap leaves a third of a gigabyte there: it must be swept with the work folder.
     assert options["tmp"] == tmp_path
 
@@ -52,7 +62,7 @@ def test_failure_of_mmdebstrap_imports_nothing(tmp_path: Path, monkeypatch: pyte
     tools = Tools(failing="mmdebstrap")
     monkeypatch.setattr(base, "run", tools)
     with pytest.raises(PracticumError, match="mmdebstrap ended"):
-        base.make_root("bookworm", TRIM, "practicum-base:1", tmp_path, Console(plain=True))
+        base.make_root("bookworm", TRIM, "practicum-base:1", tmp_path, EPOCH, Console(plain=True))
     assert len(tools.calls) == 1
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,21 @@ def test_packer_variables_name_folders_by_their_place_in_the_container() -> None
     assert given["mounts"] == {"/run/practicum/wheels": "/host/wheels"}
     assert (given["repository"], given["tag"]) == ("registry.example:5000/made", "2")
     assert given["changes"] == ["USER 1000"] and given["alive"] == "/w/alive"
+
+
+def network_of(step: Step) -> object:
+    return packer.packer_variables(step, Path("/w/alive"), Path("/w/vars.json"))["network"]
+
+
+def test_only_a_step_that_installs_from_the_mirror_has_a_network() -> None:
+    plain = Step(PLAY, "b:1", "made:2", {})
+    installing = replace(plain, archives=Path("/w/debs"))
+    offline = replace(installing, given=Path("/cache/inputs/1/debs/system"))
+    assert [network_of(step) for step in (plain, installing, offline)] == ["none", "bridge", "none"]
+    given = packer.packer_variables(offline, Path("/w/alive"), Path("/w/vars.json"))
+    assert given["mounts"] == {"/run/practicum/debs": "/cache/inputs/1/debs/system"} and given["archives"] == "/w/debs"
+    assert packer.role_variables(offline)["apt_config"] == "/run/practicum/debs/apt.conf"
+    assert "apt_config" not in packer.role_variables(installing)
 
 
 def test_packer_argv_reads_a_folder_with_one_variable_file() -> None:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from practicum.commands.inputs import read_inputs
 from practicum.engine import stages
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.stage import Stage
+from practicum.images.debs import DebSource
 from practicum.images.docker import ensure_docker, image_exists
 from practicum.semester import products, settings
 from practicum.semester.description import Semester
@@ -14,30 +16,42 @@ from practicum.semester.locks import Variant
 from practicum.semester.revision import read_revision
 
 
-def build_ova(semester: Semester, console: Console, again: str = "") -> Path:
+def build_ova(semester: Semester, console: Console, again: str = "", inputs: Path | None = None) -> Path:
     """Build what is missing and return the appliance's path; raises PracticumError, Busy or Stopped.
 
-    `again`: a stage that runs even if it is cached, with all that reads it.
+    `again`: a stage that runs even if it is cached, with all that reads it. `inputs`: a file of `practicum inputs`, in
+    place of the network.
     """
     ensure_docker()
-    ensure_all(products.list_ova(semester), semester, console, again)
+    ensure_all(products.list_ova(semester, find_debs(semester, console, inputs)), semester, console, again)
     return products.ova_path(semester)
 
 
-def build_images(semester: Semester, variants: Sequence[Variant], console: Console, again: str = "") -> list[str]:
+def build_images(
+    semester: Semester, variants: Sequence[Variant], console: Console, again: str = "", inputs: Path | None = None
+) -> list[str]:
     """Build what is missing and return the names of the container images; raises as `build_ova` does."""
     ensure_docker()
-    wanted = products.merge(products.list_image(semester, variant) for variant in variants)
+    debs = find_debs(semester, console, inputs)
+    wanted = products.merge(products.list_image(semester, variant, debs) for variant in variants)
     ensure_all(wanted, semester, console, again)
     return [require_image(semester, variant) for variant in variants]
 
 
-def build_archives(semester: Semester, variants: Sequence[Variant], console: Console, again: str = "") -> list[Path]:
+def build_archives(
+    semester: Semester, variants: Sequence[Variant], console: Console, again: str = "", inputs: Path | None = None
+) -> list[Path]:
     """Build what is missing and return the paths of the OCI archives; raises as `build_ova` does."""
     ensure_docker()
-    wanted = products.merge(products.list_archive(semester, variant) for variant in variants)
+    debs = find_debs(semester, console, inputs)
+    wanted = products.merge(products.list_archive(semester, variant, debs) for variant in variants)
     ensure_all(wanted, semester, console, again)
     return [products.archive_path(semester, variant) for variant in variants]
+
+
+def find_debs(semester: Semester, console: Console, inputs: Path | None) -> DebSource:
+    """Return where Debian's packages come from; the file `inputs` is unpacked into the cache first."""
+    return read_inputs(inputs, semester, console) if inputs else products.MIRROR
 
 
 def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, again: str = "") -> None:

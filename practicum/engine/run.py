@@ -40,6 +40,7 @@ PACKAGES = {
     "e2fsck": "e2fsprogs",
     "git": "git",
     "grub-mkimage": "grub-common",
+    "ip": "iproute2",
     "make": "make",
     "mcopy": "mtools",
     "mke2fs": "e2fsprogs",
@@ -67,6 +68,9 @@ VERSION_FLAGS = {"mksquashfs": "-version"}
 
 SAME_EVERYWHERE = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC"}
 """What every program gets, so that it writes the same bytes in every country and language."""
+
+ALONE = "PRACTICUM_WITHOUT_NETWORK"
+"""Environment variable with the id of the process that has left the network."""
 
 FILES = {
     "/usr/lib/grub/i386-pc/modinfo.sh": "grub-pc-bin",
@@ -209,6 +213,20 @@ def version(tool: str) -> str:
     with _child([tool, flag], f"version of {tool}", None, None, False, Path(os.devnull), subprocess.STDOUT) as child:
         out, _ = child.communicate(timeout=30)
     return next((line.strip() for line in out.splitlines() if re.search(r"\d\.\d", line)), "unknown")
+
+
+def leave_network() -> None:
+    """Start this process again in a namespace with no other network than its own loopback; return if it is in one.
+
+    Packer talks to its plugins over the loopback. Raises PracticumError when the process may not make a namespace.
+    """
+    if os.environ.get(ALONE) == str(os.getpid()):
+        return
+    require("unshare", "ip")
+    if os.geteuid() != 0:
+        raise PracticumError("--inputs", "leaving the network needs root", "use sudo")
+    argv = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv]
+    os.execvpe(argv[0], argv, {**os.environ, ALONE: str(os.getpid())})
 
 
 def stop_on_signals() -> None:

@@ -19,8 +19,12 @@ from practicum.engine.errors import ProgramFailed
 from practicum.engine.progress import Console
 from practicum.engine.run import run
 from practicum.engine.stage import Tree
+from practicum.images.debs import APT_CONFIG
 from practicum.images.docker import image_exists
 from practicum.images.lifetime import hold_alive
+
+DEBS = "debs"
+"""Name below MOUNT of the Debian packages of a build without a network."""
 
 MOUNT = "/run/practicum"
 """Where the build container sees the host folders it reads: on its tmpfs, so that no mount point stays in the image."""
@@ -51,7 +55,9 @@ class Play:
 class Step:
     """One run of Packer. `mounts` maps names below MOUNT to host folders; `variables` go to the Ansible roles.
 
-    `changes` are the settings of the new image, in Dockerfile words.
+    `changes` are the settings of the new image, in Dockerfile words. `archives` is a host folder, empty at first, for
+    the Debian packages that apt installs: from the mirror, or, if `given`, from the packages of that folder. A step
+    without `archives` has no network.
     """
 
     play: Play
@@ -60,6 +66,8 @@ class Step:
     variables: Mapping[str, Any]
     mounts: Mapping[str, Path] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
+    archives: Path | None = None
+    given: Path | None = None
 
 
 def packer_variables(step: Step, alive: Path, variables: Path) -> dict[str, Any]:
@@ -72,14 +80,22 @@ def packer_variables(step: Step, alive: Path, variables: Path) -> dict[str, Any]
         "tag": tag,
         "ansible_vars": os.fspath(variables),
         "alive": os.fspath(alive),
-        "mounts": {f"{MOUNT}/{name}": os.fspath(folder) for name, folder in step.mounts.items()},
+        "mounts": {f"{MOUNT}/{name}": os.fspath(folder) for name, folder in list_mounts(step).items()},
+        "archives": os.fspath(step.archives or ""),
+        "network": "bridge" if step.archives and not step.given else "none",
         "changes": list(step.changes),
     }
 
 
+def list_mounts(step: Step) -> dict[str, Path]:
+    """Return what the build container sees below MOUNT, by name."""
+    return {**step.mounts, DEBS: step.given} if step.given else {**step.mounts}
+
+
 def role_variables(step: Step) -> dict[str, Any]:
     """Return the variables of the Ansible roles."""
-    return {**step.variables, "build_mount": MOUNT, "epoch": step.play.epoch}
+    told = {**step.variables, "build_mount": MOUNT, "epoch": step.play.epoch}
+    return {**told, "apt_config": f"{MOUNT}/{DEBS}/{APT_CONFIG}"} if step.given else told
 
 
 def packer_argv(templates: Path, variables: Path) -> list[str]:

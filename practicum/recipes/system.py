@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from practicum.engine.progress import Console
+from practicum.images.debs import RECORD, DebSource, keep_debs
 from practicum.images.packer import Play, Step, build_image, lent_uv
 from practicum.images.stage import ImageStage
 
@@ -13,18 +14,23 @@ from practicum.images.stage import ImageStage
 class System(ImageStage):
     """Debian packages of every product, and an empty `/opt/venv`.
 
-    suite: Debian's name of the release. packages: `debian.packages` of the description.
+    suite: Debian's name of the release. packages: `debian.packages` of the description. debs: where these come from.
     """
 
-    outputs: ClassVar = ("system.log",)
+    outputs: ClassVar = ("system.log", RECORD)
 
     base: ImageStage
     suite: str
     packages: tuple[str, ...]
+    debs: DebSource
     play: Play
 
     def build(self, out: Path, console: Console) -> None:
         variables = {"debian_suite": self.suite, "debian_packages": list(self.packages)}
+        archives, given = out / "debs", self.debs.of(self.name)
+        archives.mkdir()
         with lent_uv(out) as program:
-            step = Step(self.play, self.base.image, self.image, variables, {"bin": program})
+            mounts = {"bin": program}
+            step = Step(self.play, self.base.image, self.image, variables, mounts, archives=archives, given=given)
             build_image(step, out, console)
+        keep_debs(archives, given)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from practicum.engine.stage import Place, Stage, Tree
+from practicum.images.debs import DebSource
 from practicum.images.packer import Play
 from practicum.images.stage import ImageStage
 from practicum.recipes.appliance import Appliance
@@ -43,16 +44,20 @@ CUDA_GROUPS = (
 )
 """Layers of the CUDA libraries: none above 1 GB packed, so that docker's parallel downloads share the work."""
 
+MIRROR = DebSource()
+"""Debian's own mirror, where packages come from unless a build is given them."""
+
 TRIM_DEBIAN = "ansible/trim/debian.dpkg.cfg"
 
 
-def list_ova(semester: Semester) -> tuple[Stage, ...]:
+def list_ova(semester: Semester, debs: DebSource = MIRROR) -> tuple[Stage, ...]:
     """Return the stages of the VirtualBox appliance."""
-    below = list_environment(semester, "cpu")
+    below = list_environment(semester, "cpu", debs)
     machine = Appliance(
         torch=below[-1],
         variables=settings.describe_roles(semester),
         recorded=Place(semester.folder / "debian.lock"),
+        debs=debs,
         play=Play(semester.root, "appliance", ("jupyter", "appliance", "system"), semester.epoch),
     )
     squashfs = Squashfs(machine, semester.epoch)
@@ -62,9 +67,9 @@ def list_ova(semester: Semester) -> tuple[Stage, ...]:
     return (*below, machine, squashfs, course, disk, ova)
 
 
-def list_image(semester: Semester, variant: Variant) -> tuple[Stage, ...]:
+def list_image(semester: Semester, variant: Variant, debs: DebSource = MIRROR) -> tuple[Stage, ...]:
     """Return the stages of a container image."""
-    below = list_environment(semester, variant)
+    below = list_environment(semester, variant, debs)
     described = {"product": variant, "course": settings.describe_course(semester, variant)}
     programs, hooks, library = (Tree(semester.root, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
     play = Play(semester.root, "container", ("jupyter", "container"), semester.epoch)
@@ -85,9 +90,9 @@ def list_image(semester: Semester, variant: Variant) -> tuple[Stage, ...]:
     return (*below, container, course, image)
 
 
-def list_archive(semester: Semester, variant: Variant) -> tuple[Stage, ...]:
+def list_archive(semester: Semester, variant: Variant, debs: DebSource = MIRROR) -> tuple[Stage, ...]:
     """Return the stages of a container image and of its archive."""
-    below = list_image(semester, variant)
+    below = list_image(semester, variant, debs)
     return (*below, Archive(below[-1], variant, list_layers(below), semester.epoch, archive_path(semester, variant)))
 
 
@@ -116,13 +121,18 @@ def archive_path(semester: Semester, variant: Variant) -> Path:
     return semester.root / "dist" / semester.id / f"{semester.product_name}-{variant}.oci.tar"
 
 
-def list_environment(semester: Semester, variant: Variant) -> tuple[ImageStage, ...]:
+def inputs_path(semester: Semester) -> Path:
+    """Return where the file of a build's inputs appears."""
+    return semester.root / "dist" / semester.id / f"{semester.product_name}.inputs.tar"
+
+
+def list_environment(semester: Semester, variant: Variant, debs: DebSource) -> tuple[ImageStage, ...]:
     """Return the stages up to the complete Python environment of `variant`."""
     root, debian_lock = semester.root, semester.folder / "debian.lock"
     recorded = Tree(root, f"{debian_lock.relative_to(root)}") if debian_lock.exists() else None
-    base = Base(semester.debian.suite, Tree(root, TRIM_DEBIAN), recorded, semester.epoch)
+    base = Base(semester.debian.suite, Tree(root, TRIM_DEBIAN), recorded, semester.epoch, debs)
     play = Play(root, "system", ("system", "python"), semester.epoch)
-    done: list[ImageStage] = [base, System(base, semester.debian.suite, semester.debian.packages, play)]
+    done: list[ImageStage] = [base, System(base, semester.debian.suite, semester.debian.packages, debs, play)]
     groups = split_wheels(semester, variant)
     trim, play = Tree(root, "ansible/trim/python.txt"), Play(root, "wheels", ("wheels",), semester.epoch)
     lock = Place(find_lock(semester, variant))
