@@ -54,6 +54,7 @@ PACKAGES = {
     "sfdisk": "fdisk",
     "shellcheck": "shellcheck",
     "skopeo": "skopeo",
+    "ssh-keygen": "openssh-client",
     "tar": "tar",
     "tune2fs": "e2fsprogs",
     "unshare": "util-linux",
