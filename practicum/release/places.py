@@ -67,7 +67,7 @@ class FolderPlace:
 
     def list_files(self) -> set[str]:
         """Return the paths below the folder; raises PracticumError at a link, which could lead out of it."""
-        found = set()
+        found: set[str] = set()
         for parent, folders, files in os.walk(self._folder):
             for name in (*folders, *files):
                 path = Path(parent, name)

@@ -20,7 +20,7 @@ from practicum.release.signing import list_signers
 from practicum.release.sums import Untrue
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 FILE = "provenance.intoto.jsonl"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -141,19 +141,24 @@ def _load_key(key: Path) -> "Ed25519PrivateKey":
 
 
 def _is_signed(payload: bytes, signatures: Sequence[bytes], keys: Sequence[str]) -> bool:
-    from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
     for key in keys:
         public = load_ssh_public_key(key.encode()) if key.startswith("ssh-ed25519 ") else None
-        for signature in signatures if isinstance(public, Ed25519PublicKey) else ():
-            try:
-                public.verify(signature, encode_for_signature(payload))
-                return True
-            except InvalidSignature:
-                continue
+        if isinstance(public, Ed25519PublicKey) and any(_fits(public, payload, one) for one in signatures):
+            return True
     return False
+
+
+def _fits(public: "Ed25519PublicKey", payload: bytes, signature: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        public.verify(signature, encode_for_signature(payload))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _encode(data: bytes) -> str:
