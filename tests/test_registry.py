@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -130,6 +131,66 @@ def test_sbom_and_provenance_are_attached_by_the_fallback_tag(
             assert attached["subject"]["digest"] == subject
             url = f"http://{host}/v2/course/practicum/blobs/{attached['layers'][0]['digest']}"
             assert httpx.get(url).content == (releases[0] / file).read_bytes()
+
+
+class _Referrers(BaseHTTPRequestHandler):
+    """Stands before the registry and keeps what is attached, as newer registries do; all else it passes on."""
+
+    behind: str
+    attached: list[dict[str, Any]]
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _pass_on(self) -> None:
+        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        subject = self.path.rpartition("/referrers/")[2]
+        if subject != self.path:
+            mine = [one for one in self.attached if one["subject"] == subject]
+            answer = httpx.Response(200, content=json.dumps({"schemaVersion": 2, "manifests": mine}).encode())
+        else:
+            kept = {"Content-Type", "Content-Range", "Accept", "Host"}
+            headers = {name: value for name, value in self.headers.items() if name in kept}
+            answer = httpx.request(self.command, f"http://{self.behind}{self.path}", content=data, headers=headers)
+            if self.command == "PUT" and "/manifests/" in self.path and "subject" in json.loads(data):
+                digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+                self.attached.append({"digest": digest, "subject": json.loads(data)["subject"]["digest"]})
+        self.send_response(answer.status_code)
+        for name in {"Location", "Range", "Content-Type"} & {name.title() for name in answer.headers}:
+            self.send_header(name, answer.headers[name])
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.content)
+
+    do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = _pass_on
+
+
+def test_a_registry_that_keeps_what_is_attached_gets_no_fallback_tag(
+    releases: list[Path], tmp_path: Path, console: Console
+) -> None:
+    with registry(tmp_path / "registry") as behind:
+        handler = type("Handler", (_Referrers,), {"behind": behind, "attached": []})
+        with served(handler) as host:
+            target = f"docker://{host}/course/practicum"
+            publish(releases[0], target, console, unsigned=True)
+            assert len(handler.attached) == 4, "an SBOM and the provenance for each of two products"
+            assert not [tag for tag in tags_of(behind) if tag.startswith("sha256-")]
+            assert publish(releases[0], target, console, unsigned=True)[0].endswith("0 of 6 items sent")
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @pytest.mark.parametrize("point", [100_000, 1 << 20, "show"])
@@ -336,16 +397,8 @@ class _TokenHandler(BaseHTTPRequestHandler):
 
 def test_a_token_is_asked_for_and_again_when_it_has_expired(tmp_path: Path, console: Console) -> None:
     handler = type("Handler", (_TokenHandler,), {"given": [], "uses": {}})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        host = f"127.0.0.1:{server.server_port}"
+    with served(handler) as host:
         log_in(tmp_path / "docker", host)
         there = Registry(host, "course/practicum")
         assert [there.list_tags() for _ in range(5)] == [["a"]] * 5
-        assert handler.given == ["token0", "token1", "token2"]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    assert handler.given == ["token0", "token1", "token2"]

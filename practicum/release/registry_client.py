@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from practicum.release.target import Item, Report
 
 PIECE = 8 << 20
 TRIES = 5  # in a row without a byte gained
+PAUSE = 1.0  # seconds before another try
 TIMEOUT = 60  # seconds without a byte
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 ACCEPT = {"Accept": f"{MANIFEST}, {INDEX}, {DOCKER_MANIFEST}"}
@@ -96,6 +98,7 @@ class Registry:
                 failures = 1 if done > before else failures + 1
                 if failures >= TRIES:
                     raise self._explain(error) from None
+                time.sleep(PAUSE)
         self._ask("PUT", str(httpx.URL(location).copy_merge_params({"digest": blob.name})), allowed=(201,))
         session.unlink(missing_ok=True)
 
@@ -106,8 +109,10 @@ class Registry:
             while data := stream.read(min(PIECE, blob.size - offset)):
                 headers = {"Content-Type": OCTETS, "Content-Range": f"{offset}-{offset + len(data) - 1}"}
                 response = self._client.patch(location, content=data, headers=headers)
-                if response.status_code in (404, 416) or response.status_code >= 500:
+                if response.status_code in (404, 416):
                     raise _LostError(f"HTTP {response.status_code}")
+                if response.status_code >= 500:
+                    raise httpx.TransportError(f"HTTP {response.status_code}")
                 self._refuse_error(response, (202,))
                 location = urljoin(str(response.url), response.headers["Location"])
                 offset += len(data)
