@@ -56,6 +56,7 @@ PACKAGES = {
     "sfdisk": "fdisk",
     "shellcheck": "shellcheck",
     "skopeo": "skopeo",
+    "ssh-keygen": "openssh-client",
     "tar": "tar",
     "tune2fs": "e2fsprogs",
     "unshare": "util-linux",

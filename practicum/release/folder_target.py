@@ -1,0 +1,110 @@
+"""Releases in a folder, say of a web server.
+
+FOLDER/<release>/ appears when it is whole; FOLDER/<semester> is a link to the release that students should take.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from practicum.engine.cache import hash_file, hold
+from practicum.engine.errors import PracticumError
+from practicum.engine.publish import sync_folder, write_text
+from practicum.release.target import LATEST, Item, Release, Report, list_files, read_number
+
+CHUNK = 1 << 20
+
+OTHER = "other"
+"""Stands for the digest of a file that a whole release in the target lacks."""
+
+
+@contextmanager
+def open_folder(folder: Path) -> Iterator["FolderTarget"]:
+    """Give the target, which no other process publishes to meanwhile."""
+    if not folder.is_dir():
+        raise PracticumError(str(folder), "no such folder", f"mkdir -p {folder}")
+    with hold(folder / ".publishing.lock", f"publishing to {folder}"):
+        yield FolderTarget(folder)
+
+
+class FolderTarget:
+    """A folder; what is not yet whole grows in FOLDER/.<release>.part/."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._whole = self._part = folder  # list_items names them
+        self._names: set[Path] = set()
+
+    def list_items(self, release: Release) -> list[Item]:
+        """Return the files; a folder has no limit of its own."""
+        self._whole = self._folder / release.record.name
+        self._part = self._folder / f".{release.record.name}.part"
+        items = list_files(release, release.limit)
+        self._names = {self._part / item.name for item in items}
+        return items
+
+    def find(self, item: Item) -> str | None:
+        """Return the digest in the whole release; what is in the part is compared when it is sent."""
+        if not self._whole.exists():
+            return None
+        path = self._whole / item.name
+        return hash_file(path) if path.is_file() and not path.is_symlink() else OTHER
+
+    def put(self, item: Item, report: Report) -> None:
+        """Write the file into the part, after the bytes that are there already and right."""
+        path = self._part / item.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        with item.open() as source, path.open("r+b") as target:
+            left = item.size
+            while data := source.read(min(CHUNK, left)):
+                if target.read(len(data)) != data:
+                    target.seek(item.size - left)
+                    target.truncate()
+                    target.write(data)
+                left -= len(data)
+                report(len(data))
+            target.truncate(item.size)
+            target.flush()
+            os.fchmod(target.fileno(), 0o644)
+            os.fsync(target.fileno())
+
+    def complete(self, release: Release) -> None:
+        """Give the part its name; the file system refuses to put it over another folder."""
+        if self._whole.exists():
+            return
+        for path in (self._part, *self._part.rglob("*")):
+            if path.is_dir():
+                path.chmod(0o755)
+                sync_folder(path)
+            elif path not in self._names:  # an earlier build of the release, never completed, had this file
+                path.unlink()
+        self._part.rename(self._whole)
+        sync_folder(self._folder)
+
+    def list_shown(self, semester: str) -> set[int]:
+        """Return the number of the release that the link, or the file in its place, names."""
+        name = self._folder / semester
+        if name.is_symlink():
+            return {read_number(name.readlink().name, semester)}
+        with suppress(OSError):
+            return {read_number((name / LATEST).read_text(), semester)}
+        return {0}
+
+    def show(self, release: Release) -> None:
+        """Switch the link by a rename; where links are impossible, the file <semester>/latest."""
+        name, new = self._folder / release.record.semester, self._folder / f".{release.record.semester}.new"
+        if not name.is_dir() or name.is_symlink():
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
+                new.symlink_to(release.record.name)
+                new.replace(name)
+                sync_folder(self._folder)
+                return
+        name.mkdir(exist_ok=True)
+        write_text(name / LATEST, f"{release.record.name}\n")
+
+    def describe(self, release: Release) -> list[str]:
+        """Return where the release is."""
+        return [f"{self._whole}"]

@@ -1,0 +1,139 @@
+"""A release of a few megabytes: the files of a real one, an image that a registry accepts, and a key of its own."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from practicum.release import provenance, signing, sums
+from practicum.release.record import FILE, Product, ProductName, Record, write_record
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+OVA_BYTES = 5 * (1 << 20) + 77
+
+
+def noise(size: int, seed: str) -> bytes:
+    """Bytes that do not repeat, the same for the same seed."""
+    return hashlib.shake_128(seed.encode()).digest(size)
+
+
+def make_key(folder: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
+    """A private key; its public half lies beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = folder / f"key-{kind}"
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", key], check=True)
+    return key
+
+
+def allow(key: Path, signers: Path) -> Path:
+    """Writes the file of allowed signers as its comments say."""
+    public = key.with_name(f"{key.name}.pub").read_text().split()
+    signers.write_text(f'# who may sign\nrelease namespaces="practicum-release" {public[0]} {public[1]}\n')
+    return signers
+
+
+def make_archive(path: Path, seed: str) -> str:
+    """Writes an OCI archive of an image with two layers, and returns the digest of its manifest."""
+    blobs: dict[str, bytes] = {}
+
+    def add(data: bytes) -> dict[str, Any]:
+        digest = hashlib.sha256(data).hexdigest()
+        blobs[digest] = data
+        return {"digest": f"sha256:{digest}", "size": len(data)}
+
+    packed = [_pack("shared", noise(300_000, "shared")), _pack("course", noise(700_000, seed))]
+    layers = [{"mediaType": LAYER, **add(data)} for data in packed]
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
+        "history": [],
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {"mediaType": CONFIG, **add(json.dumps(config).encode())},
+        "layers": layers,
+    }
+    described = {"mediaType": MANIFEST, **add(json.dumps(manifest).encode())}
+    index = {"schemaVersion": 2, "manifests": [described]}
+    with tarfile.open(path, "w") as tar:
+        for name, data in [
+            ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'),
+            ("index.json", json.dumps(index).encode()),
+            *((f"blobs/sha256/{digest}", data) for digest, data in blobs.items()),
+        ]:
+            _add(tar, name, data)
+    return str(described["digest"])
+
+
+def make_release(folder: Path, number: int = 1, *, key: Path | None = None, seed: str = "") -> Record:
+    """Writes a whole release of 2027-spring into `folder`; another seed gives other products."""
+    seed = seed or str(number)
+    (folder / "sbom").mkdir(parents=True)
+    (folder / "report/screenshots").mkdir(parents=True)
+    ova, archive = "ee559-2027-spring.ova", "ee559-2027-spring-cpu.oci.tar"
+    (folder / ova).write_bytes(noise(OVA_BYTES, f"ova{seed}"))
+    digest = make_archive(folder / archive, seed)
+    products: dict[ProductName, Product] = {
+        "appliance": _product(folder / ova),
+        "cpu": _product(folder / archive, digest),
+    }
+    record = Record(
+        semester="2027-spring", number=number, revision="5" * 40, created="2026-11-29T10:00:00Z", products=products
+    )
+    (folder / FILE).write_text(write_record(record))
+    (folder / "NOTES.md").write_text(f"# {record.name}\n")
+    for name in products:
+        (folder / f"sbom/{name}.cdx.json").write_text(json.dumps({"bomFormat": "CycloneDX", "seed": seed}))
+    (folder / "report/screenshots/desktop.png").write_bytes(noise(2000, f"picture{seed}"))
+    provenance.write_provenance(folder, record, key, materials={"python-cpu.lock": "a" * 64})
+    sums.write_sums(folder)
+    if key:
+        signing.sign(folder, key)
+    return record
+
+
+def flip(path: Path, offset: int) -> None:
+    """Changes one byte of a file."""
+    with path.open("r+b") as stream:
+        stream.seek(offset)
+        (byte,) = stream.read(1)
+        stream.seek(offset)
+        stream.write(bytes([byte ^ 0xFF]))
+
+
+def snapshot(folder: Path) -> dict[str, Any]:
+    """What a run that changes nothing must leave: each path with its kind, inode, time and content."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else ""  # noqa: PTH115
+        found[str(path.relative_to(folder))] = (status.st_mode, status.st_ino, status.st_mtime_ns, content)
+    return found
+
+
+def _product(path: Path, digest: str = "") -> Product:
+    data = path.read_bytes()
+    return Product(file=path.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), digest=digest)
+
+
+def _pack(name: str, data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        _add(tar, name, data)
+    return buffer.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
