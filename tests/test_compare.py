@@ -226,7 +226,7 @@ def test_damaged_layer_is_refused_with_a_cure(first: Path, tmp_path: Path) -> No
     with second.open("r+b") as file:
         file.seek(large.offset_data + large.size // 2)
         file.write(bytes(1000))
-    with pytest.raises(PracticumError, match=r"b\.oci\.tar: layer 2 is damaged .*; build it again$|layer 2: .*zstd"):
+    with pytest.raises(PracticumError, match=r"b\.oci\.tar: layer 2 is damaged .*; build it again$"):
         find_differences(first, second)
 
 

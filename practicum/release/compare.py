@@ -275,7 +275,10 @@ def list_layer(archive: Archive, layer: Layer) -> Listing:
     member = archive.members[name]
     argv = unpack_argv(archive.path, member.offset_data, member.size)
     try:
-        with run.stream(argv, step=layer.place) as tar, tarfile.open(fileobj=tar, mode="r|", bufsize=CHUNK) as members:
+        with (
+            run.stream(argv, step=f"unpacking {layer.place}") as tar,
+            tarfile.open(fileobj=tar, mode="r|", bufsize=CHUNK) as members,
+        ):
             return list_tar(members)
     except tarfile.TarError as error:
         raise PracticumError(str(archive.path), f"{layer.place} is damaged ({error})", "build it again") from error

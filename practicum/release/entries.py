@@ -100,7 +100,7 @@ def describe_member(member: tarfile.TarInfo, content: IO[bytes] | None = None) -
     }
     return Entry(
         kind=_TAR_KINDS.get(member.type, f"type {member.type!r}"),
-        mode=member.mode,
+        mode=stat.S_IMODE(member.mode),  # skopeo's members also have the type in it
         owner=f"{member.uid}:{member.gid}{names}",
         mtime=member.mtime,
         link=link,
