@@ -390,6 +390,14 @@ def test_disk_without_partitions_and_the_descriptor_are_compared(tmp_path: Path)
 # ---- both kinds ----------------------------------------------------------------------------------------------------
 
 
+def test_damaged_disk_is_refused_with_a_cure(tmp_path: Path) -> None:
+    good, a, b = small_ova.build_good(tmp_path), tmp_path / "a.ova", tmp_path / "b.ova"
+    a.write_bytes(good.pack())
+    b.write_bytes(good.pack(descriptor=good.descriptor, disk=b"no disk".ljust(4096, b"\0")))
+    with pytest.raises(PracticumError, match=r"a disk is damaged \(it is no VMDK .*\); build it again$"):
+        find_differences(a, b)
+
+
 def test_equal_files_give_one_line_and_exit_code_0(first: Path, tmp_path: Path) -> None:
     good, ova = small_ova.build_good(tmp_path), tmp_path / "a.ova"
     ova.write_bytes(good.pack())
@@ -415,7 +423,7 @@ def test_bad_input_gives_exit_code_2_and_a_cure(
     for a, b, told in (
         (tmp_path / "absent.ova", ova, f"{tmp_path}/absent.ova: no such file{cure}"),
         (ova, tmp_path, f"{tmp_path}: no such file{cure}"),
-        (ova, text, f"{text}: is no archive (invalid header){cure}"),
+        (ova, text, f"{text}: is no tar file (invalid header){cure}"),
         (ova, tar, f"{tar}: holds neither an .ovf nor an index.json{cure}"),
         (ova, first, f"{first}: is an OCI archive, {ova} is an .ova; give two builds of one product\n"),
     ):

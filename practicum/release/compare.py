@@ -39,8 +39,8 @@ _UNPACK = 'tail --bytes="+$2" "$1" | head --bytes="$3" | zstd --decompress --for
 
 
 @dataclass(frozen=True)
-class Archive:
-    """An `.ova` or an OCI archive: its path and its members, by name."""
+class Build:
+    """One build of a product, an `.ova` or an OCI archive: its path and its members, by name."""
 
     path: Path
     members: Mapping[str, tarfile.TarInfo]
@@ -51,7 +51,7 @@ class Archive:
             return "an OCI archive"
         return "an .ova" if any(name.endswith(".ovf") for name in self.members) else ""
 
-    def list(self) -> dict[str, Entry]:
+    def list_headers(self) -> dict[str, Entry]:
         """Return what the members' headers say; their contents do not count."""
         return {name: describe_member(member) for name, member in self.members.items()}
 
@@ -69,7 +69,7 @@ def compare(a: Path, b: Path, console: Console) -> list[Difference]:
 
     Raises PracticumError when they are not two appliances or two archives, or are damaged.
     """
-    one, other = open_archive(a), open_archive(b)
+    one, other = open_build(a), open_build(b)
     if one.kind != other.kind:
         raise PracticumError(str(b), f"is {other.kind}, {a} is {one.kind}", "give two builds of one product")
     offset = find_difference(a, b, console)
@@ -91,16 +91,16 @@ def render(differences: Sequence[Difference]) -> str:
     return "\n".join(lines).encode(errors="backslashreplace").decode()  # names of files may be no text
 
 
-def open_archive(path: Path) -> Archive:
-    """Read the names of an archive's members; raises PracticumError when it is neither kind."""
+def open_build(path: Path) -> Build:
+    """Read which members a build has; raises PracticumError when it is of neither kind."""
     cure = "give two .ova files or two .oci.tar files"
     if not path.is_file():
         raise PracticumError(str(path), "no such file", cure)
     try:
         with tarfile.open(path, "r:") as archive:
-            found = Archive(path, {member.name: member for member in archive})
+            found = Build(path, {member.name: member for member in archive})
     except tarfile.TarError as error:
-        raise PracticumError(str(path), f"is no archive ({error})", cure) from error
+        raise PracticumError(str(path), f"is no tar file ({error})", cure) from error
     if not found.kind:
         raise PracticumError(str(path), "holds neither an .ovf nor an index.json", cure)
     return found
@@ -126,9 +126,9 @@ def find_difference(a: Path, b: Path, console: Console) -> int | None:
 # ---- appliances ----------------------------------------------------------------------------------------------------
 
 
-def compare_appliances(a: Archive, b: Archive, console: Console) -> list[Difference]:
+def compare_appliances(a: Build, b: Build, console: Console) -> list[Difference]:
     """Return the differences of two `.ova` files: first their members, then the disk."""
-    found = compare_listings("ova", a.list(), b.list())
+    found = compare_listings("ova", a.list_headers(), b.list_headers())
     for name in (name for name in a.members if name in b.members and not name.endswith(".vmdk")):
         found += compare_text(name, a.read(name), b.read(name))
     names = [next((name for name in side.members if name.endswith(".vmdk")), "") for side in (a, b)]
@@ -181,7 +181,7 @@ class Image:
     layers: list[Layer]
 
 
-def compare_images(a: Archive, b: Archive, console: Console) -> list[Difference]:
+def compare_images(a: Build, b: Build, console: Console) -> list[Difference]:
     """Return the differences of two OCI archives: manifest, configuration, then layers, the lowest first."""
     images = read_image(a), read_image(b)
     found = compare_values("manifest", *(describe_manifest(image.manifest) for image in images))
@@ -193,24 +193,24 @@ def compare_images(a: Archive, b: Archive, console: Console) -> list[Difference]
         elif one.digest != other.digest:
             console.say(f"comparing {one.place}, {one.stage}")
             found += compare_layers(a, one, b, other)
-    return found or compare_listings("archive", a.list(), b.list())
+    return found or compare_listings("archive", a.list_headers(), b.list_headers())
 
 
-def read_image(archive: Archive) -> Image:
+def read_image(build: Build) -> Image:
     """Return the image of an archive, its names added to its manifest; raises PracticumError when it is damaged."""
     try:
-        descriptor = json.loads(archive.read("index.json"))["manifests"][0]
-        manifest = read_blob(archive, descriptor)
-        config = read_blob(archive, manifest["config"])
+        descriptor = json.loads(build.read("index.json"))["manifests"][0]
+        manifest = read_blob(build, descriptor)
+        config = read_blob(build, manifest["config"])
         named = {**manifest, "index": descriptor.get("annotations", {})}
         return Image(named, config, list_layers(manifest["layers"], config))
     except (ValueError, LookupError, TypeError) as error:
-        raise PracticumError(str(archive.path), f"holds no image ({error!r})", "build it again") from error
+        raise PracticumError(str(build.path), f"holds no image ({error!r})", "build it again") from error
 
 
-def read_blob(archive: Archive, descriptor: Mapping[str, Any]) -> Any:
+def read_blob(build: Build, descriptor: Mapping[str, Any]) -> Any:
     """Return the JSON that a descriptor names (OCI image specification, Content Descriptors)."""
-    return json.loads(archive.read(blob_name(descriptor["digest"])))
+    return json.loads(build.read(blob_name(descriptor["digest"])))
 
 
 def blob_name(digest: str) -> str:
@@ -254,7 +254,7 @@ def list_layers(packed: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) 
     ]
 
 
-def compare_layers(a: Archive, one: Layer, b: Archive, other: Layer) -> list[Difference]:
+def compare_layers(a: Build, one: Layer, b: Build, other: Layer) -> list[Difference]:
     """Return the differences of two layers of one number whose bytes differ."""
     if one.content == other.content:
         return [Difference(one.stage, one.place, "the same tar, packed otherwise")]
@@ -267,13 +267,13 @@ def compare_layers(a: Archive, one: Layer, b: Archive, other: Layer) -> list[Dif
     return [Difference(one.stage, one.place, order if moved else "the same entries, written otherwise by tar")]
 
 
-def list_layer(archive: Archive, layer: Layer) -> Listing:
+def list_layer(build: Build, layer: Layer) -> Listing:
     """Return the listing of a layer, read as a stream; raises PracticumError when it is damaged."""
     name = blob_name(layer.digest)
-    if name not in archive.members:
-        raise PracticumError(str(archive.path), f"holds no {name}", "build it again")
-    member = archive.members[name]
-    argv = unpack_argv(archive.path, member.offset_data, member.size)
+    if name not in build.members:
+        raise PracticumError(str(build.path), f"holds no {name}", "build it again")
+    member = build.members[name]
+    argv = unpack_argv(build.path, member.offset_data, member.size)
     try:
         with (
             run.stream(argv, step=f"unpacking {layer.place}") as tar,
@@ -281,7 +281,7 @@ def list_layer(archive: Archive, layer: Layer) -> Listing:
         ):
             return list_tar(members)
     except tarfile.TarError as error:
-        raise PracticumError(str(archive.path), f"{layer.place} is damaged ({error})", "build it again") from error
+        raise PracticumError(str(build.path), f"{layer.place} is damaged ({error})", "build it again") from error
 
 
 def unpack_argv(archive: Path, offset: int, size: int) -> list[str]:

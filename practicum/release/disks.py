@@ -18,10 +18,11 @@ from practicum.engine.cache import remove_tree
 from practicum.engine.progress import Console
 from practicum.engine.run import read, run
 from practicum.ova.squashfs import PYTHON_PLACE
-from practicum.ova.vmdk_format import DIRECTORY_AT_END, GRAIN, GRAIN_MARKER, GRAIN_SECTORS, SECTOR
+from practicum.ova.vmdk_format import DIRECTORY_AT_END, GRAIN, GRAIN_MARKER, GRAIN_SECTORS, MAGIC, SECTOR
 from practicum.ova.vmdk_reader import (
     GrainRecord,
     Source,
+    VmdkError,
     inflate_grain,
     read_descriptor,
     read_directory,
@@ -56,8 +57,8 @@ INODE_FIELDS = {
 
 
 @dataclass(frozen=True)
-class Part:
-    """A stretch of a disk: its name in the partition table, its first byte and the byte behind its last."""
+class Region:
+    """A partition, or what lies beside the partitions: its name, its first byte and the byte behind its last."""
 
     name: str
     start: int
@@ -70,6 +71,8 @@ class Disk:
     def __init__(self, source: Source) -> None:
         self._source = source
         header = read_header(source)
+        if (header.magic, header.grain_sectors) != (MAGIC, GRAIN_SECTORS):
+            raise VmdkError("it is no VMDK with grains of 64 KiB")
         self.descriptor = read_descriptor(source, header)
         self.size = header.capacity * SECTOR
         at_end = header.directory_offset == DIRECTORY_AT_END
@@ -83,24 +86,24 @@ class Disk:
         data = b"".join(self._read_grain(number) for number in range(first, last + 1))
         return data[offset - first * GRAIN :][:length]
 
-    def list_chunks(self, part: Part) -> set[int]:
-        """Return the numbers of those chunks of a part, GRAIN bytes each, that may hold more than zeros."""
-        low, high = part.start // GRAIN, -(-part.end // GRAIN)
-        starts = [number * GRAIN - part.start for number in self._grains if low <= number < high]
+    def list_chunks(self, region: Region) -> set[int]:
+        """Return the numbers of those chunks of a region, GRAIN bytes each, that may hold more than zeros."""
+        low, high = region.start // GRAIN, -(-region.end // GRAIN)
+        starts = [number * GRAIN - region.start for number in self._grains if low <= number < high]
         return {chunk for start in starts for chunk in (start // GRAIN, -(-start // GRAIN)) if chunk >= 0}
 
-    def read_chunk(self, part: Part, chunk: int) -> bytes:
-        """Return one chunk of a part; the last one may be short."""
-        start = part.start + chunk * GRAIN
-        return self.read(start, min(GRAIN, part.end - start)) if start < part.end else b""
+    def read_chunk(self, region: Region, chunk: int) -> bytes:
+        """Return one chunk of a region; the last one may be short."""
+        start = region.start + chunk * GRAIN
+        return self.read(start, min(GRAIN, region.end - start)) if start < region.end else b""
 
     @cached_property
-    def parts(self) -> dict[str, Part]:
-        """The whole disk as parts: what lies before the first partition, each partition, what lies behind the last."""
-        found = read_partitions(self.read(SECTOR, 33 * SECTOR)) or [Part("whole disk", 0, self.size)]
-        before = Part("boot sector and partition table", 0, found[0].start)
-        behind = Part("second partition table", found[-1].end, self.size)
-        return {part.name: part for part in (before, *found, behind) if part.start < part.end}
+    def regions(self) -> dict[str, Region]:
+        """Name -> region: what lies before the first partition, each partition, what lies behind the last."""
+        found = read_partitions(self.read(SECTOR, 33 * SECTOR)) or [Region("whole disk", 0, self.size)]
+        before = Region("boot sector and partition table", 0, found[0].start)
+        behind = Region("second partition table", found[-1].end, self.size)
+        return {region.name: region for region in (before, *found, behind) if region.start < region.end}
 
     def _read_grain(self, number: int) -> bytes:
         sector = self._grains.get(number, 0)
@@ -111,20 +114,20 @@ class Disk:
         return inflate_grain(GrainRecord(sector, lba, size, stream))
 
 
-def read_partitions(table: bytes) -> list[Part]:
+def read_partitions(table: bytes) -> list[Region]:
     """Return the partitions of a GPT by their place on the disk; [] when there is no GPT.
 
     table: 33 sectors from the second one of the disk on (UEFI specification, GUID Partition Table).
     """
     if table[:8] != b"EFI PART":
         return []
-    parts = []
+    regions = []
     for start in range(SECTOR, len(table), 128):
         first, last = struct.unpack_from("<QQ", table, start + 32)
         if last:
             name = table[start + 56 : start + 128].decode("utf-16-le", "replace").rstrip("\0")
-            parts.append(Part(name, first * SECTOR, (last + 1) * SECTOR))
-    return sorted(parts, key=lambda part: part.start)
+            regions.append(Region(name, first * SECTOR, (last + 1) * SECTOR))
+    return sorted(regions, key=lambda region: region.start)
 
 
 def compare_disks(a: Disk, b: Disk, work: Path, console: Console) -> list[Difference]:
@@ -134,35 +137,41 @@ def compare_disks(a: Disk, b: Disk, work: Path, console: Console) -> list[Differ
 
     Raises VmdkError for a damaged disk, PracticumError where a file system cannot be unpacked.
     """
-    found = compare_values(STAGE, _describe_parts(a), _describe_parts(b))
-    for name in (name for name in a.parts if name in b.parts):
+    found = compare_values(STAGE, _describe_regions(a), _describe_regions(b))
+    for name in (name for name in a.regions if name in b.regions):
         offset = next(iter(list_slots(a, b, name)), None)
         if offset is not None:
-            found += compare_parts(a, b, name, offset, work, console)
+            found += compare_regions(a, b, name, offset, work, console)
     return found or compare_values(STAGE, a.descriptor, b.descriptor)
 
 
-def compare_parts(a: Disk, b: Disk, name: str, offset: int, work: Path, console: Console) -> list[Difference]:
-    """Return what two parts of one name differ in, which differ near byte `offset` of the part."""
-    start = a.read(a.parts[name].start, 4 * SECTOR)
+def recognise(disk: Disk, region: Region) -> str:
+    """Return the file system of a region, "squashfs" or "ext4"; "" for any other and for none."""
+    start = disk.read(region.start, 4 * SECTOR)
     if start[:4] == b"hsqs":
-        stage, place, unpack = "squashfs", f"/{PYTHON_PLACE}", unsquashfs_argv
-    elif start[1080:1082] == b"\x53\xef":
-        stage, place, unpack = STAGE, "/", rdump_argv
-    else:
+        return "squashfs"
+    return "ext4" if start[1080:1082] == b"\x53\xef" else ""
+
+
+def compare_regions(a: Disk, b: Disk, name: str, offset: int, work: Path, console: Console) -> list[Difference]:
+    """Return what two regions of one name differ in, which differ near byte `offset` of the region."""
+    kind = recognise(a, a.regions[name])
+    if not kind or kind != recognise(b, b.regions[name]):
         return [Difference(STAGE, name, f"differs near its byte {offset}")]
+    squashed = kind == "squashfs"
+    stage, place, unpack = ("squashfs", PYTHON_PLACE, unsquashfs_argv) if squashed else (STAGE, "", rdump_argv)
     listings = []
     for side, disk in (("a", a), ("b", b)):
         console.say(f"unpacking {name} of {side.upper()}")
         image, tree = work / f"{side}.img", work / side
-        write_part(disk, disk.parts[name], image)
+        write_region(disk, disk.regions[name], image)
         tree.mkdir()
         run(unpack(image, tree), step=f"unpacking {name}", contain=False)
-        # debugfs leaves the times of links as they come; compare_inodes sees them.
-        listings.append(list_folder(tree, place, link_times=unpack is not rdump_argv))
+        # debugfs does not restore the times of links; compare_inodes compares them.
+        listings.append(list_folder(tree, f"/{place}", link_times=squashed))
         remove_tree(tree)
     found = compare_listings(stage, *listings)
-    if not found and unpack is rdump_argv:
+    if not found and not squashed:
         found = compare_inodes(a, b, name, work / "a.img")
     for side in "ab":
         (work / f"{side}.img").unlink()
@@ -180,20 +189,20 @@ def rdump_argv(image: Path, tree: Path) -> list[str]:
     return ["debugfs", "-R", f'rdump / "{tree}"', os.fspath(image)]
 
 
-def write_part(disk: Disk, part: Part, image: Path) -> None:
-    """Write a part of the disk to the sparse file `image`."""
+def write_region(disk: Disk, region: Region, image: Path) -> None:
+    """Write a region of the disk to the sparse file `image`."""
     with image.open("wb") as file:
-        file.truncate(part.end - part.start)
-        for chunk in sorted(disk.list_chunks(part)):
+        file.truncate(region.end - region.start)
+        for chunk in sorted(disk.list_chunks(region)):
             file.seek(chunk * GRAIN)
-            file.write(disk.read_chunk(part, chunk))
+            file.write(disk.read_chunk(region, chunk))
 
 
 def list_slots(a: Disk, b: Disk, name: str) -> Iterator[int]:
-    """Yield the offsets, inside the part called `name`, of the stretches of INODE bytes that differ."""
-    ours, theirs = a.parts[name], b.parts[name]
+    """Yield the offsets, inside the region called `name`, of the pieces of INODE bytes that differ."""
+    ours, theirs = a.regions[name], b.regions[name]
     for chunk in sorted(a.list_chunks(ours) | b.list_chunks(theirs)):
-        one, other = (disk.read_chunk(part, chunk).ljust(GRAIN, b"\0") for disk, part in ((a, ours), (b, theirs)))
+        one, other = (disk.read_chunk(region, chunk).ljust(GRAIN, b"\0") for disk, region in ((a, ours), (b, theirs)))
         if one != other:
             for slot in range(0, GRAIN, INODE):
                 if one[slot : slot + INODE] != other[slot : slot + INODE]:
@@ -236,7 +245,7 @@ def compare_inodes(a: Disk, b: Disk, name: str, image: Path) -> list[Difference]
     for offset in list_slots(a, b, name):
         number = geometry.find_inode(offset) if geometry.inode == INODE else 0
         if number:
-            one, other = (disk.read(disk.parts[name].start + offset, INODE) for disk in (a, b))
+            one, other = (disk.read(disk.regions[name].start + offset, INODE) for disk in (a, b))
             inodes[number] = ", ".join(name_fields(one, other))
         else:
             blocks["superblock" if offset // 1024 == 1 else f"block {offset // geometry.block}"] = None
@@ -267,5 +276,5 @@ def find_paths(image: Path, inodes: list[int]) -> dict[int, str]:
     return {ROOT_INODE: "/"} | {int(number): re.sub("^/+", "/", path) for number, path in found}
 
 
-def _describe_parts(disk: Disk) -> Mapping[str, str]:
-    return {f"partition {part.name}": f"bytes {part.start} to {part.end}" for part in disk.parts.values()}
+def _describe_regions(disk: Disk) -> Mapping[str, str]:
+    return {f"partition {region.name}": f"bytes {region.start} to {region.end}" for region in disk.regions.values()}

@@ -26,7 +26,8 @@ DIGITS = 12
 class Difference:
     """One thing in which two builds differ.
 
-    stage: the stage that made it. place: a path, a key or a part of the disk. what: how it differs, A's value first.
+    stage: the stage that made it; "manifest", "config" or "archive" for what is no layer of an image. place: a path, a
+    key or a region of the disk. what: how it differs, A's value first.
     """
 
     stage: str
