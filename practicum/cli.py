@@ -144,6 +144,22 @@ def verify_ova(
 
 
 @app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="An .ova or an .oci.tar.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another build of the same product.")],
+) -> None:
+    """Name, for each stage, the first files in which two builds of a product differ; exit code 1 if any differ."""
+    from practicum.engine.progress import Console
+    from practicum.release.compare import compare as compare_builds
+    from practicum.release.compare import render
+
+    with Console() as console:
+        differences = compare_builds(a, b, console)
+    print(render(differences) if differences else f"{a} and {b} are equal")
+    raise typer.Exit(1 if differences else 0)
+
+
+@app.command()
 def check(semester: SemesterId = "") -> None:
     """Read the description of a semester and name its mistakes."""
     described = find_semester(semester)

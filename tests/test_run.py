@@ -276,6 +276,23 @@ def test_read_returns_standard_output_only() -> None:
         run.read(["sh", "-c", "echo no such thing >&2; exit 1"], step="ask")
 
 
+def test_stream_gives_bytes_and_tells_a_failure() -> None:
+    with run.stream(["printf", r"\377\0"], step="unpack") as output:
+        assert output.read() == b"\xff\0"
+    with (
+        pytest.raises(PracticumError, match=r"^unpack: sh ended with exit code 3: no such thing$"),
+        run.stream(["sh", "-c", "printf 12; echo no such thing >&2; exit 3"], step="unpack") as output,
+    ):
+        assert output.read(1) == b"1"
+
+
+def test_stream_ends_the_program_when_its_reader_fails(mark: str) -> None:
+    with pytest.raises(ZeroDivisionError), run.stream(["env", f"{MARK}={mark}", "sleep", "600"], step="unpack"):
+        wait_until(lambda: marked_processes(mark))
+        raise ZeroDivisionError
+    assert not marked_processes(mark)
+
+
 def test_read_gives_up_on_a_silent_program(mark: str) -> None:
     with pytest.raises(PracticumError, match=r"^ask: `sleep 600` gave no answer in 0 s; run it by hand$"):
         run.read(["sleep", "600"], step="ask", timeout=0.2, env={MARK: mark})

@@ -60,6 +60,7 @@ PACKAGES = {
     "tar": "tar",
     "tune2fs": "e2fsprogs",
     "unshare": "util-linux",
+    "unsquashfs": "squashfs-tools",
     "zstd": "zstd",
 }
 """The Debian package that brings each program."""
@@ -190,6 +191,24 @@ def read(
         lines = [line for line in (out + err).splitlines() if line.strip()]
         raise ProgramFailed(step, _describe_failure(argv[0], child.returncode, lines))
     return out
+
+
+@contextmanager
+def stream(argv: Sequence[str], *, step: str) -> Iterator[IO[bytes]]:
+    """Give the standard output of a program as bytes, to be read while it runs; the rest is read at the block's end.
+
+    Raises as `run` does. An exception in the block ends the program.
+    """
+    with _child(argv, step, None, None, False, Path(os.devnull), subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stderr is not None
+        output = child.stdout.buffer  # type: ignore[attr-defined]  # under the text that the other functions read
+        yield output
+        while output.read(1 << 20):
+            pass
+        lines = [line for line in child.stderr.read().splitlines() if line.strip()]
+        code = child.wait()
+    if code:
+        raise ProgramFailed(step, _describe_failure(argv[0], code, lines))
 
 
 def require(*tools: str) -> None:
