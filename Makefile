@@ -9,7 +9,11 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Should make be killed, even by SIGKILL, the build stops in order instead of going on unseen.
 PRACTICUM := exec setpriv --pdeathsig TERM $(VENV)/bin/practicum
+# Which products docker, archive, test and ci-build make and prove.
+PRODUCTS ?= ova cpu cuda
+only_cpu = $(if $(filter cuda,$(PRODUCTS)),,--product cpu)
 include proof.mk
+include ci.mk
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,10 +23,10 @@ ova: venv docker-daemon ## Build the VirtualBox appliance into dist/
 	@$(PRACTICUM) ova $(SEMESTER)
 
 docker: venv docker-daemon ## Build the container images for GPU clusters and for laptops
-	@$(PRACTICUM) docker $(SEMESTER)
+	@$(PRACTICUM) docker $(only_cpu) $(SEMESTER)
 
 archive: venv docker-daemon ## Write the container images as OCI archives into dist/
-	@$(PRACTICUM) archive $(SEMESTER)
+	@$(PRACTICUM) archive $(only_cpu) $(SEMESTER)
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER)
