@@ -10,14 +10,12 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, get_args
 
 from packaging.version import Version
 
 from practicum.wheels.lockfile import read_lock
 
-Policy = Literal["none", "security", "minor"]
-POLICIES: tuple[str, ...] = get_args(Policy)
+POLICIES = ("none", "security", "minor")
 HELD = re.compile(r"torch|torchvision|torchaudio|triton|nvidia-.*|cuda-.*")
 
 
@@ -36,7 +34,7 @@ def read_floors(path: Path) -> dict[str, Version]:
 
 
 def list_constraints(
-    versions: Mapping[str, Iterable[Version]], floors: Mapping[str, Version], policy: Policy
+    versions: Mapping[str, Iterable[Version]], floors: Mapping[str, Version], policy: str
 ) -> Iterator[str]:
     """Return a line of uv's constraints for each package: torch and CUDA stay, the others move as `policy` allows."""
     for name, found in sorted(versions.items()):

@@ -1,12 +1,12 @@
 """One branch and one merge request, made by git alone on GitLab and by git and gh on GitHub.
 
-A second proposal of the same branch replaces the first. GitLab and GitHub close the request of a branch that is removed.
+A second proposal of the same branch replaces the first. Both hosts close the request of a branch that is removed.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class Host:
         return {**asked, "GH_TOKEN": self.token, "GH_PROMPT_DISABLED": "1"}
 
 
-def take_host(environ: dict[str, str]) -> Host:
+def take_host(environ: MutableMapping[str, str]) -> Host:
     """Return the host that the pipeline runs on, and take the token out of `environ`: builds do not need to see it."""
     token = environ.pop("PUSH_TOKEN", "")
     kind = "gitlab" if environ.get("GITLAB_CI") else "github" if environ.get("GITHUB_ACTIONS") else ""

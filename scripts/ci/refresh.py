@@ -7,6 +7,7 @@ closed. When the build or its proof fails, the merge request is a draft that say
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +18,13 @@ from holds import POLICIES, list_constraints, read_floors, read_versions
 from propose import ROOT, Host, Proposal, find_branch, git, propose, take_host, withdraw
 
 from practicum.cli import exit_code_of, find_semester
-from practicum.engine.errors import PracticumError
+from practicum.engine.errors import PracticumError, ProgramFailed
 from practicum.engine.publish import write_text
 from practicum.engine.run import read, run, stop_on_signals
 
 CHANGES_MINUTES = 30
+TOLD = re.compile(r"^practicum: |^MISSING  |\b[1-9]\d* failed\b")
+"""How practicum, its preflight and its proof tell a failure."""
 
 
 @dataclass(frozen=True)
@@ -117,17 +120,35 @@ def detached(root: Path) -> Iterator[str]:
         git("checkout", "--quiet", "--force", branch or base, root=root)
 
 
-def make(target: str, **environment: str) -> None:
-    run(["make", "--no-print-directory", target], step=f"make {target}", cwd=ROOT, env=environment, contain=False,
-        on_line=print)  # fmt: skip
+def build(semester: str) -> None:
+    """Run `make ci-build`; raises PracticumError with the line that says best why it failed."""
+    lines: list[str] = []
+    try:
+        make("ci-build", lines.append, SEMESTER=semester)
+    except ProgramFailed as error:
+        raise PracticumError("make ci-build", find_reason(lines) or error.reason) from None
+
+
+def find_reason(lines: list[str]) -> str:
+    """Return the last line in which a program of practicum tells a failure, "" when none does."""
+    return next((line.strip() for line in reversed(lines) if TOLD.search(line)), "")
+
+
+def make(target: str, see: Callable[[str], None] = lambda _line: None, **environment: str) -> None:
+    """Run a target of the Makefile, print what it says, and show each line to `see`."""
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+        see(line)
+
+    argv = ["make", "--no-print-directory", target]
+    run(argv, step=f"make {target}", cwd=ROOT, env=environment, contain=False, on_line=tell)
 
 
 def lock_with_holds(semester: str, policy: str) -> None:
     """Run `make lock`, whose uv is told by a file which versions it may choose."""
-    if policy not in ("security", "minor"):
-        raise PracticumError("PRACTICUM_REFRESH", f"{policy!r} is no policy", f"known: {', '.join(POLICIES)}")
     floors = read_floors(ROOT / "semesters/security-floors.toml")
-    lines = list_constraints(read_versions(ROOT / "semesters" / semester), floors, policy)  # type: ignore[arg-type]
+    lines = list_constraints(read_versions(ROOT / "semesters" / semester), floors, policy)
     constraints = ROOT / "build/constraints.txt"
     write_text(constraints, "".join(f"{line}\n" for line in lines))
     make("lock", SEMESTER=semester, UV_CONSTRAINT=str(constraints))
@@ -141,13 +162,13 @@ def compare(old: str, new: str) -> str:
 def main() -> None:
     semester = find_semester(sys.argv[1] if len(sys.argv) > 1 else "").id
     policy = os.environ.get("PRACTICUM_REFRESH") or "security"
-    host = take_host(os.environ)  # type: ignore[arg-type]
+    host = take_host(os.environ)
     told = Refresh(
         semester,
         policy,
         host,
         lock=lambda: lock_with_holds(semester, policy),
-        build=lambda: make("ci-build", SEMESTER=semester),
+        build=lambda: build(semester),
         changes=compare,
     )
     sys.exit(refresh(told))
