@@ -14,7 +14,10 @@ from practicum.release.record import FILE, read_record
 SMALL = 20 << 20
 """Bytes; larger files are where the release is published, not on its pages."""
 
-STYLE = "body{max-width:48rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 sans-serif}td,th{padding:.1rem .6rem;text-align:left}"
+STYLE = """
+body { max-width: 48rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 sans-serif }
+td, th { padding: .1rem .6rem; text-align: left }
+"""
 
 
 def write_site(release: Path, target: Path) -> None:

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pages_site import write_site
 from products import Proved, check
 from propose import ROOT, Host, Proposal, git, propose, take_host
-from pages_site import write_site
 
 from practicum.cli import exit_code_of, find_semester
 from practicum.engine.errors import PracticumError
