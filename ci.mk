@@ -35,6 +35,7 @@ ci-gpu: ## Pipeline: prove the image IMAGE, named by its digest, on a GPU
 ci-release: ## Pipeline: release what was proved, sign it, publish it
 	@if [[ ! -e build/products.json ]]; then $(again) ci-build; else $(again) $(goals); fi
 	@$(as_root) $(PYTHON) scripts/ci/products.py check $(SEMESTER)
+	@$(as_root) scripts/ci/login.sh
 	@$(as_root) $(PYTHON) scripts/ci/release.py $(TAG)
 
 ci-pages: ## Pipeline: show the release's pages, public/

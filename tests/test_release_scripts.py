@@ -123,7 +123,7 @@ def test_the_record_is_proposed_without_the_rest_of_the_checkout(checkout: Path,
     release.propose_record(record, propose.Host("gitlab"), checkout)
     told = git(server, "show", "--format=%s", "--name-only", f"refs/heads/record/{SEMESTER}-r1").splitlines()
     assert told == [f"Record the release {SEMESTER}-r1", "", f"semesters/{SEMESTER}/releases/1.json"]
-    with pytest.raises(PracticumError, match="merge the records"):
+    with pytest.raises(PracticumError, match="it is 2027-spring-r1, not 2027-spring-r2"):
         release.check_record(record, f"{SEMESTER}-r2")
 
 

@@ -50,10 +50,9 @@ def check_gpu(root: Path, proved: Proved) -> str:
 
 
 def check_record(record: Record, tag: str) -> None:
-    """Raise PracticumError when the release got another name than the tag."""
+    """Raise PracticumError when the folder holds another release than the tag's."""
     if record.name != tag:
-        cure = f"merge the records of the earlier releases into main first, then tag again: git tag {record.name}"
-        raise PracticumError(tag, f"the release is {record.name}, after the records in semesters/", cure)
+        raise PracticumError(f"dist/{record.semester}/release", f"it is {record.name}, not {tag}", "run: make clean")
 
 
 @contextmanager
@@ -110,14 +109,14 @@ def propose_record(record: Record, host: Host, root: Path = ROOT) -> None:
 
 def release(tag: str, targets: list[str], host: Host) -> None:
     """Do all of it, in an order in which nothing is published before it is proved, signed and verified."""
-    semester, _ = read_tag(tag)
+    semester, number = read_tag(tag)
     described = find_semester(semester)
     print(check_gpu(ROOT, check(ROOT, described.id)))
     signed = "PRACTICUM_SIGNING_KEY" in os.environ
     if targets and not signed:
         cure = "docs/release.md says how to make a key; an unsigned release is published by hand"
         raise PracticumError("PRACTICUM_SIGNING_KEY", "it is not set, and only a signed release is published", cure)
-    practicum("release", described.id)
+    practicum("release", described.id, "--number", str(number))
     folder = ROOT / "dist" / described.id / "release"
     record = read_record(folder / FILE)
     check_record(record, tag)
