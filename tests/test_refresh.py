@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from loopback import make_wheel
 from packaging.version import Version
 from pipelines import git
 from push_server import LOCK, SEMESTER, list_branches, list_pushes, make_checkout, make_server
@@ -222,7 +222,7 @@ def test_uv_obeys_the_holds(tmp_path: Path) -> None:
     import uv
 
     for version in ("1.0", "1.1", "2.0"):
-        write_wheel(tmp_path, version)
+        make_wheel(tmp_path, "small", version, files={"small.py": b""})
     chosen = {}
     for policy in ("security", "minor"):
         lines = holds.list_constraints({"small": [Version("1.0")]}, {}, policy)
@@ -242,11 +242,3 @@ def test_uv_obeys_the_holds(tmp_path: Path) -> None:
         told = subprocess.run(argv, input="small", env=environment, capture_output=True, text=True, check=True)
         chosen[policy] = told.stdout.split()[0]
     assert chosen == {"security": "small==1.0", "minor": "small==1.1"}
-
-
-def write_wheel(folder: Path, version: str) -> None:
-    info = f"small-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"small-{version}-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: small\nVersion: {version}\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", "")
