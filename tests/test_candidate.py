@@ -86,8 +86,10 @@ def write_archive(path: Path) -> str:
 
 def test_candidate_keeps_the_digest_of_its_archive(checkout: Path, registry: str) -> None:
     digest = write_archive(checkout / "dist/2027-spring/ee559-2027-spring-cuda.oci.tar")
-    (checkout / "registries.conf").write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
-    environment = {"CONTAINERS_REGISTRIES_CONF": str(checkout / "registries.conf"), "TAG": "2027-spring-r1"}
+    settings = checkout / ".config/containers/registries.conf"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
+    environment = {"HOME": str(checkout), "TAG": "2027-spring-r1"}
     done = call(checkout, "candidate.sh", "2027-spring", REGISTRY=f"{registry}/ee559", **environment)
     assert done.returncode == 0, done.stderr
     assert (checkout / "build/candidate.txt").read_text() == f"{registry}/ee559@{digest}\n"
