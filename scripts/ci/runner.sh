@@ -9,10 +9,12 @@ if [[ ${RUNNER_ENVIRONMENT-} == github-hosted ]]; then
     udevadm control --reload-rules && udevadm trigger --name-match=kvm || echo "runner: udev did not take the rule for KVM"
 fi
 
-# Only to open the device shows that it works: its file may be there without the right or the processor's help.
-if { : <>/dev/kvm; } 2>/dev/null; then
-    echo "runner: KVM opens, so the appliance boots on it"
+# Only to open the device shows that it works: its file may be there without the right or the processor's help. A shell
+# that opens a file which is not there makes it, so the device is looked for first.
+kvm=/dev/kvm
+if [[ -c $kvm ]] && { : <>"$kvm"; } 2>/dev/null; then
+    echo "runner: KVM opens"
 else
-    echo "runner: no KVM, so the appliance boots in emulation, which is slower"
+    echo "runner: no KVM"
 fi
 df --human-readable --output=avail,target / "${XDG_CACHE_HOME:-$HOME}" 2>/dev/null || df --human-readable /
