@@ -11,7 +11,11 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Should make be killed, even by SIGKILL, the build stops in order instead of going on unseen.
 PRACTICUM := exec setpriv --pdeathsig TERM $(VENV)/bin/practicum
+# Which products docker, archive, test and ci-build make and prove.
+PRODUCTS ?= ova cpu cuda
+only_cpu = $(if $(filter cuda,$(PRODUCTS)),,--product cpu)
 include proof.mk
+include ci.mk
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,13 +26,13 @@ ova: venv docker-daemon ## Build the VirtualBox appliance into dist/
 	@$(PRACTICUM) ova $(SEMESTER) $(of_inputs)
 
 docker: venv docker-daemon ## Build the container images for GPU clusters and for laptops
-	@$(PRACTICUM) docker $(SEMESTER) $(of_inputs)
+	@$(PRACTICUM) docker $(only_cpu) $(SEMESTER) $(of_inputs)
 
 archive: venv docker-daemon ## Write the container images as OCI archives into dist/
-	@$(PRACTICUM) archive $(SEMESTER) $(of_inputs)
+	@$(PRACTICUM) archive $(only_cpu) $(SEMESTER) $(of_inputs)
 
 inputs: venv docker-daemon ## Write all packages of the last build into one file, for INPUTS=FILE
-	@$(PRACTICUM) inputs $(SEMESTER)
+	@$(PRACTICUM) inputs $(only_cpu) $(SEMESTER)
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER)

@@ -23,7 +23,9 @@ part = @exec setpriv --pdeathsig TERM $(if $(filter $(PATIENT),$(name)),nice) $(
 options = --instafail --junitxml=$(REPORT)/$(name).xml
 pytest = $(part) $(PYTHON) -m pytest $(options)
 students_pytest = $(part) $(STUDENTS)/bin/python -m pytest $(options)
-of_semester = $(SEMESTER:%=--semester=%)
+# An image of an earlier build must not pass for the one that was left out.
+without_cuda = $(if $(only_cpu),--skip-missing-image --cuda-image=not-built)
+of_semester = $(SEMESTER:%=--semester=%) $(without_cuda)
 # A line for each test: some take minutes.
 machine_pytest = $(pytest) $(of_semester) --verbose
 
@@ -54,7 +56,7 @@ test-unit-quick:
 test-build-ova:
 	$(part) $(VENV)/bin/practicum ova $(SEMESTER)
 test-build-images: test-build-ova
-	$(part) $(VENV)/bin/practicum docker $(SEMESTER)
+	$(part) $(VENV)/bin/practicum docker $(only_cpu) $(SEMESTER)
 test-archive: test-build-images
 	$(part) $(VENV)/bin/practicum archive --product cpu $(SEMESTER)
 test-interrupts: test-build-ova

@@ -1,0 +1,42 @@
+# What a pipeline runs. .gitlab-ci.yml and .github/workflows/ call these targets and decide nothing themselves, so each can
+# be run by hand. docs/release.md explains their variables.
+TAG ?=
+ifneq ($(TAG),)
+SEMESTER := $(firstword $(subst -r, ,$(TAG)))
+endif
+.PHONY: ci-check ci-build ci-refresh ci-candidate ci-gpu ci-release ci-pages
+
+# A runner's user is often not root. The files of the build have many owners, so root makes them.
+as_root = $(shell [[ $$(id -u) == 0 ]] || echo sudo --preserve-env)
+again = $(as_root) $(MAKE) --no-print-directory
+goals = $(filter ova,$(PRODUCTS)) $(if $(filter cpu cuda,$(PRODUCTS)),docker archive)
+
+ci-check: ## Pipeline: prove in 15 minutes what needs no build
+	@$(again) test-quick
+
+ci-build: ## Pipeline: build PRODUCTS, prove them, write down which bytes were proved
+	@$(as_root) scripts/ci/runner.sh
+	@$(again) preflight
+	@$(again) $(goals)
+	@$(as_root) $(PYTHON) scripts/ci/products.py record $(SEMESTER)
+	@$(again) test
+	@$(as_root) $(PYTHON) scripts/ci/products.py check $(SEMESTER)
+
+ci-refresh: ## Pipeline: new versions, built and proved, as one merge request
+	@$(again) venv docker-daemon
+	@$(as_root) $(PYTHON) scripts/ci/refresh.py $(SEMESTER)
+
+ci-candidate: ## Pipeline: send the cuda image to REGISTRY, for the machine with the GPU
+	@$(as_root) scripts/ci/candidate.sh $(SEMESTER)
+
+ci-gpu: ## Pipeline: prove the image IMAGE, named by its digest, on a GPU
+	@scripts/ci/gpu.sh
+
+ci-release: ## Pipeline: release what was proved, sign it, publish it
+	@if [[ ! -e build/products.json ]]; then $(again) ci-build; else $(again) $(goals); fi
+	@$(as_root) $(PYTHON) scripts/ci/products.py check $(SEMESTER)
+	@$(as_root) scripts/ci/login.sh
+	@$(as_root) $(PYTHON) scripts/ci/release.py $(TAG)
+
+ci-pages: ## Pipeline: show the release's pages, public/
+	@scripts/ci/pages.sh
