@@ -1,6 +1,6 @@
 """The appliance in QEMU: on VirtualBox's hardware unless told otherwise, on a NAT network, with BIOS or UEFI.
 
-Only software emulation is used: a /dev/kvm that exists does not prove that a guest boots with it. QEMU is killed with
+KVM is used where a guest is seen to run with it (accelerator.py), else the processor is emulated. QEMU is killed with
 the process that started it, the disk of the .ova is never written (each machine writes an overlay), and the serial log
 of every power-on stays in the folder of logs. A machine can be saved while it runs, and started again from there any
 number of times: saved_machine.py.
@@ -26,6 +26,7 @@ from typing import Any, NoReturn, Self
 
 import pytest
 
+from smoke_tests.accelerator import find_accelerator
 from smoke_tests.guest import Guest
 from smoke_tests.hardware import VIRTUALBOX, Hardware
 from smoke_tests.qmp import Monitor
@@ -201,7 +202,7 @@ class Machine(Guest):
             memory = ["-object", f"{backend},share={'on' if self.memory.shared else 'off'}"]
         return [
             *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "std"),
-            *("-machine", board, "-accel", "tcg,thread=multi", "-cpu", "max", "-rtc", "base=utc"),
+            *("-machine", board, *find_accelerator(), "-rtc", "base=utc"),
             *("-smp", str(self.cpus), "-m", str(self.memory_mb), *memory, *firmware),
             *("-drive", f"if=none,id=disk,format=qcow2,discard=unmap,file={self.overlay}"),
             *("-netdev", f"user,id=nat{network}", *self.hardware.devices),
