@@ -29,7 +29,8 @@ from practicum.semester import products
 from practicum.semester.description import Semester, load
 
 ROOT = Path(__file__).parent.parent
-SEMESTER = "2026-autumn"
+# Of the newest semester's year, and so of its epoch: its lowest layers can be lent.
+SEMESTER = f"{cli.list_semesters(ROOT)[-1][:4]}-autumn"
 # The least the roles ask for, on the layer of Debian packages that the newest semester has.
 TOML = """
 [course]
@@ -158,7 +159,7 @@ class Site:
         return run_counted(argv, cwd=self.root, env=self.environment(), timeout=HANG)
 
     @contextmanager
-    def building(self, *command: str) -> Iterator[Build]:
+    def building(self, *command: str, umask: int = -1, **environment: str) -> Iterator[Build]:
         """Starts `practicum ova`, or `command`; at the end nothing of it may be left, whatever ended it.
 
         Skips the test when an earlier one left the walk broken.
@@ -172,7 +173,8 @@ class Site:
             process = subprocess.Popen(
                 [Path(sys.executable).with_name("practicum"), *(command or ("ova",)), SEMESTER],
                 cwd=self.root,
-                env={**self.environment(), MARK: mark},
+                env={**self.environment(), MARK: mark, **environment},
+                umask=umask,
                 stdout=subprocess.DEVNULL,
                 stderr=stream,
                 start_new_session=True,

@@ -187,6 +187,19 @@ def test_unchanged_build_is_quick(site: Site) -> None:
     assert site.dist_digests() == before
 
 
+def test_build_at_another_time_and_place_gives_the_same_bytes(site: Site) -> None:
+    """Once more from the Python environment on. The layers below are those of this machine's own products."""
+    with site.building() as running:
+        running.finish()
+    before = site.dist_digests()
+    with site.building(
+        "ova", "--again=python", umask=0o077, TZ="Asia/Tokyo", LC_ALL="C", LANG="fr_CH.UTF-8"
+    ) as running:
+        running.finish()
+    assert running.stages_run()[0] == "python" and running.stages_run()[-1] == "ova"
+    assert site.dist_digests() == before
+
+
 def test_kill_while_a_new_appliance_replaces_the_last_good_one(site: Site) -> None:
     with site.building() as running:
         running.finish()
