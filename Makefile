@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps venv docker-daemon ova docker archive inputs explain lock lint fmt bench hardware preflight prune clean
+.PHONY: help deps test-deps venv docker-daemon ova docker archive inputs explain lock lint fmt bench reproduce hardware preflight prune clean
 
 SEMESTER ?=
 INPUTS ?=
@@ -50,6 +50,9 @@ fmt: venv ## Format Python and Packer files
 
 bench: venv test-deps docker-daemon ## Measure sizes and times into docs/figures.md
 	@exec $(PYTHON) scripts/bench.py $(SEMESTER)
+
+reproduce: venv docker-daemon ## Build PRODUCTS once more, elsewhere and without a network, and compare the bytes
+	@exec $(PYTHON) scripts/reproduce.py $(SEMESTER)
 
 hardware: venv test-deps ## Boot the appliance on the hardware of other hypervisors
 	@exec $(PYTHON) scripts/hardware.py $(SEMESTER)

@@ -1,0 +1,120 @@
+"""reproduce.py [SEMESTER]: builds the products of dist/ a second time, elsewhere, and compares their bytes.
+
+Elsewhere is another folder, umask, time zone and language, an empty cache, and a docker daemon of its own. That build
+has no network: it gets the file that `practicum inputs` writes. PRODUCTS names the products: ova, cpu, cuda.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from practicum import cli
+from practicum.engine import cache
+from practicum.engine.errors import PracticumError
+from practicum.semester import products
+from practicum.semester.description import Semester
+from practicum.semester.locks import Variant
+
+ELSEWHERE = {"TZ": "Asia/Tokyo", "LC_ALL": "C", "LANG": "fr_CH.UTF-8"}
+UMASK = 0o077
+PATIENCE = 60
+"""Seconds that the daemon may take to answer."""
+
+
+def dockerd_argv(folder: Path) -> list[str]:
+    """Return the command of a docker daemon that has its data in `folder`, answers there, and touches no network."""
+    return [
+        "setpriv", "--pdeathsig", "TERM", "dockerd", f"--host={find_socket(folder)}", f"--data-root={folder / 'data'}",
+        f"--exec-root={folder / 'exec'}", f"--pidfile={folder / 'pid'}", "--bridge=none", "--iptables=false",
+    ]  # fmt: skip
+
+
+def find_socket(folder: Path) -> str:
+    return f"unix://{folder / 'socket'}"
+
+
+@contextmanager
+def second_docker(folder: Path) -> Iterator[str]:
+    """Give the address of a docker daemon of its own, which ends with the block."""
+    folder.mkdir()
+    with (folder / "log").open("wb") as log:
+        daemon = subprocess.Popen(dockerd_argv(folder), stdout=log, stderr=log)
+    try:
+        wait_for_docker(daemon, folder)
+        yield find_socket(folder)
+    finally:
+        daemon.terminate()
+        daemon.wait(PATIENCE)
+
+
+def wait_for_docker(daemon: "subprocess.Popen[bytes]", folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    asked = ["docker", "--host", find_socket(folder), "version"]
+    while subprocess.run(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        if daemon.poll() is not None or time.monotonic() > deadline:
+            said = (folder / "log").read_text().splitlines()[-1:]
+            raise PracticumError(
+                "a second docker daemon", f"it does not answer ({' '.join(said)})", f"see {folder}/log"
+            )
+        time.sleep(0.3)
+
+
+def build_elsewhere(
+    semester: Semester, commands: Sequence[Sequence[str]], inputs: Path, folder: Path, host: str
+) -> Path:
+    """Run the commands of `practicum` in a clone below `folder`; return its folder of products."""
+    tree = folder / "another/place"
+    subprocess.run(["git", "clone", "--quiet", semester.root, tree], check=True)
+    program = "from practicum.cli import main; main()"
+    own = {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(tree), "DOCKER_HOST": host}
+    for command in commands:
+        words = [sys.executable, "-c", program, *command, semester.id, f"--inputs={inputs}"]
+        subprocess.run(words, cwd=tree, env={**os.environ, **ELSEWHERE, **own}, umask=UMASK, check=True)
+    return tree / "dist" / semester.id
+
+
+def list_commands(wanted: Sequence[str]) -> list[list[str]]:
+    """Return the commands of `practicum` that build the products of `wanted`: ova, cpu, cuda."""
+    archives = [["archive", f"--product={variant}"] for variant in products.VARIANTS if variant in wanted]
+    return [["ova"], *archives] if "ova" in wanted else archives
+
+
+def reproduce(semester: Semester, wanted: Sequence[str]) -> bool:
+    """Build again and compare; return whether all products are the same."""
+    variants: list[Variant] = [variant for variant in products.VARIANTS if variant in wanted] or ["cpu"]
+    chosen = [f"--product={variants[0]}"] if len(variants) == 1 else []
+    inputs = products.inputs_path(semester)
+    practicum = [sys.executable, "-c", "from practicum.cli import main; main()"]
+    subprocess.run([*practicum, "inputs", semester.id, *chosen], cwd=semester.root, check=True)
+    folder = Path(tempfile.mkdtemp(prefix="second-", dir=cache.root()))
+    try:
+        with second_docker(folder / "docker") as host:
+            second = build_elsewhere(semester, list_commands(wanted), inputs, folder, host)
+        made = sorted(path for path in second.iterdir() if path.suffix != ".sha256")
+        same = [compare(practicum, semester, file) for file in made]  # all of them, whatever the first says
+        return all(same)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def compare(practicum: Sequence[str], semester: Semester, second: Path) -> bool:
+    """Print what differs between a product and its second build; return whether nothing does."""
+    first = semester.root / "dist" / semester.id / second.name
+    return subprocess.run([*practicum, "compare", str(first), str(second)], cwd=semester.root).returncode == 0
+
+
+def main() -> None:
+    """Run the script; its exit code is 1 when a product differs."""
+    wanted = os.environ.get("PRODUCTS", "ova cpu").split()
+    semester = cli.find_semester(sys.argv[1] if len(sys.argv) > 1 else "")
+    sys.exit(0 if reproduce(semester, wanted) else 1)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.exit_code_of(main))
