@@ -22,10 +22,9 @@ from cpu_time import run_counted
 from held_programs import HeldPrograms
 from survivors import HANG, MARK, listeners_of, marked_processes, mounts_under, wait_until
 
-from practicum import cli
 from practicum.engine import cache, run, stages
 from practicum.engine.stage import Stage
-from practicum.semester import products
+from practicum.semester import find, products
 from practicum.semester.description import Semester, load
 
 ROOT = Path(__file__).parent.parent
@@ -250,7 +249,7 @@ class Site:
 
 
 def newest_semester() -> Semester:
-    return load(ROOT / "semesters" / cli.list_semesters(ROOT)[-1])
+    return load(ROOT / "semesters" / find.list_semesters(ROOT)[-1])
 
 
 def describe_inputs(stage: Stage) -> dict[str, str]:
