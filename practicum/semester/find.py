@@ -1,6 +1,7 @@
 """Where the checkout is, and which semesters it describes."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError
@@ -18,8 +19,11 @@ def find_root(start: Path | None = None) -> Path:
 
 def list_semesters(root: Path) -> list[str]:
     """Return the names of the described semesters, oldest first."""
-    names = [file.parent.name for file in (root / "semesters").glob("*/semester.toml")]
-    # By the alphabet a year's autumn would come before its spring.
+    return sort_semesters([file.parent.name for file in (root / "semesters").glob("*/semester.toml")])
+
+
+def sort_semesters(names: Iterable[str]) -> list[str]:
+    """Return the names of semesters, oldest first: by the alphabet a year's autumn would come before its spring."""
     return sorted(names, key=lambda name: (re.sub(r"\D", "", name), "autumn" in name, name))
 
 
