@@ -2,9 +2,10 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps venv docker-daemon ova docker archive explain lock lint fmt bench hardware preflight prune clean
+.PHONY: help deps test-deps venv docker-daemon ova docker archive release explain lock lint fmt bench hardware preflight prune clean
 
 SEMESTER ?=
+TO ?=
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Should make be killed, even by SIGKILL, the build stops in order instead of going on unseen.
@@ -23,6 +24,10 @@ docker: venv docker-daemon ## Build the container images for GPU clusters and fo
 
 archive: venv docker-daemon ## Write the container images as OCI archives into dist/
 	@$(PRACTICUM) archive $(SEMESTER)
+
+release: ova archive ## Assemble the release of a semester; TO=TARGET publishes it, docs/release.md
+	@folder=$$($(PRACTICUM) release $(SEMESTER)) && echo "$$folder" && \
+		if [[ -n "$(TO)" ]]; then $(PRACTICUM) release publish "$$folder" --to "$(TO)"; fi
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER)

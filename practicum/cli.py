@@ -16,6 +16,7 @@ import typer
 
 from practicum.engine import cache, run
 from practicum.engine.errors import PracticumError
+from practicum.release import cli as release
 from practicum.semester.description import Semester
 from practicum.semester.find import find_semester
 
@@ -30,6 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Builds the practical environment of a course. Run `make help` for the commands around it.",
 )
+app.add_typer(release.app, name="release")
+app.command()(release.changes)
 
 Again = Annotated[str, typer.Option(metavar="STAGE", help="Run this stage, and what reads it, though it is cached.")]
 

@@ -58,12 +58,12 @@ def test_command_of_the_notes_verifies_the_signature(tmp_path: Path) -> None:
 def test_what_is_not_so_is_said() -> None:
     text = render_notes(make_release(), None, signed=False)
     assert "This release is not signed" in text and "ssh-keygen" not in text
-    assert "- These files: not proved." in text and "- GPU: not proved." in text
+    assert "- Tests: not proved;" in text and "- GPU: not proved." in text
 
 
 def test_what_was_proved_is_said() -> None:
     text = render_notes(make_release(Proof(passed=7, gpu="proved on NVIDIA H200, driver 580")), None, signed=True)
-    assert "7 tests passed, 0 failed" in text and "- GPU: proved on NVIDIA H200, driver 580." in text
+    assert "7 passed, 0 failed" in text and "- GPU: proved on NVIDIA H200, driver 580." in text
 
 
 def test_sections_that_the_notes_send_to_are_there() -> None:

@@ -72,8 +72,9 @@ def render_signature(signed: bool) -> Iterator[str]:
     if not signed:
         yield "This release is not signed: nobody vouches for its sums. Do not hand it on."
         return
-    yield "`SHA256SUMS.sig` is the signature of `SHA256SUMS`. Take `allowed_signers` from `semesters/` of the course's"
-    yield "repository, not from where you downloaded the release, and run in its folder, on Windows in a command prompt:"
+    yield "`SHA256SUMS.sig` is the signature of `SHA256SUMS`. Take the file `allowed_signers` from `semesters/` of the"
+    yield "course's repository, not from where you downloaded the release. In the folder of the release, run this (on"
+    yield "Windows, in a command prompt):"
     yield ""
     yield "```sh"
     yield "ssh-keygen -Y verify -f allowed_signers -I release -n practicum-release -s SHA256SUMS.sig < SHA256SUMS"
@@ -94,7 +95,7 @@ def render_data(record: Record) -> Iterator[str]:
 def render_proof(record: Record) -> Iterator[str]:
     proof = record.proof
     if proof.passed:
-        yield f"- These very files: {proof.passed} tests passed, {proof.failed} failed, {proof.skipped} were skipped."
+        yield f"- Tests of these very files: {proof.passed} passed, {proof.failed} failed, {proof.skipped} skipped."
     else:
-        yield "- These files: not proved. No report of `make test` is about them."
+        yield "- Tests: not proved; no report of `make test` is about these files."
     yield f"- GPU: {proof.gpu}."
