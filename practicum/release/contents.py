@@ -27,8 +27,12 @@ TORCH = """\
 import json
 from course_runtime.doctor.gpu import load_torch
 from course_runtime.machine.machine import Machine
-torch = load_torch(Machine())
-print(json.dumps({"cuda": torch.cuda, "driver": str(torch.driver) if torch.cuda else ""}))
+try:
+    torch = load_torch(Machine())
+except FileNotFoundError:  # the appliance, whose torch is always the CPU's
+    print(json.dumps({"cuda": "", "driver": ""}))
+else:
+    print(json.dumps({"cuda": torch.cuda, "driver": str(torch.driver) if torch.cuda else ""}))
 """
 QUESTIONS = {
     "debian": (
