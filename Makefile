@@ -2,10 +2,12 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps venv docker-daemon ova docker archive inputs explain lock lint fmt bench reproduce hardware preflight prune clean
+.PHONY: help deps test-deps venv docker-daemon ova docker archive inputs release explain lock lint fmt bench reproduce hardware \
+	preflight prune clean
 
 SEMESTER ?=
 INPUTS ?=
+TO ?=
 of_inputs = $(INPUTS:%=--inputs=%)
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -33,6 +35,10 @@ archive: venv docker-daemon ## Write the container images as OCI archives into d
 
 inputs: venv docker-daemon ## Write all packages of the last build into one file, for INPUTS=FILE
 	@$(PRACTICUM) inputs $(only_cpu) $(SEMESTER)
+
+release: ova archive ## Assemble the release of a semester; TO=TARGET publishes it, docs/release.md
+	@folder=$$($(PRACTICUM) release $(SEMESTER)) && echo "$$folder" && \
+		if [[ -n "$(TO)" ]]; then $(PRACTICUM) release publish "$$folder" --to "$(TO)"; fi
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER)

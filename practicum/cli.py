@@ -6,7 +6,6 @@ obstacle, named in one line; 75 another process is at it; 128 + n stopped by sig
 
 import errno
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +17,9 @@ import typer
 
 from practicum.engine import cache, run
 from practicum.engine.errors import PracticumError
-from practicum.semester.description import Semester, load
+from practicum.release import cli as release
+from practicum.semester.description import Semester
+from practicum.semester.find import find_semester
 
 if TYPE_CHECKING:
     from practicum.engine.progress import Console
@@ -31,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Builds the practical environment of a course. Run `make help` for the commands around it.",
 )
+app.add_typer(release.app, name="release")
+app.command()(release.changes)
 
 Again = Annotated[str, typer.Option(metavar="STAGE", help="Run this stage, and what reads it, though it is cached.")]
 
@@ -228,33 +231,6 @@ def building(described: Semester, inputs: Path | None = None) -> Iterator["Conso
 
         with Console() as console:
             yield console
-
-
-def find_root(start: Path | None = None) -> Path:
-    """Return the checkout: the nearest folder with semesters/ above the working folder, else above this package."""
-    for folder in (start or Path.cwd(), Path(__file__).parent):
-        for candidate in (folder, *folder.parents):
-            if (candidate / "semesters").is_dir():
-                return candidate
-    raise PracticumError("semesters/", "no such folder here or above", "run this inside a checkout of practicum")
-
-
-def list_semesters(root: Path) -> list[str]:
-    """Return the names of the described semesters, oldest first."""
-    names = [file.parent.name for file in (root / "semesters").glob("*/semester.toml")]
-    # By the alphabet a year's autumn would come before its spring.
-    return sorted(names, key=lambda name: (re.sub(r"\D", "", name), "autumn" in name, name))
-
-
-def find_semester(name: str) -> Semester:
-    """Return the named semester, the newest for ""; raises PracticumError listing the known ones."""
-    root = find_root()
-    known = list_semesters(root)
-    if not known:
-        raise PracticumError(f"{root}/semesters", "no semester is described", "see docs/ for how to start one")
-    if name and name not in known:
-        raise PracticumError(name, "no such semester", f"known: {', '.join(known)}")
-    return load(root / "semesters" / (name or known[-1]))
 
 
 def exit_code_of(action: Callable[[], object]) -> int:

@@ -32,6 +32,7 @@ from practicum.engine import run
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import write_text
+from practicum.semester import find
 from practicum.semester.description import Semester
 
 PARTS: dict[str, Part] = {**bench_appliance.PARTS, **bench_images.PARTS, **bench_start.PARTS}
@@ -60,7 +61,7 @@ def bench(
     if unknown := [part for part in parts if part not in PARTS]:
         raise PracticumError(f"--only {unknown[0]}", "no such part", f"there are {', '.join(PARTS)}")
     os.chdir(ROOT)
-    described = cli.find_semester(semester)
+    described = find.find_semester(semester)
     kept = ROOT / "build/bench.json"
     with Console() as console:
         for part in parts:

@@ -27,7 +27,7 @@ from bench_base import LOGS, ROOT, wait_for_server
 from practicum import cli
 from practicum.engine import run
 from practicum.engine.errors import PracticumError
-from practicum.semester import products
+from practicum.semester import find, products
 from smoke_tests.hardware import VIRTUALBOX, Hardware
 from smoke_tests.qemu import ISSUE_LINE, Machine, extract_disk, find_firmware
 
@@ -142,7 +142,7 @@ def try_hardware(
 ) -> None:
     """Boot the machines one after the other."""
     os.chdir(ROOT)
-    trials, ova = choose(only), products.ova_path(cli.find_semester(semester))
+    trials, ova = choose(only), products.ova_path(find.find_semester(semester))
     if not ova.is_file():
         raise PracticumError(str(ova.relative_to(ROOT)), "not there", "run: make ova")
     if find_firmware() is None and any(trial.uefi for trial in trials):

@@ -2,7 +2,8 @@
 
 `begin` empties build/report and remembers how much CPU time this machine has spent so far. `end` reads what every PART
 left there (NAME.json of proof_part.py, NAME.xml of pytest) and prints it as a table, also into build/report/index.html.
-The exit code of `end` is 1 when a part failed or did not run.
+The exit code of `end` is 1 when a part failed or did not run. When the parts made the products, `end` also writes
+build/report/proved.json, which says of which files and of which commit the proof is; `practicum release` reads it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-REPORT = Path(__file__).parents[1] / "build/report"
+ROOT = Path(__file__).parents[1]
+REPORT = ROOT / "build/report"
 BEGUN = "begun.json"
+PROVED = "proved.json"
+MAKERS = {"build-ova", "build-images", "archive"}
+"""The parts that make the products: without one of them, the files in dist/ may be those of another build."""
 SLOWEST = 10
 WIDTH = 150
 BUILDS = Path("/sys/fs/cgroup/cpuacct/docker/cpuacct.usage")
@@ -152,7 +157,24 @@ def end(folder: Path, names: list[str]) -> int:
     console = Console(record=True, width=WIDTH)
     show(parts, json.loads((folder / BEGUN).read_text()), console)
     console.save_html(str(folder / "index.html"))
+    if set(names) >= MAKERS:
+        (folder / PROVED).write_text(json.dumps(describe_proof(parts, ROOT), indent=1) + "\n")
     return int(any(part.exit != 0 for part in parts))
+
+
+def describe_proof(parts: list[Part], root: Path) -> dict[str, object]:
+    """Return what proved.json says.
+
+    revision: the commit, marked when files differ from it. subjects: name of each product's file -> sha256, as the
+    build wrote it beside the file. passed, failed, skipped: tests; a part that fails without a failed test counts as
+    one.
+    """
+    from practicum.semester.revision import read_revision
+
+    counts = {outcome: sum(part.count(outcome) for part in parts) for outcome in OUTCOMES}
+    counts["failed"] += sum(part.exit != 0 and not part.count("failed") for part in parts)
+    sums = [path.read_text().split() for path in sorted(root.glob("dist/*/*.sha256"))]
+    return {"revision": read_revision(root).label, "subjects": {name: digest for digest, name in sums}, **counts}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from practicum.engine import cache
 from practicum.engine.errors import PracticumError
 from practicum.semester import products
 from practicum.semester.description import Semester
+from practicum.semester.find import find_semester
 from practicum.semester.locks import Variant
 
 ELSEWHERE = {"TZ": "Asia/Tokyo", "LC_ALL": "C", "LANG": "fr_CH.UTF-8"}
@@ -112,7 +113,7 @@ def compare(practicum: Sequence[str], semester: Semester, second: Path) -> bool:
 def main() -> None:
     """Run the script; its exit code is 1 when a product differs."""
     wanted = os.environ.get("PRODUCTS", "ova cpu").split()
-    semester = cli.find_semester(sys.argv[1] if len(sys.argv) > 1 else "")
+    semester = find_semester(sys.argv[1] if len(sys.argv) > 1 else "")
     sys.exit(0 if reproduce(semester, wanted) else 1)
 
 

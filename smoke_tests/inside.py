@@ -21,17 +21,21 @@ SAMPLE = ("-m", "sample")
 """Enough for a product whose torch is proven whole in another: its paths, its user, a root that cannot be written."""
 
 
-def run_suite(image: str, content: Path, *selection: str) -> str:
+def run_suite(image: str, content: Path, *selection: str, kept: Path | None = None) -> str:
     """Return what pytest printed of the tests that its arguments in `selection` pick; fails when one of them failed.
 
-    No network, and nothing of the image can be written. The caller's OMP_NUM_THREADS counts inside.
+    kept: an existing folder, which gets the executed lectures. There is no network, and nothing of the image can be
+    written. The caller's OMP_NUM_THREADS counts inside.
     """
-    options = (
+    options: tuple[str, ...] = (
         "--network=none", "--read-only", "--tmpfs=/tmp:exec", "--shm-size=2g", "--no-healthcheck",
         "--env=HOME=/tmp", "--env=OMP_WAIT_POLICY=PASSIVE", "--env=OMP_NUM_THREADS",
         "--user=1000:100", "--entrypoint=/opt/venv/bin/python",
         f"--volume={SUITE}:/mnt/suite/content:ro", f"--volume={content}:/mnt/course:ro", "--workdir=/mnt/suite/content",
     )  # fmt: skip
+    if kept:
+        kept.chmod(0o777)  # the user inside is another one
+        options += (f"--volume={kept}:/mnt/kept", "--env=COURSE_KEPT=/mnt/kept")
     command = ("-m", "pytest", "-c", "pytest.ini", "--content=/mnt/course", "--durations=10", *selection)
     with started(image, *options, command=command) as container:
         code = docker("wait", container.id, timeout=LIMIT).stdout.strip()

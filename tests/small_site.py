@@ -22,15 +22,14 @@ from cpu_time import run_counted
 from held_programs import HeldPrograms
 from survivors import HANG, MARK, listeners_of, marked_processes, mounts_under, wait_until
 
-from practicum import cli
 from practicum.engine import cache, run, stages
 from practicum.engine.stage import Stage
-from practicum.semester import products
+from practicum.semester import find, products
 from practicum.semester.description import Semester, load
 
 ROOT = Path(__file__).parent.parent
 # Of the newest semester's year, and so of its epoch: its lowest layers can be lent.
-SEMESTER = f"{cli.list_semesters(ROOT)[-1][:4]}-autumn"
+SEMESTER = f"{find.list_semesters(ROOT)[-1][:4]}-autumn"
 # The least the roles ask for, on the layer of Debian packages that the newest semester has.
 TOML = """
 [course]
@@ -252,7 +251,7 @@ class Site:
 
 
 def newest_semester() -> Semester:
-    return load(ROOT / "semesters" / cli.list_semesters(ROOT)[-1])
+    return load(ROOT / "semesters" / find.list_semesters(ROOT)[-1])
 
 
 def describe_inputs(stage: Stage) -> dict[str, str]:

@@ -18,6 +18,7 @@ import practicum.ova.conformance
 from practicum import cli
 from practicum.engine import cache, run
 from practicum.engine.errors import Mistakes, PracticumError
+from practicum.semester import find
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = {"ova", "explain", "lock", "verify-ova", "check", "prune", "preflight"}
@@ -124,14 +125,14 @@ def test_wrong_usage_exits_2() -> None:
 def test_unknown_semester_exits_2_and_lists_the_known(command: str, tmp_path: Path) -> None:
     told = practicum_command(command, "1999-spring", XDG_CACHE_HOME=str(tmp_path))
     assert (told.returncode, told.stdout) == (2, "")
-    known = ", ".join(cli.list_semesters(ROOT))
+    known = ", ".join(find.list_semesters(ROOT))
     assert told.stderr == f"practicum: 1999-spring: no such semester; known: {known}\n"
     assert not list(tmp_path.iterdir())
 
 
 def test_second_build_of_the_same_semester_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    newest = cli.find_semester("").id
+    newest = find.find_semester("").id
     with cache.lock(f"build-{newest}", f"build of {newest}"):
         told, refusal = run_counted(practicum_argv("ova"), cwd=ROOT, timeout=HANG)
     assert told.returncode == 75
@@ -145,7 +146,7 @@ def test_second_build_of_the_same_semester_is_refused_at_once(tmp_path: Path, mo
 def test_check_reads_the_newest_description() -> None:
     told = practicum_command("check")
     assert told.returncode == 0, told.stderr
-    assert told.stdout.startswith(f"semesters/{cli.list_semesters(ROOT)[-1]}: ")
+    assert told.stdout.startswith(f"semesters/{find.list_semesters(ROOT)[-1]}: ")
 
 
 def test_wrong_description_touches_nothing(tmp_path: Path) -> None:
@@ -164,14 +165,14 @@ def test_semesters_are_ordered_by_time(tmp_path: Path) -> None:
         (tmp_path / "semesters" / name).mkdir(parents=True)
         (tmp_path / "semesters" / name / "semester.toml").touch()
     (tmp_path / "semesters" / "2029-draft").mkdir()
-    assert cli.list_semesters(tmp_path) == ["2027-spring", "2027-autumn", "2028-spring"]
+    assert find.list_semesters(tmp_path) == ["2027-spring", "2027-autumn", "2028-spring"]
 
 
 def test_root_is_found_from_below_and_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "semesters").mkdir()
     (tmp_path / "docs" / "deep").mkdir(parents=True)
-    assert cli.find_root(tmp_path / "docs" / "deep") == tmp_path
-    assert cli.find_root(Path("/")) == ROOT
+    assert find.find_root(tmp_path / "docs" / "deep") == tmp_path
+    assert find.find_root(Path("/")) == ROOT
 
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])

@@ -212,6 +212,34 @@ def test_report_tells_counts_reasons_and_failures(tmp_path: Path, capsys: pytest
     assert "test_bad" in (tmp_path / "index.html").read_text()
 
 
+def test_proof_of_the_products_names_their_files_and_commit(tmp_path: Path) -> None:
+    report, dist = tmp_path / "build/report", tmp_path / "dist/2027-spring"
+    dist.mkdir(parents=True)
+    (dist / "a.ova.sha256").write_text(f"{'a' * 64}  a.ova\n")
+    proof_report.begin(report)
+    write_part(report, "unit", 1, JUNIT)
+    write_part(report, "robust", 0, JUNIT.replace("failure", "system-out"))
+    write_part(report, "archive", 2)
+    parts = [proof_report.read_part(report, name) for name in ("unit", "robust", "archive")]
+    assert proof_report.describe_proof(parts, tmp_path) == {
+        "revision": "unknown-dirty",
+        "subjects": {"a.ova": "a" * 64},
+        "passed": 3,
+        "failed": 2,
+        "skipped": 2,
+    }
+
+
+def test_only_a_proof_that_made_the_products_speaks_for_them(tmp_path: Path) -> None:
+    makers = sorted(proof_report.MAKERS)
+    for names in (makers[1:], makers):
+        proof_report.begin(tmp_path)
+        for name in names:
+            write_part(tmp_path, name, 0)
+        proof_report.end(tmp_path, names)
+        assert (tmp_path / proof_report.PROVED).exists() == (names == makers)
+
+
 def test_file_that_was_cut_off_counts_as_nothing(tmp_path: Path) -> None:
     (tmp_path / "unit.xml").write_text(JUNIT[:100])
     (tmp_path / "unit.json").write_text('{"cpu": 1')

@@ -46,6 +46,15 @@ def test_changed_files_are_told(repository: Path, change: str) -> None:
     assert revision.dirty and revision.label == f"{revision.full}-dirty"
 
 
+def test_record_of_a_release_changes_no_product(repository: Path) -> None:
+    record = repository / "semesters/2027-spring/releases/1.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}\n")
+    assert not read_revision(repository).dirty
+    (record.parents[1] / "semester.toml").touch()
+    assert read_revision(repository).dirty
+
+
 def test_folder_without_git_is_unknown(tmp_path: Path) -> None:
     assert read_revision(tmp_path).label == "unknown-dirty"
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from practicum.engine.errors import PracticumError
 from practicum.engine.run import read
 
+RECORDS = ":(exclude,glob)semesters/*/releases/**"
+"""The records of releases in git's words: one is written when its products are finished, and changes none of them."""
+
 
 @dataclass(frozen=True)
 class Revision:
@@ -30,7 +33,9 @@ def read_revision(root: Path) -> Revision:
         if Path(read([*git, "rev-parse", "--show-toplevel"], step="git").strip()) != root:
             raise PracticumError("", "another repository")
         full, seconds = read([*git, "log", "-1", "--format=%H %ct"], step="git").split()
-        dirty = bool(read([*git, "status", "--porcelain"], step="git").strip())
+        # All files: a new folder, told as one, could hold nothing but records.
+        status = [*git, "status", "--porcelain", "--untracked-files=all", "--", ".", RECORDS]
+        dirty = bool(read(status, step="git").strip())
     except PracticumError:
         return Revision("unknown", format_date(0), dirty=True)
     return Revision(full, format_date(int(seconds)), dirty)

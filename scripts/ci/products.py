@@ -14,9 +14,10 @@ from pathlib import Path
 
 from propose import ROOT
 
-from practicum.cli import exit_code_of, find_semester
+from practicum.cli import exit_code_of
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import write_text
+from practicum.semester.find import find_semester
 
 FILE = "build/products.json"
 Proved = dict[str, dict[str, str]]

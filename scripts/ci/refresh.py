@@ -17,10 +17,11 @@ from pathlib import Path
 from holds import POLICIES, list_constraints, read_floors, read_versions
 from propose import ROOT, Host, Proposal, find_branch, git, propose, take_host, withdraw
 
-from practicum.cli import exit_code_of, find_semester
+from practicum.cli import exit_code_of
 from practicum.engine.errors import PracticumError, ProgramFailed
 from practicum.engine.publish import write_text
 from practicum.engine.run import read, run, stop_on_signals
+from practicum.semester.find import find_semester
 
 CHANGES_MINUTES = 30
 TOLD = re.compile(r"^practicum: |^MISSING  |\b[1-9]\d* failed\b")

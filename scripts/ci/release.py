@@ -19,10 +19,11 @@ from pages_site import write_site
 from products import Proved, check
 from propose import ROOT, Host, Proposal, git, propose, take_host
 
-from practicum.cli import exit_code_of, find_semester
+from practicum.cli import exit_code_of
 from practicum.engine.errors import PracticumError
 from practicum.engine.run import run, stop_on_signals
 from practicum.release.record import FILE, Record, read_record
+from practicum.semester.find import find_semester
 
 TAG = re.compile(r"(20\d\d-(?:spring|autumn))-r([1-9]\d*)")
 GPU_IMAGE = "build/report/gpu-image.txt"

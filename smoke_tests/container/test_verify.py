@@ -10,6 +10,8 @@ import pytest
 from practicum.semester.products import VARIANTS
 from smoke_tests.container.conftest import RunContainer
 
+REPORT = Path(__file__).parents[2] / "build/report"
+
 WAYS = {
     "cpu": ("--user=54321:0", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"),
     "cuda": ("--network=none",),
@@ -24,6 +26,8 @@ def test_torch_works(run_container: RunContainer, request: pytest.FixtureRequest
     command = ["course-verify", "--json", "/report/report.json"]
     container = run_container(*WAYS[kind], volume, image=image, command=command, ready=False)
     code, log = container.wait_ended(), container.logs()
+    REPORT.mkdir(parents=True, exist_ok=True)
+    (REPORT / f"course-verify-{kind}.txt").write_text(log)
     assert code == 0, log
     assert " passed" in log and " failed" not in log
     assert "cuda    not tested: " in log, "why there is no GPU is shown"

@@ -31,7 +31,10 @@ RunLecture = Callable[..., None]
 
 @pytest.fixture
 def run_lecture(content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matplotlib_folder: Path) -> RunLecture:
-    """Execute the notebook of a lecture: a first cell, its own, and the checks of this folder."""
+    """Execute the notebook of a lecture: a first cell, its own, and the checks of this folder.
+
+    Its own cells with their output are kept in the folder COURSE_KEPT, where there is one.
+    """
 
     def run(number: int, first_cell: str = "") -> None:
         (path,) = content.glob(f"lectures/lecture-{number:02}-*.ipynb")
@@ -52,6 +55,9 @@ def run_lecture(content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         client.execute()
         warnings = [text for text in find_complaints(notebook) if "Warning" in text]
         assert not warnings, warnings[0]
+        if (kept := os.environ.get("COURSE_KEPT")) and not first_cell:
+            notebook.cells = notebook.cells[1:-1]
+            nbformat.write(notebook, Path(kept, path.name))
 
     return run
 

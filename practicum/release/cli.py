@@ -1,0 +1,102 @@
+"""The commands around releases: `practicum release`, `release verify`, `release publish`, `changes`.
+
+What they need is imported inside them, so that `practicum --help` stays instant.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from practicum.engine import cache
+from practicum.semester.find import find_root, find_semester
+
+MAKE = "make"
+SIGNERS = "semesters/allowed_signers"
+
+
+class ReleaseGroup(TyperGroup):
+    """A group whose first word may be a semester: `practicum release 2027-spring` is `practicum release make ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command in front, unless a command or help is asked for."""
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = [MAKE, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=ReleaseGroup, help="Assemble the release of a semester; verify and publish one.")
+
+
+@app.command(MAKE)
+def make(
+    semester: Annotated[
+        str, typer.Argument(metavar="[SEMESTER]", help="A folder of semesters/; the newest if left out.")
+    ] = "",
+    number: Annotated[
+        int | None, typer.Option(min=1, help="Of the release; the tag's, or the next, if left out.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(envvar="PRACTICUM_SIGNING_KEY", help="The private ssh key (ed25519) that signs.")
+    ] = None,
+) -> None:
+    """Assemble dist/SEMESTER/release from the built products, and print its path (the default command)."""
+    from practicum.engine.progress import Console
+    from practicum.release import assemble
+
+    described = find_semester(semester)
+    with cache.lock(f"build-{described.id}", f"release of {described.id}"), Console() as console:
+        done = assemble.release(described, console, number=number or 0, key=key)
+        proof = done.record.proof
+        tests = f"{proof.passed} passed, {proof.skipped} skipped" if proof.passed else "not proved"
+        console.say(f"{done.record.name}: tests: {tests}; GPU: {proof.gpu}")
+        if not done.signed:
+            console.say("it is not signed: name a key with --key FILE or in PRACTICUM_SIGNING_KEY")
+        record = done.kept.relative_to(described.root)
+        console.say(f"commit its record: git add {record} && git commit -m 'Record the release {done.record.name}'")
+    print(done.folder)
+
+
+@app.command()
+def verify(
+    place: Annotated[str, typer.Argument(metavar="FOLDER|URL", help="Where the release is.")],
+    signers: Annotated[Path | None, typer.Option(help=f"The public keys; {SIGNERS} if left out.")] = None,
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Compare the sums alone.")] = False,
+    copy: Annotated[Path | None, typer.Option(help="A good copy, so that the first wrong byte is named.")] = None,
+) -> None:
+    """Say whether every byte of a release is what its signer released; exit code 1 if not."""
+    from practicum.engine.progress import Console
+    from practicum.release.verify import verify as check
+
+    with Console() as console:
+        lines = check(place, signers or find_root() / SIGNERS, unsigned=unsigned, copy=copy, console=console)
+    print(*lines, sep="\n")
+
+
+@app.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="The release.")],
+    to: Annotated[str, typer.Option(metavar="TARGET", help="A folder, HOST:PATH, docker://REGISTRY/NAME or URL.")],
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Though nobody signed it.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="The most bytes of one file; the target's own if left out.")] = 0,
+    split: Annotated[bool, typer.Option("--split", help="Cut larger files into parts that `cat` joins.")] = False,
+) -> None:
+    """Publish a release; a name that is published never changes, and the moving name changes last."""
+    from practicum.engine.progress import Console
+    from practicum.release.publish import publish as send
+
+    with Console() as console:
+        lines = send(folder, to, console, unsigned=unsigned, limit=limit, split=split)
+    print(*lines, sep="\n")
+
+
+def changes(
+    old: Annotated[str, typer.Argument(help="A release (2027-spring-r1), a semester or a commit.")],
+    new: Annotated[str, typer.Argument(help="Another one.")],
+) -> None:
+    """Print what changed between two releases, semesters or commits, as Markdown."""
+    from practicum.release.changes import render_changes
+    from practicum.release.commits import read_pair
+
+    print(render_changes(*read_pair(find_root(), old, new)), end="")
