@@ -2,13 +2,15 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps venv docker-daemon ova docker archive inputs release explain lock lint fmt bench reproduce hardware \
+.PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release explain lock lint fmt bench reproduce hardware \
 	preflight prune clean
 
 SEMESTER ?=
 INPUTS ?=
+ARCH ?=
 TO ?=
 of_inputs = $(INPUTS:%=--inputs=%)
+of_arch = $(ARCH:%=--arch=%)
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Should make be killed, even by SIGKILL, the build stops in order instead of going on unseen.
@@ -22,26 +24,28 @@ include ci.mk
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  SEMESTER=2027-spring picks one of semesters/; the newest if left out"
+	@echo "  ARCH=arm64 builds for another processor than this machine's, ARCH=all for all that semester.toml names"
 	@echo "  INPUTS=FILE builds without a network, from the file that make inputs wrote"
 
 ova: venv docker-daemon ## Build the VirtualBox appliance into dist/
-	@$(PRACTICUM) ova $(SEMESTER) $(of_inputs)
+	@$(PRACTICUM) ova $(SEMESTER) $(of_arch) $(of_inputs)
 
 docker: venv docker-daemon ## Build the container images for GPU clusters and for laptops
-	@$(PRACTICUM) docker $(only_cpu) $(SEMESTER) $(of_inputs)
+	@$(PRACTICUM) docker $(only_cpu) $(SEMESTER) $(of_arch) $(of_inputs)
 
 archive: venv docker-daemon ## Write the container images as OCI archives into dist/
-	@$(PRACTICUM) archive $(only_cpu) $(SEMESTER) $(of_inputs)
+	@$(PRACTICUM) archive $(only_cpu) $(SEMESTER) $(of_arch) $(of_inputs)
 
 inputs: venv docker-daemon ## Write all packages of the last build into one file, for INPUTS=FILE
-	@$(PRACTICUM) inputs $(only_cpu) $(SEMESTER)
+	@$(PRACTICUM) inputs $(only_cpu) $(SEMESTER) $(of_arch)
 
+release: ARCH := all
 release: ova archive ## Assemble the release of a semester; TO=TARGET publishes it, docs/release.md
 	@folder=$$($(PRACTICUM) release $(SEMESTER)) && echo "$$folder" && \
 		if [[ -n "$(TO)" ]]; then $(PRACTICUM) release publish "$$folder" --to "$(TO)"; fi
 
 explain: venv docker-daemon ## Say of each stage why it would run again
-	@$(PRACTICUM) explain $(SEMESTER)
+	@$(PRACTICUM) explain $(SEMESTER) $(of_arch)
 
 lock: venv docker-daemon ## Resolve the Python sets of a semester again
 	@$(PRACTICUM) lock $(SEMESTER)
@@ -64,10 +68,13 @@ hardware: venv test-deps ## Boot the appliance on the hardware of other hypervis
 	@exec $(PYTHON) scripts/hardware.py $(SEMESTER)
 
 preflight: venv ## Look at all this machine needs for a build
-	@$(PRACTICUM) preflight $(SEMESTER)
+	@$(PRACTICUM) preflight $(SEMESTER) $(of_arch)
 
 deps: ## Name the missing Debian packages and, as root, install them
 	@scripts/install-deps.sh ova
+
+emulator: ## As root, install what ARCH needs for another processor than this machine's
+	@scripts/make-emulator.sh
 
 test-deps:
 	@scripts/install-deps.sh ova test

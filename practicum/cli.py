@@ -8,7 +8,7 @@ import errno
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,7 +19,7 @@ from practicum.engine import cache, run
 from practicum.engine.errors import PracticumError
 from practicum.release import cli as release
 from practicum.semester.description import Semester
-from practicum.semester.find import find_semester
+from practicum.semester.find import choose_architectures, find_semester
 
 if TYPE_CHECKING:
     from practicum.engine.progress import Console
@@ -49,47 +49,60 @@ SemesterId = Annotated[
 
 Product = Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="Only this one; both if left out.")]
 
+Arch = Annotated[
+    str, typer.Option(metavar="ARCH", help="For which processors: one, or all; this machine's own if left out.")
+]
+
 
 @app.command()
-def ova(semester: SemesterId = "", again: Again = "", inputs: Inputs = None) -> None:
+def ova(semester: SemesterId = "", arch: Arch = "", again: Again = "", inputs: Inputs = None) -> None:
     """Build the VirtualBox appliance and print its path."""
     described = find_semester(semester)
+    architectures = choose_architectures(described, arch)
     with building(described, inputs) as console:
         from practicum.commands import build
 
-        path = build.build_ova(described, console, again, inputs)
-    print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
+        paths = build.build_ovas(described, architectures, console, again, inputs)
+    print_sizes(paths)
 
 
 @app.command()
-def docker(semester: SemesterId = "", product: Product = None, again: Again = "", inputs: Inputs = None) -> None:
+def docker(
+    semester: SemesterId = "", product: Product = None, arch: Arch = "", again: Again = "", inputs: Inputs = None
+) -> None:
     """Build the container images and print their names."""
     described = find_semester(semester)
+    architectures = choose_architectures(described, arch)
     with building(described, inputs) as console:
         from practicum.commands import build
         from practicum.semester.products import VARIANTS
 
-        names = build.build_images(described, (product,) if product else VARIANTS, console, again, inputs)
+        variants = (product,) if product else VARIANTS
+        names = build.build_images(described, architectures, variants, console, again, inputs)
     print(*names, sep="\n")
 
 
 @app.command()
-def archive(semester: SemesterId = "", product: Product = None, again: Again = "", inputs: Inputs = None) -> None:
+def archive(
+    semester: SemesterId = "", product: Product = None, arch: Arch = "", again: Again = "", inputs: Inputs = None
+) -> None:
     """Write the container images as OCI archives with zstd layers into dist/, with their checksums."""
     described = find_semester(semester)
+    architectures = choose_architectures(described, arch)
     with building(described, inputs) as console:
         from practicum.commands import build
         from practicum.semester.products import VARIANTS
 
-        paths = build.build_archives(described, (product,) if product else VARIANTS, console, again, inputs)
-    for path in paths:
-        print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
+        variants = (product,) if product else VARIANTS
+        paths = build.build_archives(described, architectures, variants, console, again, inputs)
+    print_sizes(paths)
 
 
 @app.command()
 def inputs(
     semester: SemesterId = "",
     product: Product = None,
+    arch: Arch = "",
     to: Annotated[Path | None, typer.Option(metavar="FILE", help="In place of a file in dist/.")] = None,
 ) -> None:
     """Write every Debian package and wheel of the last build into one file, from which it can be built again."""
@@ -98,15 +111,16 @@ def inputs(
     from practicum.semester.products import VARIANTS, inputs_path
 
     described = find_semester(semester)
-    path = to or inputs_path(described)
+    path, architectures = to or inputs_path(described), choose_architectures(described, arch)
     with Console() as console:
-        write_inputs(described, path, console, (product,) if product else VARIANTS)
-    print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
+        write_inputs(described, path, console, (product,) if product else VARIANTS, architectures)
+    print_sizes([path])
 
 
 @app.command()
 def explain(
     semester: SemesterId = "",
+    arch: Arch = "",
     reads: Annotated[bool, typer.Option("--reads", help="Print what each stage reads, as a table.")] = False,
 ) -> None:
     """Say of each stage why it would run again, or that it is cached."""
@@ -116,7 +130,7 @@ def explain(
     if reads:
         print(build.render_reads(described), end="")
         return
-    told = build.explain(described)
+    told = build.explain(described, choose_architectures(described, arch))
     width = max(len(name) for name, _ in told)
     for name, reason in told:
         print(f"{name:<{width}} {reason}")
@@ -207,11 +221,12 @@ def prune() -> None:
 
 
 @app.command()
-def preflight(semester: SemesterId = "") -> None:
+def preflight(semester: SemesterId = "", arch: Arch = "") -> None:
     """Look at all this machine needs for a build, at once; exit code 1 if something is missing."""
     from practicum.commands.preflight import inspect
 
-    findings = inspect(find_semester(semester))
+    described = find_semester(semester)
+    findings = inspect(described, choose_architectures(described, arch))
     for finding in findings:
         print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.subject:<12} {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
@@ -231,6 +246,12 @@ def building(described: Semester, inputs: Path | None = None) -> Iterator["Conso
 
         with Console() as console:
             yield console
+
+
+def print_sizes(paths: Iterable[Path]) -> None:
+    """Print the paths of finished files, each with its size."""
+    for path in paths:
+        print(f"{path}  ({cache.format_bytes(path.stat().st_size)})")
 
 
 def exit_code_of(action: Callable[[], object]) -> int:

@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from practicum.architecture import AMD64, ARM64
 from practicum.semester import products
 from practicum.semester.description import Semester, load
 
@@ -37,6 +38,14 @@ class Checkout:
         text = path.read_text()
         assert text.count(before) == 1, f"{file} has {text.count(before)} times {before!r}"
         path.write_text(text.replace(before, after))
+
+    def describe_both(self) -> None:
+        """Makes the semester one for both architectures, with locks for the other that hold the same packages."""
+        file = self.folder / "semester.toml"
+        file.write_text(f'architectures = ["amd64", "arm64"]\n{file.read_text()}')
+        for lock in [*self.folder.glob("*.lock")]:
+            other = lock.with_stem(f"{lock.stem}{ARM64.suffix}")
+            other.write_text(lock.read_text().replace(f" {AMD64.machine}-", f" {ARM64.machine}-"))
 
     def copy(self, target: Path) -> "Checkout":
         """Copies it by cp, which takes half of what Python takes for the same files."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from practicum.architecture import AMD64, ARM64
 from practicum.ova import ovf
 from practicum.ova import pack as ova
 from practicum.ova.vmdk import describe_disk, write_stream_optimized
@@ -43,7 +44,10 @@ APPLIANCE = ovf.Appliance(
     cpus=2,
     memory_mb=4096,
     forwards=(ovf.Forward("jupyter", "127.0.0.1", 8888, 8888), ovf.Forward("ssh", "127.0.0.1", 2022, 22)),
+    hardware=AMD64.hardware,
 )
+
+ARM_APPLIANCE = replace(APPLIANCE, hardware=ARM64.hardware)
 
 
 def write_raw(path: Path, size: int = CAPACITY) -> Path:
@@ -95,8 +99,8 @@ def build_good(folder: Path) -> Good:
     return Good(ovf.describe(APPLIANCE, ovf.Disk.of(vmdk, DISK)), disk)
 
 
-def describe(disk: bytes, capacity: int = CAPACITY) -> bytes:
-    return ovf.describe(APPLIANCE, ovf.Disk(DISK, len(disk), capacity))
+def describe(disk: bytes, capacity: int = CAPACITY, appliance: ovf.Appliance = APPLIANCE) -> bytes:
+    return ovf.describe(appliance, ovf.Disk(DISK, len(disk), capacity))
 
 
 def sha256(data: bytes) -> str:

@@ -1,29 +1,41 @@
 """practicum.recipes.base: the command that makes the root, where it works, and what its trim list keeps."""
 
+import hashlib
+import json
 import os
+import tarfile
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
+from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
+from practicum.engine import run
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
+from practicum.images import docker
 from practicum.images import root as base
 
 EPOCH = 1_767_225_600
 TRIM = Path(__file__).parent.parent / "ansible/trim/debian.dpkg.cfg"
 
 
+def make_plan(trim: Path = TRIM, architecture: Architecture = AMD64) -> base.Root:
+    return base.Root("bookworm", trim, EPOCH, architecture.name, architecture.variant)
+
+
 def test_command_names_no_mirror_and_writes_one_file() -> None:
-    argv = base.mmdebstrap_argv("bookworm", Path("/a/trim.cfg"), Path("/b"))
+    argv = base.mmdebstrap_argv(make_plan(Path("/a/trim.cfg")), Path("/b"))
     assert argv[0] == "mmdebstrap" and argv[-2:] == ["bookworm", "/b/base.tar"]
     assert {"--mode=root", "--variant=minbase", "--dpkgopt=/a/trim.cfg"} < set(argv)
     assert not [word for word in argv if "://" in word]
     assert f"--include={','.join(base.PACKAGES)}" in argv and "python3" in base.PACKAGES
+    assert not [word for word in argv if word.startswith("--arch")], "mmdebstrap takes this machine's"
+    assert "--architectures=arm64" in base.mmdebstrap_argv(make_plan(architecture=ARM64), Path("/b"), foreign=True)
 
 
 def test_build_without_a_network_names_the_given_packages_alone(tmp_path: Path) -> None:
-    argv = base.mmdebstrap_argv("bookworm", TRIM, tmp_path, Path("/cache/inputs/1/debs/base"))
+    argv = base.mmdebstrap_argv(make_plan(), tmp_path, Path("/cache/inputs/1/debs/base"))
     assert [word for word in argv if "://" in word] == ["deb [trusted=yes] copy:///cache/inputs/1/debs/base ./"]
     assert f"--customize-hook=upload {tmp_path}/sources.list /etc/apt/sources.list" in argv
 
@@ -46,9 +58,10 @@ class Tools:
 def test_build_imports_the_root_and_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = Tools()
     monkeypatch.setattr(base, "run", tools)
-    base.make_root("bookworm", TRIM, "practicum-base:1", tmp_path, EPOCH, Console(plain=True))
+    monkeypatch.setattr(base, "is_foreign", lambda architecture: False)
+    base.make_root(make_plan(), "practicum-base:1", tmp_path, Console(plain=True))
     (made, options), (imported, _) = tools.calls
-    assert made == base.mmdebstrap_argv("bookworm", TRIM, tmp_path)
+    assert made == base.mmdebstrap_argv(make_plan(), tmp_path)
     assert imported == ["docker", "import", os.fspath(tmp_path / "base.tar"), "practicum-base:1"]
     assert [path.name for path in tmp_path.iterdir()] == ["debs"], (
         "only the packages stay, of which these tools make none"
@@ -62,8 +75,50 @@ def test_failure_of_mmdebstrap_imports_nothing(tmp_path: Path, monkeypatch: pyte
     tools = Tools(failing="mmdebstrap")
     monkeypatch.setattr(base, "run", tools)
     with pytest.raises(PracticumError, match="mmdebstrap ended"):
-        base.make_root("bookworm", TRIM, "practicum-base:1", tmp_path, EPOCH, Console(plain=True))
+        base.make_root(make_plan(), "practicum-base:1", tmp_path, Console(plain=True))
     assert len(tools.calls) == 1
+
+
+def test_root_of_another_architecture_is_loaded_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = Tools()
+    monkeypatch.setattr(base, "run", tools)
+    monkeypatch.setattr(base, "is_foreign", lambda architecture: architecture == ARM64.name)
+    base.make_root(make_plan(architecture=ARM64), "practicum-base-arm64:1", tmp_path, Console(plain=True))
+    (made, _), (loaded, _) = tools.calls
+    assert "--architectures=arm64" in made
+    assert loaded == ["docker", "load", f"--input={tmp_path}/image.tar"]
+    assert [path.name for path in tmp_path.iterdir()] == ["debs"]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)
+def test_docker_knows_the_architecture_of_what_it_loads(architecture: Architecture, tmp_path: Path) -> None:
+    """The real docker, and a root of one file: nothing of it runs."""
+    try:
+        docker.ensure_docker()
+    except PracticumError as error:
+        pytest.skip(str(error))
+    (tmp_path / "file").write_text("text")
+    with tarfile.open(tmp_path / "layer.tar", "w") as layer:
+        layer.add(tmp_path / "file", "file")
+    tag = f"practicum-test-{os.getpid()}:{architecture.name}"
+    plan = make_plan(architecture=architecture)
+    base.write_docker_archive(tmp_path / "layer.tar", tmp_path / "image.tar", tag, plan)
+    run.read(["docker", "load", f"--input={tmp_path}/image.tar"], step="test")
+    try:
+        told = run.read(["docker", "image", "inspect", tag], step="test")
+        (image,) = json.loads(told)
+        known = (image["Os"], image["Architecture"], image.get("Variant", ""))
+        assert known == ("linux", architecture.name, architecture.variant)
+        digest = hashlib.sha256((tmp_path / "layer.tar").read_bytes()).hexdigest()
+        assert image["RootFS"]["Layers"] == [f"sha256:{digest}"]
+    finally:
+        run.read(["docker", "image", "rm", tag], step="test")
+
+
+def test_native_is_what_dpkg_says() -> None:
+    native = run.read(["dpkg", "--print-architecture"], step="test").strip()
+    assert not base.is_foreign(native)
+    assert all(base.is_foreign(other.name) for other in ARCHITECTURES if other.name != native)
 
 
 # ---- the trim list -------------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def test_checkouts_share_all_but_the_appliance_itself(checkout: Checkout, tmp_pa
 
 
 def test_tools_of_all_stages_are_known_to_the_installer(checkout: Checkout) -> None:
-    tools = {tool for stage in products.list_all(checkout.load()) for tool in stage.tools}
+    tools = {tool for stage in products.list_all(checkout.load()) for tool in stage.needs}
     assert {"mmdebstrap", "packer", "docker", "mke2fs"} < tools
     # ansible-playbook comes with practicum's own environment.
     assert {tool for tool in tools if tool not in {**run.PACKAGES, **run.FILES}} == {"ansible-playbook"}
@@ -232,7 +232,7 @@ def test_first_build_is_explained_as_such(checkout: Checkout, monkeypatch: pytes
 
 def test_the_last_wheels_are_those_of_the_lock(checkout: Checkout) -> None:
     semester = checkout.load()
-    stage = products.list_environment(semester, "cpu", products.MIRROR)[-1]
+    stage = products.list_environment(semester, "cpu")[-1]
     assert isinstance(stage, LastWheels) and stage.packages == products.split_wheels(semester, "cpu")["torch-cpu"]
     assert "torch" in {package.name for package in stage.packages}
 

@@ -5,8 +5,19 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from practicum.architecture import AMD64, ARCHITECTURES, ARM64, KERNEL
 from practicum.engine.errors import PracticumError
-from practicum.semester.description import Appliance, Content, Course, Data, Debian, Python, Semester, load
+from practicum.semester.description import (
+    Appliance,
+    Content,
+    Course,
+    Data,
+    Debian,
+    OfArchitecture,
+    Python,
+    Semester,
+    load,
+)
 
 ROOT = Path(__file__).parents[1]
 GOOD = """
@@ -82,6 +93,30 @@ def test_defaults(folder: Path) -> None:
     }
     assert semester.content.solutions is False
     assert (semester.data.sets, semester.data.source) == ((), "real-or-stand-in")
+
+
+def test_architectures_are_one_unless_the_file_says_otherwise(folder: Path) -> None:
+    assert load(folder).built_for == (AMD64,)
+    (folder / "semester.toml").write_text(f'architectures = ["arm64", "amd64"]\n{GOOD}')
+    assert load(folder).built_for == (ARM64, AMD64), "in the order of the file"
+
+
+def test_kernel_is_that_of_the_architecture(folder: Path) -> None:
+    (folder / "semester.toml").write_text(GOOD.replace('["sudo"]', f'["sudo", "{KERNEL}"]'))
+    debian = load(folder).debian
+    for architecture in ARCHITECTURES:
+        assert debian.list_appliance_packages(architecture) == ("sudo", architecture.kernel)
+    (folder / "semester.toml").write_text(GOOD.replace('["sudo"]', f'["{AMD64.kernel}"]'))
+    assert load(folder).debian.list_appliance_packages(AMD64) == (AMD64.kernel,), "as before there were others"
+
+
+def test_pins_of_an_architecture(folder: Path) -> None:
+    pins = '[python.arm64]\nrequires = ["torch==2.10.0", "torchvision==0.25.0"]\n[appliance]'
+    text = f'architectures = ["amd64", "arm64"]\n{GOOD.replace("[appliance]", pins)}'
+    (folder / "semester.toml").write_text(text)
+    semester = load(folder)
+    assert semester.list_pins(ARM64) == ("torch==2.10.0", "torchvision==0.25.0") and semester.list_pins(AMD64) == ()
+    assert semester.python.requires == ("torch==2.13.0", "torchvision==0.28.0", "numpy")
 
 
 @pytest.mark.parametrize(
@@ -191,6 +226,40 @@ def test_defaults(folder: Path) -> None:
             '[data]\nsets = ["mnist"]\n[content]',
             'data.source = "real-or-stand-in": a stand-in is made from scikit-learn',
         ),
+        (
+            "[course]",
+            'architectures = ["riscv64"]\n[course]',
+            'architectures[0] = "riscv64": is no architecture that products are built for; use "amd64" or "arm64"',
+        ),
+        ("[course]", "architectures = []\n[course]", "architectures = []: names no architecture; name at least one"),
+        ("[course]", 'architectures = ["arm64", "arm64"]\n[course]', 'architectures = ["arm64", "arm64"]: names arm64'),
+        ("[course]", 'architectures = "arm64"\n[course]', 'architectures = "arm64": must be a list of texts, not text'),
+        (
+            "[appliance]",
+            '[python.arm64]\nrequires = ["torch==2.10.0"]\n[appliance]',
+            'python.arm64: architectures does not name "arm64"; add it there, or remove the table',
+        ),
+        (
+            "[appliance]",
+            '[python.amd64]\nrequires = ["scipy==1.0"]\n[appliance]',
+            'python.amd64.requires[0] = "scipy==1.0": python.requires does not name this package; name it there too',
+        ),
+        (
+            "[appliance]",
+            '[python.amd64]\nrequires = ["numpy>=2"]\n[appliance]',
+            'python.amd64.requires = ["numpy>=2"]: must be pinned to one version; write it like "numpy==2.13.0"',
+        ),
+        (
+            "[appliance]",
+            '[python.amd64]\nrequires = ["torch==2.10.0+cpu"]\n[appliance]',
+            'python.amd64.requires[0] = "torch==2.10.0+cpu": must not name a variant (+cpu); leave it out',
+        ),
+        ("[appliance]", "[python.arm46]\n[appliance]", "python.arm46: unknown key; did you mean arm64?"),
+        (
+            '["sudo"]',
+            '["sudo", "linux-image-arm64"]',
+            'debian.appliance_packages[1] = "linux-image-arm64": the kernel of arm64 alone; write "linux-image", which',
+        ),
         ("cpus = 2", "cpus = ", "line 17: not TOML (Invalid value); "),
         ("cpus = 2", "cpus = 2\ncpus = 3", "line 18: not TOML (Cannot overwrite a value); "),
     ],
@@ -273,19 +342,28 @@ TABLES: dict[str, type[BaseModel]] = {
 
 
 def test_tables_are_all_known() -> None:
-    assert set(Semester.model_fields) - {"folder"} == set(TABLES)
+    assert set(Semester.model_fields) - {"folder", "architectures"} == set(TABLES)
+    assert set(Python.model_fields) == {"requires", *(architecture.name for architecture in ARCHITECTURES)}
 
 
-@pytest.mark.parametrize("key", [f"{table}.{key}" for table, model in TABLES.items() for key in model.model_fields])
+FIELDS = {
+    "architectures": Semester.model_fields["architectures"],
+    **{f"{table}.{key}": field for table, model in TABLES.items() for key, field in model.model_fields.items()},
+    "python.ARCHITECTURE.requires": OfArchitecture.model_fields["requires"],
+}
+for architecture in ARCHITECTURES:
+    del FIELDS[f"python.{architecture.name}"]  # a table, whose key is documented
+
+
+@pytest.mark.parametrize("key", FIELDS)
 def test_every_key_is_documented(key: str) -> None:
-    table, _, name = key.partition(".")
-    field = TABLES[table].model_fields[name]
+    field = FIELDS[key]
     rows = [line for line in (ROOT / "docs/semester.md").read_text().splitlines() if line.startswith(f"| `{key}` |")]
     assert len(rows) == 1, f"docs/semester.md needs one row for {key}"
     unit, default, allowed, purpose = (cell.strip() for cell in rows[0].strip("|").split(" | ")[1:])
     assert unit and allowed and purpose and field.description
-    written = {False: "false", (): "[]"}.get(field.default, str(field.default))
-    assert default.strip('`"') == ("*required*" if field.is_required() else written)
+    written = {False: "false", (): "[]", (AMD64.name,): f'["{AMD64.name}"]'}.get(field.default, str(field.default))
+    assert default.removeprefix("`").removesuffix("`").strip('"') == ("*required*" if field.is_required() else written)
 
 
 def test_epoch_is_past_and_follows_from_the_description_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

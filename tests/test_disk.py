@@ -14,15 +14,18 @@ import pytest
 from grub_script import check_grub_script, find_module, list_commands
 from survivors import HANG
 
-from practicum.engine import run
+from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
+from practicum.engine import cache, run
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.ova import disk, squashfs
 from practicum.ova.boot_menu import boot_menu
 from practicum.ova.disk import BIOS_START, BLOCK, ESP_START, GPT_BACKUP, MIB, PYTHON_START, SECTOR, Plan
 
-MISSING = [tool for tool in disk.TOOLS if not run.find(tool)]
-PLAN = Plan("ee559-2027-spring", "EE-559 Deep Learning", "ee559", 8 << 30, 1_767_225_600)
+MISSING = [tool for tool in (*disk.TOOLS, *disk.list_grub_files(AMD64.boot)) if not run.find(tool)]
+PLAN = Plan("ee559-2027-spring", "EE-559 Deep Learning", "ee559", 8 << 30, 1_767_225_600, AMD64.boot)
+ARM_PLAN = replace(PLAN, name="ee559-2027-spring-arm64", boot=ARM64.boot)
+GRUB = Path("/") / disk.GRUB_FOLDER
 ROOT_START = 50 * MIB
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"missing here: {', '.join(MISSING)}")
@@ -68,7 +71,7 @@ def test_sfdisk_reads_back_the_layout(tmp_path: Path) -> None:
         ("bios", disk.BIOS_BOOT, BIOS_START),
         ("esp", disk.ESP, ESP_START),
         (disk.PYTHON_LABEL, disk.LINUX_DATA, PYTHON_START),
-        ("root", disk.LINUX_ROOT, ROOT_START),
+        ("root", AMD64.boot.root, ROOT_START),
     ]
     ends = [(part["start"] + part["size"]) * SECTOR for part in parts]
     assert ends == [ESP_START, PYTHON_START, ROOT_START, PLAN.size - GPT_BACKUP]
@@ -76,19 +79,33 @@ def test_sfdisk_reads_back_the_layout(tmp_path: Path) -> None:
     assert "No errors detected" in ask("sfdisk", "--verify", raw)
 
 
-def test_sfdisk_knows_each_partition_by_its_purpose(tmp_path: Path) -> None:
+def test_disk_without_a_bios_has_no_partition_for_one(tmp_path: Path) -> None:
+    raw = make_raw(tmp_path / "disk.raw")
+    partition(raw, ARM_PLAN)
+    parts = read_table(raw)["partitions"]
+    assert isinstance(parts, list)
+    assert [(part["name"], part["type"], part["start"] * SECTOR) for part in parts] == [
+        ("esp", disk.ESP, ESP_START),
+        (disk.PYTHON_LABEL, disk.LINUX_DATA, PYTHON_START),
+        ("root", ARM64.boot.root, ROOT_START),
+    ]
+    assert "No errors detected" in ask("sfdisk", "--verify", raw)
+
+
+@pytest.mark.parametrize(("plan", "root"), [(PLAN, "Linux root (x86-64)"), (ARM_PLAN, "Linux root (ARM-64)")])
+def test_sfdisk_knows_each_partition_by_its_purpose(tmp_path: Path, plan: Plan, root: str) -> None:
     """Its own list counts, not our constants: UEFI firmware may look for its boot loader by the type alone."""
     raw = make_raw(tmp_path / "disk.raw")
-    partition(raw, PLAN)
+    partition(raw, plan)
     known = ask("sfdisk", "--label", "gpt", "--list-types")
     purposes = dict(re.findall(r"^([0-9A-F-]{36}) +(\S.*)$", known, re.MULTILINE))
     parts = read_table(raw)["partitions"]
     assert isinstance(parts, list)
     assert {part["name"]: purposes.get(part["type"]) for part in parts} == {
-        "bios": "BIOS boot",
+        **({"bios": "BIOS boot"} if plan.boot.bios else {}),
         "esp": "EFI System",
         disk.PYTHON_LABEL: "Linux filesystem",
-        "root": "Linux root (x86-64)",
+        "root": root,
     }
 
 
@@ -121,7 +138,7 @@ def test_bios_loader_is_linked_by_sector_numbers_and_spares_the_partition_table(
     partition(raw, PLAN)
     before = raw.open("rb").read(2 * SECTOR)
     core = bytes(range(256)) * 40
-    disk.write_bios_loader(raw, core)
+    disk.write_bios_loader(raw, GRUB / AMD64.boot.bios, core)
     with raw.open("rb") as file:
         after = file.read(2 * SECTOR)
         file.seek(BIOS_START)
@@ -129,7 +146,7 @@ def test_bios_loader_is_linked_by_sector_numbers_and_spares_the_partition_table(
     assert after[440:] == before[440:], "disk signature, protective MBR and GPT header are not the boot loader's"
     assert struct.unpack_from("<Q", after, 0x5C) == (BIOS_START // SECTOR,)
     assert after[0x66:0x68] == b"\x90\x90"
-    image = (disk.GRUB_FOLDER / "i386-pc/boot.img").read_bytes()
+    image = (GRUB / AMD64.boot.bios / "boot.img").read_bytes()
     assert after[:0x5C] == image[:0x5C] and after[0x68:440] == image[0x68:440]
     assert struct.unpack_from("<Q", written, 0x1F4) == (BIOS_START // SECTOR + 1,)
     assert written[:0x1F4] == core[:0x1F4] and written[0x1FC:] == core[0x1FC:] + bytes(SECTOR)
@@ -139,13 +156,13 @@ def test_bios_loader_is_linked_by_sector_numbers_and_spares_the_partition_table(
 def test_bios_loader_too_large_for_its_partition_is_refused(tmp_path: Path) -> None:
     raw = make_raw(tmp_path / "disk.raw")
     with pytest.raises(PracticumError, match="1048577 bytes, more than its partition; drop modules"):
-        disk.write_bios_loader(raw, bytes(MIB + 1))
+        disk.write_bios_loader(raw, GRUB / AMD64.boot.bios, bytes(MIB + 1))
     assert raw.stat().st_blocks == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the build's containment needs root")
 def test_grub_makes_a_core_that_fits_with_room(tmp_path: Path) -> None:
-    core = disk.make_core(tmp_path, tmp_path / "disk.log")
+    core = disk.make_core(AMD64.boot, GRUB, tmp_path, tmp_path / "disk.log")
     assert 30_000 < len(core) < (ESP_START - BIOS_START) // 2
     # The list of sectors that write_bios_loader points to: one entry, right behind the first sector.
     start, length, _segment = struct.unpack_from("<QHH", core, 0x1F4)
@@ -158,7 +175,7 @@ def test_loader_finds_the_menu_by_the_label(tmp_path: Path) -> None:
     check_grub_script(script, tmp_path)
     assert f"--label {disk.LABEL} " in script and script.endswith("configfile /boot/grub/grub.cfg\n")
     # Each command of the scripts is a module inside both loaders; those of the menu too, for the disk has no others.
-    for command in list_commands(script) | list_commands(boot_menu(PLAN.title, disk.LABEL)):
+    for command in list_commands(script) | list_commands(boot_menu(PLAN.title, disk.LABEL, PLAN.boot)):
         module = find_module(command)
         assert module is None or (module in disk.BIOS_MODULES and module in disk.EFI_MODULES), command
 
@@ -274,7 +291,7 @@ def test_finish_tree_stays_inside_the_tree(tree: Path, tmp_path: Path) -> None:
     assert not any(list((tree / folder).iterdir()) for folder in ("dev", "proc", "run", "sys", "tmp"))
     assert (tree / "etc/hostname").read_text() == "ee559\n" and "127.0.1.1 ee559\n" in (tree / "etc/hosts").read_text()
     assert (tree / "etc/resolv.conf").readlink() == Path("../run/systemd/resolve/stub-resolv.conf")
-    assert (tree / "boot/grub/grub.cfg").read_text() == boot_menu(PLAN.title, disk.LABEL)
+    assert (tree / "boot/grub/grub.cfg").read_text() == boot_menu(PLAN.title, disk.LABEL, PLAN.boot)
 
 
 @pytest.fixture
@@ -293,14 +310,25 @@ def copy_on_another_day(tree: Path, copy: Path) -> Path:
     return copy
 
 
+def find_grub(architecture: Architecture) -> Path:
+    """The folder below which GRUB's files for the architecture are: installed here, or fetched by an earlier build."""
+    fetched = cache.locate().glob(f"stages/grub{architecture.suffix}/*")
+    for folder in (Path("/"), *fetched):
+        if (folder / disk.GRUB_FOLDER / architecture.boot.uefi / "modinfo.sh").exists():
+            return folder
+    pytest.skip(f"no {architecture.boot.package} here: no build has fetched it")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="the build's containment needs root")
-def test_write_disk(tree: Path, python: Path, tmp_path: Path) -> None:
-    plan, work = replace(PLAN, size=1 << 30), tmp_path / "work"
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)
+def test_write_disk(tree: Path, python: Path, tmp_path: Path, architecture: Architecture) -> None:
+    plan, work = replace(PLAN, size=1 << 30, boot=architecture.boot), tmp_path / "work"
+    grub = find_grub(architecture)
     work.mkdir()
     raw, again = tmp_path / "disk.raw", tmp_path / "again.raw"
     other_day = copy_on_another_day(tree, tmp_path / "other")
     for path, source in ((raw, tree), (again, other_day)):
-        disk.write_disk(source, python, path, plan, work=work, console=Console(plain=True))
+        disk.write_disk(source, python, path, plan, grub=grub, work=work, console=Console(plain=True))
     assert raw.stat().st_size == plan.size and raw.stat().st_blocks * 512 < 100 * MIB, "the disk must stay sparse"
     assert "No errors detected" in ask("sfdisk", "--verify", raw)
     parts = {part["name"]: part["start"] * SECTOR for part in read_table(raw)["partitions"]}  # type: ignore[attr-defined]
@@ -312,7 +340,8 @@ def test_write_disk(tree: Path, python: Path, tmp_path: Path) -> None:
         assert file.read(2) == b"\x55\xaa"
     ask("e2fsck", "-f", "-n", f"{raw}?offset={parts['root']}")
     assert "program" in ask("debugfs", "-R", "ls /usr/bin", f"{raw}?offset={parts['root']}")
-    assert "BOOTX64  EFI" in ask("mdir", "-i", f"{raw}@@{parts['esp']}", "::/EFI/BOOT")
+    listed = ask("mdir", "-b", "-i", f"{raw}@@{parts['esp']}", "::/EFI/BOOT")
+    assert listed.split() == [f"::/EFI/BOOT/{architecture.boot.removable}"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the build's containment needs root")
@@ -349,4 +378,4 @@ def test_files_that_are_read_first_lie_first(tmp_path: Path) -> None:
 def test_system_that_does_not_fit_is_refused_with_the_key_to_change(tree: Path, python: Path, tmp_path: Path) -> None:
     small = replace(PLAN, size=200 * MIB)
     with pytest.raises(PracticumError, match=r"^disk: the system needs \d+ MiB, .*disk_gb.*semester\.toml$"):
-        disk.write_disk(tree, python, tmp_path / "disk.raw", small, work=tmp_path, console=Console(plain=True))
+        disk.write_disk(tree, python, tmp_path / "disk.raw", small, grub=Path("/"), work=tmp_path, console=Console())

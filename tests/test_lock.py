@@ -10,11 +10,15 @@ import pytest
 from loopback import Index, make_wheel, serve
 from packaging.version import Version
 
+from practicum.architecture import AMD64, ARM64
 from practicum.commands import lock
 from practicum.commands.lock import lock_python
 from practicum.engine.errors import PracticumError
+from practicum.engine.progress import Console
+from practicum.images.root import Root
 from practicum.semester.description import Semester, load
-from practicum.semester.locks import find_lock
+from practicum.semester.locks import Variant, find_lock, place_lock
+from practicum.semester.products import VARIANTS
 from practicum.wheels import lockfile, resolver
 from practicum.wheels.debian_lock import drift, read_debian, record_debian
 from practicum.wheels.lockfile import LockedPackage, locate, read_lock, read_target
@@ -22,8 +26,10 @@ from practicum.wheels.resolver import Target
 
 ROOT = Path(__file__).parents[1]
 SEMESTERS = sorted(path.parent for path in (ROOT / "semesters").glob("*/semester.toml"))
-LOCKS = [folder / f"python-{kind}.lock" for folder in SEMESTERS for kind in ("cpu", "cuda")]
-BOOKWORM = Target("3.11", 36)
+LOCKS = [path for folder in SEMESTERS for path in sorted(folder.glob("python-*.lock"))]
+BOOKWORM, BOOKWORM_ARM = Target("3.11", 36, AMD64.machine), Target("3.11", 36, ARM64.machine)
+CUDA = "nvidia-nccl"
+"""What torch's builds for CUDA need, on the index of these tests."""
 TOML = """
 [course]
 code = "EE-559"
@@ -51,14 +57,16 @@ def semester(tmp_path: Path) -> Semester:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    """An index with plain torch and torchvision, and `speedy` built for several platforms; no CPU builds."""
+    """An index with torch and torchvision for CUDA, and `speedy` built for several platforms; no CPU builds."""
     folder = tmp_path / "index"
-    make_wheel(folder, "torch", "2.13.0")
+    make_wheel(folder, "torch", "2.13.0", requires=[CUDA])
+    make_wheel(folder, CUDA.replace("-", "_"), "2.0")
     make_wheel(folder, "torchvision", "0.28.0")
     for version, tag in [
         *(("1.1", "py3-none-any"), ("1.1", "cp311-cp311-manylinux_2_28_x86_64")),
         *(("1.1", "cp311-cp311-manylinux2014_x86_64"), ("1.1", "cp311-cp311-manylinux_2_40_x86_64")),
         *(("1.1", "cp312-cp312-manylinux_2_28_x86_64"), ("1.1", "cp311-cp311-win_amd64"), ("0.9", "py3-none-any")),
+        *(("1.1", "cp311-cp311-manylinux_2_28_aarch64"), ("1.1", "cp311-cp311-manylinux2014_aarch64")),
     ]:
         make_wheel(folder, "speedy", version, tag=tag)
     for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:
@@ -92,7 +100,7 @@ def versions(path: Path) -> dict[str, str]:
 def test_cuda_lock_takes_the_plain_builds(semester: Semester, index: Index) -> None:
     path = lock_python(semester, variant="cuda")
     assert path == semester.folder / "python-cuda.lock"
-    assert versions(path) == {"speedy": "1.1", "torch": "2.13.0", "torchvision": "0.28.0"}
+    assert versions(path) == {"speedy": "1.1", "torch": "2.13.0", "torchvision": "0.28.0", CUDA: "2.0"}
     assert find_lock(semester, "cuda") == path
 
 
@@ -109,10 +117,10 @@ def test_lock_names_the_best_wheel_of_the_target_and_no_address(semester: Semest
 
 
 def test_what_is_left_out_is_in_no_lock_though_a_package_needs_it(semester: Semester, index: Index) -> None:
-    make_wheel(index.folder, "torch", "2.13.0", requires=["slow-syntax", "wanted"])
+    make_wheel(index.folder, "torch", "2.13.0", requires=["slow-syntax", "wanted", CUDA])
     make_wheel(index.folder, "slow_syntax", "1.0")
     make_wheel(index.folder, "wanted", "1.0")
-    assert versions(lock_python(semester, variant="cuda")).keys() == {"speedy", "torch", "torchvision", "wanted"}
+    assert versions(lock_python(semester, variant="cuda")).keys() == {"speedy", "torch", "torchvision", "wanted", CUDA}
 
 
 def test_the_locks_of_this_checkout_hold_nothing_that_is_left_out() -> None:
@@ -203,7 +211,7 @@ def test_every_suite_has_a_target_uv_knows(semester: Semester, index: Index, sui
 
 def test_wheel_replaced_at_its_index(semester: Semester, index: Index, tmp_path: Path, monkeypatch) -> None:
     path = lock_python(semester, variant="cuda")
-    make_wheel(index.folder, "torch", "2.13.0", files={"torch/__init__.py": b"import evil"})
+    make_wheel(index.folder, "torch", "2.13.0", files={"torch/__init__.py": b"import evil"}, requires=[CUDA])
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another uv-cache"))
     with pytest.raises(PracticumError, match=r"^semesters/2027-spring/python-cuda.lock: .*torch.*; .+"):
         locate(path)
@@ -217,7 +225,7 @@ def test_find_lock_wants_one_that_fits(semester: Semester, index: Index) -> None
     for old, new, reason in [
         ("speedy>=1", "speedy>=2", r"semester.toml asks for speedy>=2, the lock holds 1\.1"),
         ("speedy>=1", "extra", "semester.toml asks for extra, the lock holds none"),
-        ("bookworm", "trixie", "made for another Debian suite"),
+        ("bookworm", "trixie", "made for another Debian suite or architecture"),
     ]:
         (semester.folder / "semester.toml").write_text(TOML.replace(old, new))
         with pytest.raises(PracticumError, match=reason + cure):
@@ -245,6 +253,106 @@ def test_lock_in_the_form_pip_tools_write(tmp_path: Path) -> None:
         LockedPackage("foo-bar", "1.0", ("a" * 64, "b" * 64)),
         LockedPackage("x", "1", ("c" * 64,)),
     ]
+
+
+ARM_TOML = f"""
+architectures = ["amd64", "arm64"]
+{TOML}
+[python.arm64]
+requires = ["torch==2.10.0", "TorchVision==0.25.0"]
+"""
+
+
+@pytest.fixture
+def both(semester: Semester, index: Index) -> Semester:
+    """A semester for both architectures, on an index whose torch 2.10.0 is a CPU build though no name says so."""
+    make_wheel(index.folder, "torch", "2.10.0")
+    make_wheel(index.folder, "torchvision", "0.25.0")
+    (semester.folder / "semester.toml").write_text(ARM_TOML)
+    return load(semester.folder)
+
+
+def test_locks_of_another_architecture_have_its_wheels_and_its_name(both: Semester) -> None:
+    path = lock_python(both, variant="cuda", architecture=ARM64)
+    assert path == both.folder / "python-cuda-arm64.lock" and find_lock(both, "cuda", ARM64) == path
+    assert "\n# target: python 3.11, aarch64-manylinux_2_36\n" in path.read_text()
+    assert versions(path)["torch"] == "2.13.0", "versions of an architecture are for its CPU products alone"
+    (wheel,) = [wheel for wheel in locate(path) if wheel.name == "speedy"]
+    assert wheel.filename == "speedy-1.1-cp311-cp311-manylinux_2_28_aarch64.whl"
+
+
+def test_cpu_build_is_known_by_what_it_needs_where_no_name_says_so(both: Semester) -> None:
+    path = lock_python(both, variant="cpu", architecture=ARM64)
+    assert path == both.folder / "python-cpu-arm64.lock" and find_lock(both, "cpu", ARM64) == path
+    assert versions(path) == {"speedy": "1.1", "torch": "2.10.0", "torchvision": "0.25.0"}
+    with pytest.raises(PracticumError, match=r"no CPU build of torch for Python 3\.11"):
+        lock_python(both, variant="cpu")  # the general one of amd64 needs CUDA
+
+
+def test_build_that_is_named_after_the_cpu_comes_first(
+    both: Semester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = offer_cpu_builds(tmp_path, monkeypatch)
+    make_wheel(folder, "torch", "2.10.0+cpu")
+    assert versions(lock_python(both, variant="cpu", architecture=ARM64))["torch"] == "2.10.0+cpu"
+
+
+def test_cuda_lock_refuses_a_cpu_build_without_a_name(both: Semester) -> None:
+    (both.folder / "semester.toml").write_text(ARM_TOML.replace("Torch==2.13.0", "torch==2.10.0"))
+    with pytest.raises(PracticumError, match="the CUDA lock met a CPU build"):
+        lock_python(load(both.folder), variant="cuda", architecture=ARM64)
+
+
+def test_lock_of_one_architecture_does_not_fit_the_other(both: Semester) -> None:
+    path = lock_python(both, variant="cuda")
+    path.rename(both.folder / "python-cuda-arm64.lock")
+    with pytest.raises(PracticumError, match="made for another Debian suite or architecture; run: practicum lock"):
+        find_lock(both, "cuda", ARM64)
+
+
+def test_every_lock_that_the_description_names_is_written(
+    both: Semester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = offer_cpu_builds(tmp_path, monkeypatch, "torch", "torchvision")
+    assert folder.is_dir()
+    asked: list[tuple[str, str, tuple[str, ...]]] = []
+
+    def resolve_packages(root: Root, packages: list[str], *_: object) -> dict[str, str]:
+        asked.append((root.architecture, root.variant, tuple(packages)))
+        return {"bash": "5.2"}
+
+    monkeypatch.setattr(lock, "resolve_packages", resolve_packages)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    text = ARM_TOML.replace('suite = "bookworm"', 'suite = "bookworm"\nappliance_packages = ["linux-image"]')
+    (both.folder / "semester.toml").write_text(text)
+    written = [path.name for path in lock.lock_semester(load(both.folder), Console(plain=True))]
+    assert written == [
+        *("python-cpu.lock", "python-cuda.lock", "debian.lock"),
+        *("python-cpu-arm64.lock", "python-cuda-arm64.lock", "debian-arm64.lock"),
+    ]
+    assert asked == [("amd64", "", ("linux-image-amd64",)), ("arm64", "v8", ("linux-image-arm64",))]
+    assert read_debian(both.folder / "debian-arm64.lock") == {"bash": "5.2"}
+
+
+@pytest.mark.parametrize("target", [BOOKWORM, BOOKWORM_ARM])
+def test_header_gives_the_target_back(target: Target, tmp_path: Path) -> None:
+    path = tmp_path / "python-cpu.lock"
+    path.write_text(lockfile.render_lock([], target, "test"))
+    assert read_target(path) == target
+
+
+def test_same_packages_for_two_architectures_are_two_locks(tmp_path: Path) -> None:
+    first, second = tmp_path / "1.lock", tmp_path / "2.lock"
+    package = LockedPackage("six", "1.17.0", ("a" * 64,))
+    for path, target in ((first, BOOKWORM), (second, BOOKWORM_ARM)):
+        path.write_text(lockfile.render_lock([package], target, "test"))
+    assert lockfile.hash_lock(first) != lockfile.hash_lock(second)
+
+
+def test_tags_of_another_machine() -> None:
+    tags = [str(tag) for tag in BOOKWORM_ARM.list_tags()]
+    assert tags[0] == "cp311-cp311-manylinux_2_36_aarch64" and "cp311-cp311-manylinux2014_aarch64" in tags
+    assert "py3-none-any" in tags and not any("x86_64" in tag for tag in tags)
 
 
 def test_tags_of_a_target() -> None:
@@ -291,13 +399,20 @@ def test_drift() -> None:
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_real_locks(path: Path) -> None:
     semester = load(path.parent)
-    kind = "cpu" if "cpu" in path.name else "cuda"
-    assert find_lock(semester, kind) == path
+    kind: Variant = "cpu" if "cpu" in path.name else "cuda"
+    assert path in [find_lock(semester, kind, architecture) for architecture in semester.built_for]
     text = path.read_text()
     assert "//" not in text and "file:" not in text
     torch = {package.name: package.version for package in read_lock(path)}["torch"]
-    assert Version(torch).local == ("cpu" if kind == "cpu" else None)
+    assert Version(torch).local in ((None, "cpu") if kind == "cpu" else (None,))
     assert any(package.name.startswith("nvidia-") for package in read_lock(path)) == (kind == "cuda")
+
+
+def test_every_architecture_has_its_locks() -> None:
+    for folder in SEMESTERS:
+        semester = load(folder)
+        each = [(variant, architecture) for architecture in semester.built_for for variant in VARIANTS]
+        assert {place_lock(semester, *one) for one in each} == {path for path in LOCKS if path.parent == folder}
 
 
 def find_holes(packages: list[LockedPackage]) -> list[str]:

@@ -4,10 +4,10 @@ import re
 import uuid
 from dataclasses import replace
 from pathlib import Path
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 import pytest
-from small_ova import APPLIANCE, CAPACITY, DISK, NAME, write_raw
+from small_ova import APPLIANCE, ARM_APPLIANCE, CAPACITY, DISK, NAME, write_raw
 
 from practicum.engine.errors import PracticumError
 from practicum.ova import ovf
@@ -85,6 +85,34 @@ def test_machine(root: Element) -> None:
     assert find(machine, ".//{*}StorageController").get("useHostIOCache") == "false"
     adapter = find(machine, ".//{*}Adapter")
     assert (adapter.get("slot"), adapter.get("type"), adapter.get("MACAddress")) == ("0", "82540EM", None)
+
+
+def test_machine_for_arm() -> None:
+    """As a real VirtualBox 7.2.22 imports it: UEFI, an ARM platform, and no device that ARM lacks."""
+    root = fromstring(ovf.describe(ARM_APPLIANCE, FILE))
+    machine, hardware = find(root, f".//{VBOX}Machine"), find(root, f".//{VBOX}Machine/{OVF}Hardware")
+    assert machine.get("version") == "1.20-linux" and machine.get("OSType") == "Debian_arm64"
+    assert root.findtext(f".//{VBOX}OSType") == "Debian_arm64" and items(root)["20"]["ResourceSubType"] == "VirtioSCSI"
+    assert [re.sub(r"\{.*\}", "", child.tag) for child in hardware] == [
+        *("Memory", "Firmware", "HID", "USB", "Boot", "Display", "Network", "AudioAdapter"),
+    ]
+    assert find(hardware, "{*}Firmware").get("type") == "EFI"
+    assert find(hardware, "{*}HID").attrib == {"Pointing": "USBTablet", "Keyboard": "USBKeyboard"}
+    assert find(hardware, "{*}USB/{*}Controllers/{*}Controller").get("type") == "XHCI"
+    assert find(hardware, "{*}Display").get("controller") == "QemuRamFB"
+    assert find(machine, ".//{*}StorageController").get("type") == "VirtioSCSI"
+    platform = machine[-1]
+    assert platform.tag == f"{OVF}Platform" and platform.get("architecture") == "ARM"
+    assert find(platform, "{*}CPU").get("count") == "2" and find(platform, "{*}RTC").get("localOrUTC") == "UTC"
+    assert find(platform, "{*}Chipset").get("type") == "ARMv8Virtual"
+
+
+def test_machines_of_two_architectures_differ_in_the_hardware_alone() -> None:
+    one, other = (fromstring(ovf.describe(appliance, FILE)) for appliance in (APPLIANCE, ARM_APPLIANCE))
+    for path in ("References", "DiskSection", "NetworkSection", "VirtualSystem/{*}ProductSection"):
+        assert tostring(find(one, f"{{*}}{path}")) == tostring(find(other, f"{{*}}{path}"))
+    for path in (".//{*}NAT", ".//{*}Boot"):
+        assert tostring(find(one, path)) == tostring(find(other, path))
 
 
 def test_text_is_escaped_and_kept(root: Element) -> None:

@@ -64,6 +64,40 @@ def test_complete_machine_is_left_alone(checkout: Path) -> None:
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
 
 
+class TestEmulator:
+    """make-emulator.sh, with stand-ins for what changes the machine."""
+
+    @pytest.fixture
+    def machine(self, checkout: Path) -> Path:
+        (checkout / "scripts" / "packages.txt").write_text("emulator no-such-emulator gives-emulator\n")
+        (checkout / "binfmt").mkdir()
+        stand_in(checkout, "apt-get", f'echo "apt-get $*" >>{checkout}/asked')
+        stand_in(checkout, "mount", f'echo "mount $*" >>{checkout}/asked; touch {checkout}/binfmt/register')
+        return checkout
+
+    @needs_root
+    def test_registrations_have_a_place_before_the_packages_come(self, machine: Path) -> None:
+        told = call(machine, "make-emulator.sh", BINFMT=str(machine / "binfmt"))
+        assert told.returncode == 0, told
+        asked = (machine / "asked").read_text().splitlines()
+        assert asked[0] == f"mount -t binfmt_misc none {machine}/binfmt"
+        assert asked[-1] == "apt-get install --yes --no-install-recommends gives-emulator --quiet"
+
+    @needs_root
+    def test_mounted_folder_is_left_alone(self, machine: Path) -> None:
+        (machine / "binfmt/register").touch()
+        assert call(machine, "make-emulator.sh", BINFMT=str(machine / "binfmt")).returncode == 0
+        assert "mount" not in (machine / "asked").read_text()
+
+    @needs_root
+    def test_container_without_privileges_is_told_where_to_go(self, machine: Path) -> None:
+        stand_in(machine, "mount", "echo 'mount: permission denied.' >&2; exit 32")
+        told = call(machine, "make-emulator.sh", BINFMT=str(machine / "binfmt"))
+        assert told.returncode == 2 and not (machine / "asked").exists()
+        last = told.stderr.splitlines()[-1]
+        assert last.startswith("emulator: this machine may not mount ") and last.endswith("make emulator on its host")
+
+
 def test_old_python_is_passed_over(checkout: Path) -> None:
     stand_in(checkout, "python3", "exit 1")
     found = call(checkout, "find-python.sh")
@@ -132,3 +166,23 @@ def test_killed_make_takes_its_command_along(tmp_path: Path) -> None:
     make.kill()
     make.wait()
     wait_until(lambda: not marked_processes(mark))
+
+
+@pytest.mark.parametrize(
+    ("words", "commands"),
+    [
+        (["ova"], ["practicum ova"]),
+        (["ova", "ARCH=arm64"], ["practicum ova --arch=arm64"]),
+        (["docker", "ARCH=all", "SEMESTER=2027-spring"], ["practicum docker 2027-spring --arch=all"]),
+        (["preflight", "ARCH=arm64"], ["practicum preflight --arch=arm64"]),
+        (["release"], ["practicum ova --arch=all", "practicum archive --arch=all"]),
+    ],
+)
+def test_make_hands_the_architecture_on(words: list[str], commands: list[str]) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARCH"))}
+    argv = ["make", "--dry-run", *words]
+    done = subprocess.run(argv, cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
+    called = [
+        " ".join(line.partition("/bin/")[2].split()) for line in done.stdout.splitlines() if "exec setpriv" in line
+    ]
+    assert called[: len(commands)] == commands

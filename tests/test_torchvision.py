@@ -24,6 +24,7 @@ from practicum.semester import products
 from practicum.semester.description import Semester, load
 from practicum.semester.locks import find_lock, find_target
 from practicum.wheels import torchvision, wheelhouse
+from practicum.wheels.cuda import is_cpu_build
 from practicum.wheels.download import find_file
 from practicum.wheels.resolver import Wheel
 from practicum.wheels.torchvision import needs_repacking, repack_for_cpu
@@ -164,25 +165,47 @@ def test_result_depends_on_the_wheel_only(tmp_path: Path) -> None:
     assert first.stat().st_mtime_ns == made, "made once"
 
 
-@pytest.mark.parametrize("torch", ["2.13.0+cpu", "2.13.0"])
-def test_wheelhouse_repacks_only_beside_a_cpu_torch(tmp_path: Path, torch: str) -> None:
+CUDA_FILES = {"torch/__init__.py": b"", "torch/lib/libtorch_cuda.so": b"code"}
+
+
+@pytest.mark.parametrize(
+    ("version", "files", "requires", "cpu"),
+    [
+        ("2.13.0+cpu", None, (), True),
+        ("2.10.0", {"torch/lib/libtorch_cpu.so": b"code"}, ("filelock", "sympy>=1.13"), True),
+        ("2.13.0", CUDA_FILES, (), False),
+        ("2.13.0", None, ('nvidia-cublas==13.1; platform_system == "Linux"',), False),
+        ("2.13.0", None, ("cuda-bindings<14,>=13.0.3",), False),
+    ],
+)
+def test_wheelhouse_repacks_only_beside_a_cpu_torch(
+    tmp_path: Path, version: str, files: dict[str, bytes] | None, requires: tuple[str, ...], cpu: bool
+) -> None:
+    """What torch's wheel holds and needs counts, not its version: on ARM no name tells the builds apart."""
     wheels = []
-    for path in (make_wheel(tmp_path, "torch", torch), make_torchvision(tmp_path)):
+    torch = make_wheel(tmp_path, "torch", version, files=files, requires=requires)
+    for path in (torch, make_torchvision(tmp_path)):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        name, version = path.name.split("-")[:2]
-        wheels.append(Wheel(name, version, path.name, digest, "", None))
+        name, numbers = path.name.split("-")[:2]
+        wheels.append(Wheel(name, numbers, path.name, digest, "", None))
         stored = find_file(tmp_path / "store", digest, path.name)
         stored.parent.mkdir(parents=True)
         path.rename(stored)
-    files, notes = wheelhouse._choose_files(wheels, tmp_path / "store", tmp_path / "repacked")
-    chosen = {package.name: (package, path) for package, path in files.items()}
+    taken, notes = wheelhouse._choose_files(wheels, tmp_path / "store", tmp_path / "repacked")
+    chosen = {package.name: (package, path) for package, path in taken.items()}
     package, path = chosen["torchvision"]
     assert package.hashes == (hashlib.sha256(path.read_bytes()).hexdigest(),)
     assert package.version == path.name.split("-")[1]
-    if torch.endswith("+cpu"):
+    if cpu:
         assert package.version == "0.28.0+noops" and "repacked as 0.28.0+noops" in notes[0]
     else:
         assert package.version == "0.28.0" and notes == ()
+
+
+def test_torch_that_is_no_wheel_is_named(tmp_path: Path) -> None:
+    (tmp_path / "torch-2.13.0-py3-none-any.whl").write_bytes(b"text")
+    with pytest.raises(PracticumError, match=r"torch-2\.13\.0-py3-none-any\.whl: is not a readable wheel"):
+        is_cpu_build(tmp_path / "torch-2.13.0-py3-none-any.whl")
 
 
 @pytest.mark.parametrize("data", [b"", b"not a zip"])

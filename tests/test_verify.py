@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from small_ova import (
+    ARM_APPLIANCE,
     CAPACITY,
     DISK,
     MTIME,
@@ -78,6 +79,18 @@ def text(rule: str, name: str, old: str, new: str, *also: str, times: int = 1) -
         return good.pack(descriptor=changed)
 
     case(rule, name, build, *also)
+
+
+def arm(rule: str, name: str, old: str, new: str, *also: str) -> None:
+    """A case made by replacing text of the descriptor of a machine for ARM."""
+
+    def build(good: Good) -> bytes:
+        descriptor = describe(good.disk, appliance=ARM_APPLIANCE)
+        changed = descriptor.replace(old.encode(), new.encode(), 1)
+        assert changed != descriptor, f"{old!r} is not in the descriptor"
+        return good.pack(descriptor=changed)
+
+    case(rule, f"ARM, {name}", build, *also)
 
 
 def disk(rule: str, name: str, change: Callable[[bytes], bytes], *also: str) -> None:
@@ -244,6 +257,24 @@ text("machine.present", "type", 'OSType="Debian_64"', 'OSType="Linux26_64"')
 text("machine.present", "no Info first", "<ovf:Info>VirtualBox machine settings</ovf:Info>", "")
 text("machine.version", "newer", "1.16-linux", "1.19-linux")
 text("machine.version", "none", ' version="1.16-linux"', "")
+text("machine.platform", "named", "</vbox:Machine>", '<Platform architecture="ARM"/></vbox:Machine>')
+text("machine.firmware", "UEFI", 'Firmware type="BIOS"', 'Firmware type="EFI"')
+text("machine.display", "old", 'controller="VMSVGA"', 'controller="VBoxVGA"')
+arm("machine.version", "imported as x86", "1.20-linux", "1.19-linux")
+arm("machine.version", "newer", "1.20-linux", "1.21-linux")
+arm("machine.platform", "none", '<Platform architecture="ARM">', "<Platform>")
+arm("machine.platform", "x86", 'architecture="ARM"', 'architecture="x86"')
+arm("machine.platform", "chipset", "ARMv8Virtual", "ICH9")
+arm("machine.firmware", "BIOS", 'Firmware type="EFI"', 'Firmware type="BIOS"')
+arm("machine.firmware", "not named", '<Firmware type="EFI" />', "")
+arm("machine.display", "slow", "QemuRamFB", "VMSVGA")
+arm("machine.input", "PS/2 keyboard", "USBKeyboard", "PS2Keyboard")
+arm("machine.input", "PS/2 mouse", "USBTablet", "PS2Mouse")
+arm("machine.input", "no USB", 'type="XHCI"', 'type="OHCI"')
+arm("machine.storage", "AHCI", 'type="VirtioSCSI"', 'type="AHCI"')
+arm("machine.hardware", "CPUs", '<CPU count="2"', '<CPU count="4"')
+arm("ovf.controller", "AHCI", "<rasd:ResourceSubType>VirtioSCSI<", "<rasd:ResourceSubType>AHCI<")
+arm("ovf.os", "x86", "Debian_arm64</vbox:OSType>", "Debian_64</vbox:OSType>")
 text("machine.disk", "other image", '<Image uuid="{', '<Image uuid="{0')
 text("machine.disk", "braces", 'vbox:uuid="', 'vbox:uuid="{')
 text("machine.storage", "IDE", 'type="AHCI"', 'type="PIIX4"')
@@ -373,6 +404,16 @@ def test_the_good_file_conforms(tmp_path: Path, good: Good) -> None:
     report = judge(tmp_path, good.pack())
     assert report.ok, report.render()
     assert [finding.rule for finding in report.findings] == [rule.id for rule in verify.RULES]
+
+
+def test_machine_for_arm_conforms(tmp_path: Path, good: Good) -> None:
+    report = judge(tmp_path, good.pack(descriptor=describe(good.disk, appliance=ARM_APPLIANCE)))
+    assert report.ok, report.render()
+
+
+def test_machine_that_names_no_known_system_is_judged_as_one_for_x86(tmp_path: Path, good: Good) -> None:
+    descriptor = good.descriptor.replace(b"Debian_64", b"Ubuntu_64")
+    assert broken_by(judge(tmp_path, good.pack(descriptor=descriptor))) == {"ovf.os", "machine.present"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}: {case.name}")

@@ -1,8 +1,10 @@
 """What a person asks for: the appliance, the container images, and why a stage would run again."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from practicum.architecture import AMD64, Architecture
 from practicum.commands.inputs import read_inputs
 from practicum.engine import stages
 from practicum.engine.errors import PracticumError
@@ -10,43 +12,65 @@ from practicum.engine.progress import Console
 from practicum.engine.stage import Stage
 from practicum.images.debs import DebSource
 from practicum.images.docker import ensure_docker, image_exists
+from practicum.images.emulator import require_emulator
 from practicum.semester import products, settings
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant
 from practicum.semester.revision import read_revision
 
 
-def build_ova(semester: Semester, console: Console, again: str = "", inputs: Path | None = None) -> Path:
-    """Build what is missing and return the appliance's path; raises PracticumError, Busy or Stopped.
+def build_ovas(
+    semester: Semester,
+    architectures: Sequence[Architecture],
+    console: Console,
+    again: str = "",
+    inputs: Path | None = None,
+) -> list[Path]:
+    """Build what is missing and return the appliances' paths; raises PracticumError, Busy or Stopped.
 
     `again`: a stage that runs even if it is cached, with all that reads it. `inputs`: a file of `practicum inputs`, in
     place of the network.
     """
     ensure_docker()
-    ensure_all(products.list_ova(semester, find_debs(semester, console, inputs)), semester, console, again)
-    return products.ova_path(semester)
+    require_emulators(architectures)
+    debs = find_debs(semester, console, inputs)
+    wanted = products.merge(products.list_ova(semester, architecture, debs) for architecture in architectures)
+    ensure_all(wanted, semester, console, again)
+    return [products.ova_path(semester, architecture) for architecture in architectures]
 
 
 def build_images(
-    semester: Semester, variants: Sequence[Variant], console: Console, again: str = "", inputs: Path | None = None
+    semester: Semester,
+    architectures: Sequence[Architecture],
+    variants: Sequence[Variant],
+    console: Console,
+    again: str = "",
+    inputs: Path | None = None,
 ) -> list[str]:
-    """Build what is missing and return the names of the container images; raises as `build_ova` does."""
+    """Build what is missing and return the names of the container images; raises as `build_ovas` does."""
     ensure_docker()
-    debs = find_debs(semester, console, inputs)
-    wanted = products.merge(products.list_image(semester, variant, debs) for variant in variants)
+    require_emulators(architectures)
+    debs, each = find_debs(semester, console, inputs), [*itertools.product(variants, architectures)]
+    wanted = products.merge(products.list_image(semester, variant, one, debs) for variant, one in each)
     ensure_all(wanted, semester, console, again)
-    return [require_image(semester, variant) for variant in variants]
+    return [require_image(semester, variant, one) for variant, one in each]
 
 
 def build_archives(
-    semester: Semester, variants: Sequence[Variant], console: Console, again: str = "", inputs: Path | None = None
+    semester: Semester,
+    architectures: Sequence[Architecture],
+    variants: Sequence[Variant],
+    console: Console,
+    again: str = "",
+    inputs: Path | None = None,
 ) -> list[Path]:
-    """Build what is missing and return the paths of the OCI archives; raises as `build_ova` does."""
+    """Build what is missing and return the paths of the OCI archives; raises as `build_ovas` does."""
     ensure_docker()
-    debs = find_debs(semester, console, inputs)
-    wanted = products.merge(products.list_archive(semester, variant, debs) for variant in variants)
+    require_emulators(architectures)
+    debs, each = find_debs(semester, console, inputs), [*itertools.product(variants, architectures)]
+    wanted = products.merge(products.list_archive(semester, variant, one, debs) for variant, one in each)
     ensure_all(wanted, semester, console, again)
-    return [products.archive_path(semester, variant) for variant in variants]
+    return [products.archive_path(semester, variant, one) for variant, one in each]
 
 
 def find_debs(semester: Semester, console: Console, inputs: Path | None) -> DebSource:
@@ -76,10 +100,17 @@ def find_readers(wanted: Sequence[Stage], name: str) -> set[str]:
     return found
 
 
-def explain(semester: Semester) -> list[tuple[str, str]]:
-    """Return, for each stage, why it would run again, or "cached"."""
+def explain(semester: Semester, architectures: Sequence[Architecture] = ()) -> list[tuple[str, str]]:
+    """Return, for each stage, why it would run again, or "cached"; without `architectures`, for all of them."""
     ensure_docker()
-    return [(stage.name, stages.explain(stage, semester.id)) for stage in products.list_all(semester)]
+    return [(stage.name, stages.explain(stage, semester.id)) for stage in products.list_all(semester, architectures)]
+
+
+def require_emulators(architectures: Sequence[Architecture]) -> None:
+    """Raise PracticumError where this machine cannot run the programs of one of `architectures`."""
+    for architecture in architectures:
+        if not architecture.is_native:
+            require_emulator(architecture.emulator)
 
 
 def render_reads(semester: Semester) -> str:
@@ -100,9 +131,9 @@ def render_reads(semester: Semester) -> str:
     return "\n".join(rows) + "\n"
 
 
-def require_image(semester: Semester, variant: Variant) -> str:
+def require_image(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> str:
     """Return the name of the image that follows the semester; raises PracticumError when no such image is there."""
-    name = settings.name_image(semester, variant, read_revision(semester.root)).moving
+    name = settings.name_image(semester, variant, read_revision(semester.root), architecture).moving
     if not image_exists(name):
         raise PracticumError(name, "no such image", "run: make docker")
     return name

@@ -12,11 +12,12 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from practicum.architecture import AMD64, Architecture
 from practicum.engine import cache, stages
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
@@ -25,27 +26,32 @@ from practicum.images import debs
 from practicum.images.packer import DEBS, MOUNT
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_lock
-from practicum.semester.products import VARIANTS
+from practicum.semester.products import VARIANTS, list_all
 from practicum.wheels.lockfile import hash_lock
 
 INDEX = "inputs.json"
 SOURCES = "sources.list"
-DEB_STAGES = ("base", "system", "appliance")
-"""The stages that install Debian packages."""
-
 STORES = ("wheels", "wheelhouses", "datasets")
 """Folders of the cache that hold inputs under names that stay."""
 
 BLOCK = 1 << 20
 
 
-def write_inputs(semester: Semester, target: Path, console: Console, variants: Sequence[Variant] = VARIANTS) -> None:
+def write_inputs(
+    semester: Semester,
+    target: Path,
+    console: Console,
+    variants: Sequence[Variant] = VARIANTS,
+    architectures: Sequence[Architecture] = (AMD64,),
+) -> None:
     """Write the inputs of the last build of `semester` to `target`, with their checksum.
 
-    variants: whose wheels. Raises PracticumError when the cache has no build, or not all of its inputs.
+    variants: whose wheels, for each of `architectures`. Raises PracticumError when the cache has no build, or not all
+    of its inputs.
     """
-    outputs = {name: find_output(semester, name) for name in DEB_STAGES}
-    members = dict(list_members(semester, outputs, variants))
+    outputs = {name: find_output(semester, name) for name in list_deb_stages(semester, architectures)}
+    locks = [find_lock(semester, variant, one) for one in architectures for variant in variants]
+    members = dict(list_members(outputs, locks))
     console.say(f"reading {len(members)} files")
     digests = {name: digest for name, (digest, _) in members.items()}
     index = json.dumps({"semester": semester.id, "files": digests}, indent=1, sort_keys=True).encode()
@@ -64,6 +70,11 @@ def write_inputs(semester: Semester, target: Path, console: Console, variants: S
             report(size)
 
 
+def list_deb_stages(semester: Semester, architectures: Sequence[Architecture] = ()) -> list[str]:
+    """Return the names of the stages that take Debian packages, base first; without `architectures`, of all."""
+    return [stage.name for stage in list_all(semester, architectures) if debs.RECORD in stage.outputs]
+
+
 def find_output(semester: Semester, stage: str) -> Path:
     """Return the output of `stage` of the last build; raises PracticumError when there is none."""
     output = stages.last_output(semester.id, stage)
@@ -74,16 +85,15 @@ def find_output(semester: Semester, stage: str) -> Path:
     return output
 
 
-def list_members(
-    semester: Semester, outputs: dict[str, Path], variants: Sequence[Variant]
-) -> Iterator[tuple[str, tuple[str, Path]]]:
-    """Yield (name, (sha256, file)) of each member but the index."""
+def list_members(outputs: dict[str, Path], locks: Iterable[Path]) -> Iterator[tuple[str, tuple[str, Path]]]:
+    """Yield (name, (sha256, file)) of each member but the index; outputs: of the stages that took Debian packages."""
     for name, digest, path in debs.list_debs(outputs):
         yield f"debs/{name}", (digest, path)
-    listed = outputs["base"] / SOURCES
+    # The first is a base, and the mirror's list is the same for every architecture.
+    listed = next(iter(outputs.values())) / SOURCES
     yield SOURCES, (cache.hash_file(listed), listed)
-    for variant in variants:
-        yield from list_wheels(find_lock(semester, variant))
+    for lock in locks:
+        yield from list_wheels(lock)
     for path in sorted((cache.root() / "datasets").rglob("*")):
         if path.is_file():
             yield str(path.relative_to(cache.root())), (cache.hash_file(path), path)
@@ -113,7 +123,7 @@ def read_inputs(file: Path, semester: Semester, console: Console) -> debs.DebSou
         if not folder.exists():
             with cache.work_folder("inputs") as work, console.transfer(file.name, file.stat().st_size) as report:
                 extract(archive, index["files"], work / "new", report, file)
-                for stage in DEB_STAGES:
+                for stage in list_deb_stages(semester):
                     make_source(work / "new", stage)
                 spread(work / "new")
                 move_folder(work / "new", folder)

@@ -4,26 +4,29 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from practicum.architecture import AMD64, Architecture
 from practicum.engine import cache
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import write_text
 from practicum.engine.run import read
 from practicum.images.docker import ensure_docker, running
-from practicum.images.root import make_root
+from practicum.images.root import Root, make_root
 from practicum.semester.description import PINNED, Semester
-from practicum.semester.locks import Variant, find_target
+from practicum.semester.locks import Variant, find_target, list_requirements, place_debian_lock, place_lock
 from practicum.semester.products import TRIM_DEBIAN, VARIANTS
+from practicum.wheels import cuda
 from practicum.wheels.debian_lock import record_debian
 from practicum.wheels.lock_text import label_of
 from practicum.wheels.lockfile import LockedPackage, render_lock
-from practicum.wheels.resolver import Target, list_cpu_sources, resolve
+from practicum.wheels.resolver import Target, Wheel, list_cpu_sources, resolve
 
 # Below the root of the checkout: packages that no product has though others ask for them, each with its reason.
 LEFT_OUT = "ansible/trim/packages.txt"
@@ -31,32 +34,39 @@ LEFT_OUT = "ansible/trim/packages.txt"
 
 def lock_semester(semester: Semester, console: Console) -> Iterator[Path]:
     """Write the locks of `semester` anew and give the path of each; raises PracticumError, the old one then stays."""
-    for variant in VARIANTS:
-        yield lock_python(semester, variant=variant)
-    packages = [*semester.debian.packages, *semester.debian.appliance_packages]
-    with cache.work_folder("lock") as work, console.stage("debian"):
-        versions = resolve_packages(semester.debian.suite, semester.root / TRIM_DEBIAN, packages, work, console)
-    path = semester.folder / "debian.lock"
+    for architecture in semester.built_for:
+        for variant in VARIANTS:
+            yield lock_python(semester, variant=variant, architecture=architecture)
+        yield lock_debian(semester, architecture, console)
+
+
+def lock_debian(semester: Semester, architecture: Architecture, console: Console) -> Path:
+    """Record the Debian packages that a build of today installs for `architecture`, and return the lock's path."""
+    packages = [*semester.debian.packages, *semester.debian.list_appliance_packages(architecture)]
+    trim, path = semester.root / TRIM_DEBIAN, place_debian_lock(semester, architecture)
+    with cache.work_folder("lock") as work, console.stage(path.stem):
+        root = Root(semester.debian.suite, trim, int(time.time()), architecture.name, architecture.variant)
+        versions = resolve_packages(root, packages, work, console)
     record_debian(path, versions)
-    yield path
+    return path
 
 
-def lock_python(semester: Semester, *, variant: Variant) -> Path:
-    """Resolve `semester.python.requires` for `variant` and write semesters/<id>/python-`variant`.lock atomically.
+def lock_python(semester: Semester, *, variant: Variant, architecture: Architecture = AMD64) -> Path:
+    """Resolve the packages of `variant` for `architecture` and write their lock atomically.
 
     cpu takes the `+cpu` build of torch, and of torchvision where there is one. Raises PracticumError when the packages
     do not fit together, a build cannot be found or the network is down; the old lock then stays.
     """
-    target = find_target(semester)
+    target = find_target(semester, architecture)
     where = f"{label_of(semester.folder / 'semester.toml')}: python.requires"
-    requires = list(semester.python.requires)
+    requires = list_requirements(semester, variant, architecture)
     source: tuple[str, ...] = ()
     if variant == "cpu":
         requires, source = _choose_cpu_builds(requires, target, where)
     wheels = resolve(requires, target, source=source, excludes=semester.root / LEFT_OUT, where=where)
-    if variant == "cuda" and any(Version(wheel.version).local for wheel in wheels):
+    if variant == "cuda" and not _is_for_cuda(wheels):
         raise PracticumError(where, "the CUDA lock met a CPU build", "remove find-links from uv's configuration")
-    path = semester.folder / f"python-{variant}.lock"
+    path = place_lock(semester, variant, architecture)
     packages = [LockedPackage(wheel.name, wheel.version, (wheel.sha256,)) for wheel in wheels]
     write_text(path, render_lock(packages, target, f"practicum lock {semester.folder.name}"))
     return path
@@ -65,7 +75,8 @@ def lock_python(semester: Semester, *, variant: Variant) -> Path:
 def _choose_cpu_builds(requires: list[str], target: Target, where: str) -> tuple[list[str], tuple[str, ...]]:
     """Return `requires` with torch, and torchvision if it can be had, pinned to +cpu builds; and the source of those.
 
-    Without a +cpu torchvision the general build is locked; wheels/torchvision.py repacks it.
+    Without a +cpu torchvision the general build is locked; wheels/torchvision.py repacks it. Without a +cpu torch the
+    general build is taken if it is a CPU build, too.
     """
     reason = ""
     for source in reversed(list_cpu_sources()):
@@ -79,10 +90,22 @@ def _choose_cpu_builds(requires: list[str], target: Target, where: str) -> tuple
                 return pinned, source
             except PracticumError as error:
                 reason = error.reason
+    general = [text for text in requires if canonicalize_name(Requirement(text).name) == PINNED[0]]
+    with suppress(PracticumError):
+        if not cuda.names_cuda(wheel.name for wheel in resolve(general, target, where=where)):
+            return requires, ()
     raise PracticumError(
         where,
         f"no CPU build of torch for Python {target.python} ({reason})",
         "connect to the network, or put the wheel into a folder and name it in PIP_FIND_LINKS",
+    )
+
+
+def _is_for_cuda(wheels: Sequence[Wheel]) -> bool:
+    """Whether torch, if any of `wheels` is it, brings CUDA, and no wheel says that it is another build."""
+    names = {wheel.name for wheel in wheels}
+    return not any(Version(wheel.version).local for wheel in wheels) and (
+        PINNED[0] not in names or cuda.names_cuda(names)
     )
 
 
@@ -91,14 +114,14 @@ def _pin_cpu(requirement: str) -> str:
     return f"{parsed.name}=={next(iter(parsed.specifier)).version}+cpu"
 
 
-def resolve_packages(suite: str, trim: Path, packages: Sequence[str], work: Path, console: Console) -> dict[str, str]:
+def resolve_packages(root: Root, packages: Sequence[str], work: Path, console: Console) -> dict[str, str]:
     """Return the version, by name, of every package a build of today installs: base root, `packages`, what they need.
 
     Nothing is installed: a fresh base root asks apt. Raises PracticumError when a package does not exist.
     """
     ensure_docker()
     tag = f"practicum-lock:{os.getpid()}"
-    make_root(suite, trim, tag, work, int(time.time()), console)
+    make_root(root, tag, work, console)
     try:
         with running(tag, work, network="bridge") as container:
             inside = ["docker", "exec", container]

@@ -2,10 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from practicum.architecture import Architecture
+from practicum.commands.build import require_emulators
 from practicum.engine import cache, run
 from practicum.engine.errors import PracticumError
 from practicum.images.docker import ensure_docker
@@ -25,10 +27,14 @@ class Finding:
     detail: str
 
 
-def inspect(semester: Semester) -> list[Finding]:
-    """Return what was found of every requirement; takes under two seconds and changes nothing."""
-    every = list_all(semester)
-    tools = tuple(dict.fromkeys(tool for stage in every for tool in stage.tools))
+def inspect(semester: Semester, architectures: Sequence[Architecture]) -> list[Finding]:
+    """Return what was found of every requirement; takes under two seconds and changes nothing.
+
+    An emulator is needed only where one of `architectures` is not this machine's.
+    """
+    every = list_all(semester, architectures)
+    foreign = [architecture.name for architecture in architectures if not architecture.is_native]
+    tools = tuple(dict.fromkeys(tool for stage in every for tool in stage.needs))
     needed = sum(stage.space for stage in every)
     return [
         _judge("root", _require_root, "yes"),
@@ -36,6 +42,11 @@ def inspect(semester: Semester) -> list[Finding]:
         _judge("disk", lambda: cache.require_space(cache.root(), needed, "a build from nothing"), _describe_free()),
         _judge("memory", _require_memory, cache.format_bytes(_read_memory())),
         _judge("docker", ensure_docker, "reachable"),
+        *(
+            [_judge("emulator", lambda: require_emulators(architectures), f"registered for {', '.join(foreign)}")]
+            if foreign
+            else []
+        ),
     ]
 
 

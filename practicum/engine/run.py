@@ -32,9 +32,12 @@ GRACE = 10.0
 KEPT_LINES = 60
 
 PACKAGES = {
+    "apt-get": "apt",
+    "arch-test": "arch-test",
     "bash": "bash",
     "debugfs": "e2fsprogs",
     "docker": "docker.io",
+    "dpkg-deb": "dpkg",
     "dumpe2fs": "e2fsprogs",
     "dockerd": "docker.io",
     "e2fsck": "e2fsprogs",

@@ -15,7 +15,7 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -83,13 +83,27 @@ class Stage(ABC):
     tools: ClassVar[tuple[str, ...]] = ()
     """Programs or absolute paths that `run.require` must find; the versions of the programs are recorded."""
 
+    suffix: str = field(default="", kw_only=True)
+    """What its name ends with, which tells stages of one class for several architectures apart."""
+
     @abstractmethod
     def build(self, out: Path, console: Console) -> None:
         """Fill the empty folder `out` and tell the console what happens; raises PracticumError."""
 
     @property
     def name(self) -> str:
+        """The name of the stage, unlike that of any other stage of a semester."""
+        return self.title + self.suffix
+
+    @property
+    def title(self) -> str:
+        """The name without the suffix."""
         return type(self).__name__.lower()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """All that `run.require` must find: `tools`, and what this very stage needs besides."""
+        return self.tools
 
     @property
     def image(self) -> str:
@@ -104,8 +118,9 @@ class Stage(ABC):
     def inputs(self) -> Mapping[str, str]:
         """All that the key depends on: label -> digest or short value."""
         read: dict[str, str] = {}
-        for field in fields(self):
-            read |= describe_input(field.name, getattr(self, field.name))
+        for one in fields(self):
+            if one.name != "suffix":  # the key has the name
+                read |= describe_input(one.name, getattr(self, one.name))
         return read | digest_code(type(self).__module__)
 
     @cached_property

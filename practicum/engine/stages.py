@@ -113,7 +113,7 @@ def find_missing(stages: Sequence[Stage], again: Collection[str] = ()) -> list[S
     `again`: names of stages that run though they are cached.
     """
     missing = [stage for stage in stages if stage.name in again or find_fault(stage)]
-    run.require(*dict.fromkeys(tool for stage in missing for tool in stage.tools))
+    run.require(*dict.fromkeys(tool for stage in missing for tool in stage.needs))
     cache.require_space(cache.root(), sum(stage.space for stage in missing), "the build")
     return missing
 
@@ -149,7 +149,7 @@ def _build_locked(stage: Stage, scope: str, console: Console, *, again: bool) ->
         if not again and not find_fault(stage):  # whoever we waited for has built it
             return
         cache.sweep()
-        run.require(*stage.tools)
+        run.require(*stage.needs)
         cache.require_space(cache.root(), stage.space, f"stage {stage.name}")
         with cache.work_folder(stage.name) as work:
             started = time.monotonic()
@@ -194,7 +194,7 @@ def _write_manifest(stage: Stage, content: Path, seconds: float) -> None:
         "inputs": dict(stage.inputs),
         "outputs": outputs,
         "image": stage.image,
-        "tools": {tool: run.version(tool) for tool in stage.tools if not tool.startswith("/")},
+        "tools": {tool: run.version(tool) for tool in stage.needs if not tool.startswith("/")},
         "seconds": round(seconds, 1),
     }
     write_text(content / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")

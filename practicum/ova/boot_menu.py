@@ -5,13 +5,14 @@ A power cut may end a kernel's upgrade at any moment. So the machine keeps a lis
 Debian's kernel package keeps. The package moves these to the new kernel before it writes the kernel's initrd.
 """
 
-PATIENCE = "panic=60 fsck.repair=yes udev.event_timeout=1800 no_timer_check"
+from practicum.architecture import Boot
+
+PATIENCE = "panic=60 fsck.repair=yes udev.event_timeout=1800"
 """Kernel arguments for a boot that is slow or meets trouble.
 
 A panic, that of the initramfs too, starts the machine again after 60 s; else the initramfs would open a shell for root.
 fsck repairs what it would else ask root about, who cannot log in. A device's event may take 1800 s, ten times udev's
-own limit: some machines get a tenth of a core. The kernel's check of the timer lasts a few ticks, in which a busy host
-may give the machine nothing: the kernel would take the timer for broken and panic.
+own limit: some machines get a tenth of a core.
 """
 
 CHOOSE_KERNEL = """\
@@ -39,12 +40,13 @@ fi
 """GRUB's `test -s` follows links and tells a file that is empty or gone."""
 
 
-def boot_menu(title: str, label: str) -> str:
+def boot_menu(title: str, label: str, boot: Boot) -> str:
     """Return grub.cfg for the root file system named `label`; on the screen and a serial line if any.
 
     The entries are the system, the system with the keyboard menu, and the previous kernel where there is one.
     """
-    arguments = f"root=LABEL={label} ro quiet console=ttyS0,115200 console=tty0 {PATIENCE}"
+    consoles = f"console={boot.serial} console=tty0"
+    arguments = f"root=LABEL={label} ro quiet {consoles} {PATIENCE} {boot.arguments}".rstrip()
     old_kernel, old_initrd = "/boot/vmlinuz-$previous", "/boot/initrd.img-$previous"
     previous = entry(f"{title} - the previous kernel", f"{old_kernel} {arguments}", old_initrd)
     parts = [

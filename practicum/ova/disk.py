@@ -1,8 +1,8 @@
 """A root tree becomes a bootable disk image without booting, mounting or loop devices.
 
     sector 0        protective MBR with GRUB's boot.img, which loads
-    1 MiB           BIOS boot partition: GRUB's core.img
-    2 MiB           EFI system partition (FAT): EFI/BOOT/BOOTX64.EFI, the same GRUB for UEFI
+    1 MiB           BIOS boot partition: GRUB's core.img; nothing where computers have UEFI alone
+    2 MiB           EFI system partition (FAT): EFI/BOOT/BOOTX64.EFI or BOOTAA64.EFI, the same GRUB for UEFI
     18 MiB          the Python environment, a squashfs: read-only, and compressed on the student's disk too
     after it        root partition to the end of the disk; its ext4 is as small as the tree and grows at the first boot
 
@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from practicum.architecture import Boot
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.run import run
@@ -43,11 +44,12 @@ SLACK = 192 * MIB
 
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
 ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
-LINUX_ROOT = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
 LINUX_DATA = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
-"""Partition types: GRUB manual, UEFI specification, Discoverable Partitions Specification (x86-64 root, any data)."""
+"""Partition types: GRUB manual, UEFI specification, Discoverable Partitions Specification (any data)."""
 
-GRUB_FOLDER = Path("/usr/lib/grub")
+GRUB_FOLDER = Path("usr/lib/grub")
+"""Of GRUB's files, below `/` of the machine that builds or below the folder that a package was unpacked into."""
+
 COMMON_MODULES = (
     *("part_gpt", "ext2", "normal", "configfile", "linux", "search", "search_label"),
     *("echo", "test", "minicmd", "serial", "terminal", "sleep", "reboot", "halt", "ls", "cat"),
@@ -66,15 +68,18 @@ TOOLS = (
     "mmd",
     "mkfs.vfat",
     "tar",
-    "/usr/lib/grub/i386-pc/modinfo.sh",
-    "/usr/lib/grub/x86_64-efi/modinfo.sh",
 )
+
+
+def list_grub_files(boot: Boot) -> tuple[str, ...]:
+    """Return files that are on the machine that builds where the packages of GRUB's loaders are installed there."""
+    return tuple(f"/{GRUB_FOLDER / target}/modinfo.sh" for target in (boot.bios, boot.uefi) if target)
 
 
 @dataclass(frozen=True)
 class Plan:
     """name: what all identifiers derive from; title: what the boot menu shows; hostname; size: bytes of the disk;
-    epoch: seconds since 1970 that stand as the time of writing, so that two builds agree.
+    epoch: seconds since 1970 that stand as the time of writing, so that two builds agree; boot: how it starts.
     """
 
     name: str
@@ -82,15 +87,16 @@ class Plan:
     hostname: str
     size: int
     epoch: int
+    boot: Boot
 
     def guid(self, part: str) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"practicum:{self.name}:{part}"))
 
 
-def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, console: Console) -> None:
+def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, grub: Path, work: Path, console: Console) -> None:
     """Write the sparse raw image `raw` of `plan.size` bytes from the root file system in `tree` and the squashfs.
 
-    Raises PracticumError when the tree does not fit on the disk.
+    grub: the folder below which GRUB_FOLDER is. Raises PracticumError when the tree does not fit on the disk.
     """
     log = work / "disk.log"
     finish_tree(tree, plan)
@@ -110,8 +116,10 @@ def write_disk(tree: Path, python: Path, raw: Path, plan: Plan, *, work: Path, c
     times.settle_inodes(raw, root_start, plan.epoch, work / "times.debugfs", log)
     console.say("writing the boot loaders")
     run(sfdisk_argv(raw), step="disk", log=log, stdin=_write(work / "layout.sfdisk", layout(plan, root_start)))
-    write_bios_loader(raw, make_core(work, log))
-    write_esp(raw, work, plan, log)
+    folder = grub / GRUB_FOLDER
+    if plan.boot.bios:
+        write_bios_loader(raw, folder / plan.boot.bios, make_core(plan.boot, folder, work, log))
+    write_esp(raw, folder, work, plan, log)
     write_at(raw, PYTHON_START, python)
 
 
@@ -132,7 +140,7 @@ def finish_tree(tree: Path, plan: Plan) -> None:
     resolver.symlink_to("../run/systemd/resolve/stub-resolv.conf")
     _empty(tree / PYTHON_PLACE)
     (tree / "boot/grub").mkdir(parents=True, exist_ok=True)
-    _replace(tree / "boot/grub/grub.cfg", boot_menu(plan.title, LABEL))
+    _replace(tree / "boot/grub/grub.cfg", boot_menu(plan.title, LABEL, plan.boot))
 
 
 def count_blocks(tree: Path) -> int:
@@ -164,10 +172,10 @@ def layout(plan: Plan, root_start: int) -> str:
     """Return the partition table in sfdisk's words; identifiers derive from the name, so two builds agree."""
     end = plan.size - GPT_BACKUP
     rows: Iterable[tuple[str, int, int, str]] = (
-        ("bios", BIOS_START, ESP_START, BIOS_BOOT),
+        *([("bios", BIOS_START, ESP_START, BIOS_BOOT)] if plan.boot.bios else []),
         ("esp", ESP_START, PYTHON_START, ESP),
         (PYTHON_LABEL, PYTHON_START, root_start, LINUX_DATA),
-        ("root", root_start, end, LINUX_ROOT),
+        ("root", root_start, end, plan.boot.root),
     )
     lines = ["label: gpt", f"label-id: {plan.guid('disk')}", "unit: sectors"]
     for name, start, stop, kind in rows:
@@ -176,9 +184,9 @@ def layout(plan: Plan, root_start: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def mkimage_argv(target: str, modules: Iterable[str], config: Path, out: Path) -> list[str]:
+def mkimage_argv(target: str, modules: Iterable[str], folder: Path, config: Path, out: Path) -> list[str]:
     return [
-        "grub-mkimage", "-O", target, "-d", os.fspath(GRUB_FOLDER / target), "-p", "/boot/grub",
+        "grub-mkimage", "-O", target, "-d", os.fspath(folder / target), "-p", "/boot/grub",
         "-c", os.fspath(config), "-o", os.fspath(out), *modules,
     ]  # fmt: skip
 
@@ -190,15 +198,15 @@ def loader_config() -> str:
     )
 
 
-def make_core(work: Path, log: Path) -> bytes:
+def make_core(boot: Boot, folder: Path, work: Path, log: Path) -> bytes:
     core = work / "core.img"
     config = _write(work / "loader.cfg", loader_config())
-    run(mkimage_argv("i386-pc", BIOS_MODULES, config, core), step="disk", log=log)
+    run(mkimage_argv(boot.bios, BIOS_MODULES, folder, config, core), step="disk", log=log)
     return core.read_bytes()
 
 
-def write_bios_loader(raw: Path, core: bytes) -> None:
-    """Put boot.img into the MBR and core.img into the BIOS boot partition, linked by their sector numbers.
+def write_bios_loader(raw: Path, folder: Path, core: bytes) -> None:
+    """Put boot.img of `folder` into the MBR and core.img into the BIOS boot partition, linked by their sector numbers.
 
     Offsets: boot.img keeps the 64-bit sector of core.img at 0x5c and its drive check at 0x66; core.img's first sector
     keeps the list of the sectors that follow, with its first entry at 0x1f4 (GRUB 2, include/grub/i386/pc/boot.h).
@@ -208,7 +216,7 @@ def write_bios_loader(raw: Path, core: bytes) -> None:
             "disk", f"GRUB's core image has {len(core)} bytes, more than its partition", "drop modules"
         )
     first = BIOS_START // SECTOR
-    boot = bytearray((GRUB_FOLDER / "i386-pc/boot.img").read_bytes()[:440])
+    boot = bytearray((folder / "boot.img").read_bytes()[:440])
     struct.pack_into("<Q", boot, 0x5C, first)
     boot[0x66:0x68] = b"\x90\x90"  # trust the drive number of the BIOS: the check in its place is for floppy disks
     padded = bytearray(core)
@@ -219,11 +227,11 @@ def write_bios_loader(raw: Path, core: bytes) -> None:
         file.write(padded)
 
 
-def write_esp(raw: Path, work: Path, plan: Plan, log: Path) -> None:
+def write_esp(raw: Path, folder: Path, work: Path, plan: Plan, log: Path) -> None:
     """Write the FAT file system with the removable-media boot path, the one every UEFI tries without being told."""
-    loader, image = work / "BOOTX64.EFI", work / "esp.img"
+    loader, image = work / plan.boot.removable, work / "esp.img"
     config = _write(work / "loader.cfg", loader_config())
-    run(mkimage_argv("x86_64-efi", EFI_MODULES, config, loader), step="disk", log=log)
+    run(mkimage_argv(plan.boot.uefi, EFI_MODULES, folder, config, loader), step="disk", log=log)
     with image.open("wb") as file:
         file.truncate(PYTHON_START - ESP_START)
     volume = uuid.UUID(plan.guid("esp")).hex[:8]

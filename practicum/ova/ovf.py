@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from practicum.architecture import Hardware
 from practicum.engine.errors import PracticumError
 from practicum.ova.vmdk_reader import read_disk
 
@@ -22,8 +23,6 @@ NAMESPACES = {
 }
 STREAM_OPTIMIZED = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"
 MAX_TEXT = 8192  # bytes of an element's text that VirtualBox accepts
-# The oldest settings version that knows everything written here: a newer one shuts out older VirtualBox releases.
-SETTINGS_VERSION = "1.16-linux"
 
 _IDS = uuid.uuid5(uuid.NAMESPACE_OID, "practicum appliance")
 _FILE, _DISK, _CPU, _MEMORY, _CONTROLLER = "file1", "vmdisk1", 1, 2, 3
@@ -52,6 +51,7 @@ class Appliance:
     cpus: int
     memory_mb: int
     forwards: tuple[Forward, ...]
+    hardware: Hardware
 
     def derive_uuid(self, part: str) -> uuid.UUID:
         """Return an id that is the same in every build of this version; VirtualBox makes new ones at import."""
@@ -140,8 +140,8 @@ def _virtual_system(appliance: Appliance, image: str) -> Element:
     # 96 is CIM's number for 64-bit Debian.
     os_section = SubElement(system, "OperatingSystemSection", {"ovf:id": "96"})
     _add_text(os_section, "Info", "The operating system installed")
-    _add_text(os_section, "Description", "Debian_64")
-    SubElement(os_section, "vbox:OSType", {"ovf:required": "false"}).text = "Debian_64"
+    _add_text(os_section, "Description", appliance.hardware.os_type)
+    SubElement(os_section, "vbox:OSType", {"ovf:required": "false"}).text = appliance.hardware.os_type
     system.append(_virtual_hardware(appliance))
     system.append(_machine(appliance, image))
     return system
@@ -155,11 +155,12 @@ def _virtual_hardware(appliance: Appliance) -> Element:
     _add_text(system, "vssd:InstanceID", 0)
     _add_text(system, "vssd:VirtualSystemIdentifier", appliance.name)
     _add_text(system, "vssd:VirtualSystemType", "virtualbox-2.2")
-    cpus, memory = appliance.cpus, appliance.memory_mb
+    cpus, memory, kind = appliance.cpus, appliance.memory_mb, appliance.hardware
+    controller = f"{kind.controller_name} controller"
     _add_item(hardware, 3, _CPU, f"{cpus} virtual CPU", AllocationUnits="hertz * 10^6", VirtualQuantity=cpus)
     # "MB" and "MegaBytes" are the units VirtualBox and VMware both know.
     _add_item(hardware, 4, _MEMORY, f"{memory} MB of memory", AllocationUnits="MegaBytes", VirtualQuantity=memory)
-    _add_item(hardware, 20, _CONTROLLER, "SATA controller", Address=0, ResourceSubType="AHCI")
+    _add_item(hardware, 20, _CONTROLLER, controller, Address=0, ResourceSubType=kind.controller)
     _add_item(hardware, 17, 4, "Disk", AddressOnParent=0, HostResource=f"/disk/{_DISK}", Parent=_CONTROLLER)
     _add_item(hardware, 10, 5, "Network card", AutomaticAllocation="true", Connection="NAT", ResourceSubType="E1000")
     return hardware
@@ -175,33 +176,57 @@ def _add_item(hardware: Element, kind: int, instance: int, name: str, **settings
 
 def _machine(appliance: Appliance, image: str) -> Element:
     """VirtualBox's own settings: the only place for port forwards, and where sound and the boot order are set."""
+    kind = appliance.hardware
     machine = Element(
         "vbox:Machine",
         {
             "ovf:required": "false",
-            "version": SETTINGS_VERSION,
+            "version": f"{kind.settings}-linux",
             "uuid": f"{{{appliance.derive_uuid('machine')}}}",
             "name": appliance.name,
-            "OSType": "Debian_64",
+            "OSType": kind.os_type,
         },
     )
     _add_text(machine, "ovf:Info", "VirtualBox machine settings")
     hardware = SubElement(machine, "Hardware")
-    cpu = SubElement(hardware, "CPU", count=str(appliance.cpus))
-    SubElement(cpu, "PAE", enabled="true")
-    SubElement(cpu, "LongMode", enabled="true")
     SubElement(hardware, "Memory", RAMSize=str(appliance.memory_mb))
-    SubElement(hardware, "Firmware", type="BIOS")
+    SubElement(hardware, "Firmware", type=kind.firmware)
+    if kind.usb:
+        SubElement(hardware, "HID", Pointing="USBTablet", Keyboard="USBKeyboard")
+        SubElement(SubElement(SubElement(hardware, "USB"), "Controllers"), "Controller", name="XHCI", type="XHCI")
     boot = SubElement(hardware, "Boot")
     for position, device in enumerate(("HardDisk", "None", "None", "None"), start=1):
         SubElement(boot, "Order", position=str(position), device=device)
-    SubElement(hardware, "Display", controller="VMSVGA", VRAMSize=str(_VIDEO_MEMORY_MB))
-    SubElement(SubElement(hardware, "BIOS"), "IOAPIC", enabled="true")
+    SubElement(hardware, "Display", controller=kind.graphics, VRAMSize=str(_VIDEO_MEMORY_MB))
     hardware.append(_network(appliance.forwards))
     SubElement(hardware, "AudioAdapter", enabled="false", driver="Null")
-    SubElement(hardware, "RTC", localOrUTC="UTC")
-    machine.append(_storage(image))
+    machine.append(_storage(kind, image))
+    if kind.platform:
+        machine.append(_platform(kind, appliance.cpus))
+    else:
+        _add_processors(hardware, appliance.cpus)
     return machine
+
+
+def _add_processors(hardware: Element, cpus: int) -> None:
+    """Add processors, clock and interrupts where settings are too old to have a platform for them."""
+    cpu = Element("CPU", count=str(cpus))
+    SubElement(cpu, "PAE", enabled="true")
+    SubElement(cpu, "LongMode", enabled="true")
+    hardware.insert(0, cpu)
+    bios = Element("BIOS")
+    SubElement(bios, "IOAPIC", enabled="true")
+    hardware.insert([child.tag for child in hardware].index("Network"), bios)
+    SubElement(hardware, "RTC", localOrUTC="UTC")
+
+
+def _platform(kind: Hardware, cpus: int) -> Element:
+    platform = Element("Platform", architecture=kind.platform)
+    SubElement(platform, "RTC", localOrUTC="UTC")
+    SubElement(platform, "Chipset", type=kind.chipset)
+    SubElement(platform, "CPU", count=str(cpus))
+    SubElement(SubElement(platform, kind.platform.lower()), "CPU")
+    return platform
 
 
 def _network(forwards: tuple[Forward, ...]) -> Element:
@@ -222,13 +247,13 @@ def _network(forwards: tuple[Forward, ...]) -> Element:
     return network
 
 
-def _storage(image: str) -> Element:
+def _storage(kind: Hardware, image: str) -> Element:
     controllers = Element("StorageControllers")
     controller = SubElement(
         controllers,
         "StorageController",
-        name="SATA",
-        type="AHCI",
+        name=kind.controller_name,
+        type=kind.controller,
         PortCount="1",
         # The host's cache would lose acknowledged writes when the laptop's power goes.
         useHostIOCache="false",

@@ -33,7 +33,7 @@ class Archive(Stage):
     target: Path
 
     @property
-    def name(self) -> str:
+    def title(self) -> str:
         return f"archive-{self.variant}"
 
     def build(self, out: Path, console: Console) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
 from practicum.images.debs import RECORD, DebSource, keep_debs
-from practicum.images.root import make_root
+from practicum.images.root import Root, make_root
 from practicum.images.stage import GB, ImageStage
 
 
@@ -17,7 +17,8 @@ class Base(ImageStage):
 
     suite: Debian's name of the release. trim: the settings of dpkg, which stay in the root for later installs.
     recorded: debian.lock, None before there is one; a new one asks for today's packages. epoch: seconds since 1970 that
-    stand as the time of what the installation writes. debs: where the packages come from.
+    stand as the time of what the installation writes. debs: where the packages come from. architecture, variant: as of
+    images.root.Root.
     """
 
     outputs: ClassVar = ("base.log", "sources.list", RECORD)
@@ -29,9 +30,12 @@ class Base(ImageStage):
     recorded: Tree | None
     epoch: int
     debs: DebSource
+    architecture: str
+    variant: str
 
     def build(self, out: Path, console: Console) -> None:
         console.say(f"installing Debian {self.suite}")
         given = self.debs.of(self.name)
-        make_root(self.suite, self.trim.path, self.image, out, self.epoch, console, given)
+        root = Root(self.suite, self.trim.path, self.epoch, self.architecture, self.variant)
+        make_root(root, self.image, out, console, given)
         keep_debs(out / "debs", given)

@@ -29,7 +29,7 @@ class Container(ImageStage):
     play: Play
 
     @property
-    def name(self) -> str:
+    def title(self) -> str:
         return f"container-{self.variant}"
 
     def build(self, out: Path, console: Console) -> None:

@@ -38,7 +38,7 @@ class Course(ImageStage):
     converter: str = notebooks.RECIPE
 
     @property
-    def name(self) -> str:
+    def title(self) -> str:
         return f"course-{self.product}"
 
     def build(self, out: Path, console: Console) -> None:

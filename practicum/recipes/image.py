@@ -57,7 +57,7 @@ class Image(Stage):
     facts: Facts
 
     @property
-    def name(self) -> str:
+    def title(self) -> str:
         return f"image-{self.variant}"
 
     def build(self, out: Path, console: Console) -> None:

@@ -51,7 +51,7 @@ class Wheels(ImageStage):
     play: Play
 
     @property
-    def name(self) -> str:
+    def title(self) -> str:
         return self.group
 
     def build(self, out: Path, console: Console) -> None:

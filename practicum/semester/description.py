@@ -16,7 +16,9 @@ from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from practicum.architecture import AMD64, KERNEL, NAMES, Architecture, find_architecture
 from practicum.engine.errors import Mistakes, PracticumError
+from practicum.semester.fit import check_folders, check_tables
 from practicum.semester.toml_errors import explain, quote, render_key, suggest
 
 # Names a fresh Debian already gives to a user or a group (base-passwd, systemd, dbus, openssh, chrony):
@@ -123,6 +125,24 @@ def _check_content_path(value: str) -> str:
     return value
 
 
+def _check_architecture(value: str) -> str:
+    if value not in NAMES:
+        raise _mistake("is no architecture that products are built for", f"use {' or '.join(map(quote, NAMES))}")
+    return value
+
+
+def _check_architectures(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise _mistake("names no architecture", f"name at least one, for example {quote(NAMES[0])}")
+    return _refuse_repeats(values)
+
+
+def _check_pins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in _check_requirements(values):
+        _check_pin(Requirement(value))
+    return values
+
+
 def _refuse_repeats(values: tuple[str, ...]) -> tuple[str, ...]:
     repeated = sorted({value for value in values if values.count(value) > 1})
     if repeated:
@@ -149,6 +169,16 @@ Requirements = Annotated[
     tuple[Annotated[str, AfterValidator(_check_requirement)], ...],
     Field(strict=False),
     AfterValidator(_check_requirements),
+]
+Pins = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_requirement)], ...],
+    Field(strict=False),
+    AfterValidator(_check_pins),
+]
+ArchitectureNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_architecture)], ...],
+    Field(strict=False),
+    AfterValidator(_check_architectures),
 ]
 ContentPaths = Annotated[
     tuple[Annotated[str, AfterValidator(_check_content_path)], ...],
@@ -205,6 +235,16 @@ class Debian(_Table):
         """Version ("3.11") of the suite's own Python, the one every product runs."""
         return PYTHON_OF_SUITE[self.suite]
 
+    def list_appliance_packages(self, architecture: Architecture) -> tuple[str, ...]:
+        """Return the packages that only the appliance needs, with the kernel of `architecture`."""
+        return tuple(architecture.kernel if name == KERNEL else name for name in self.appliance_packages)
+
+
+class OfArchitecture(_Table):
+    """What differs in the Python packages of one architecture."""
+
+    requires: Pins = Field(default=(), description="versions in place of those of python.requires, pinned with ==")
+
 
 class Python(_Table):
     """The Python packages of every product."""
@@ -212,6 +252,8 @@ class Python(_Table):
     requires: Requirements = Field(
         description="Python requirements; torch and torchvision pinned with ==", examples=[["torch==2.13.0", "numpy"]]
     )
+    amd64: OfArchitecture = Field(default=OfArchitecture(), description="what differs for this architecture")
+    arm64: OfArchitecture = Field(default=OfArchitecture(), description="what differs for this architecture")
 
 
 class Appliance(_Table):
@@ -255,6 +297,9 @@ class Data(_Table):
 class Semester(_Table):
     """One semester of one course: semester.toml, and the folder it came from."""
 
+    architectures: ArchitectureNames = Field(
+        default=(AMD64.name,), description="processors that products are built for", examples=[[AMD64.name]]
+    )
     course: Course = Field(description="what the course is called")
     debian: Debian = Field(description="operating system of every product")
     python: Python = Field(description="Python packages of every product")
@@ -272,6 +317,16 @@ class Semester(_Table):
     def product_name(self) -> str:
         """Base name of every product, "ee559-2027-spring"."""
         return f"{self.course.slug}-{self.id}"
+
+    @property
+    def built_for(self) -> tuple[Architecture, ...]:
+        """The architectures that the description names, in its order."""
+        return tuple(find_architecture(name) for name in self.architectures)
+
+    def list_pins(self, architecture: Architecture) -> tuple[str, ...]:
+        """Return the versions that the CPU products of `architecture` have in place of those of python.requires."""
+        table: OfArchitecture = getattr(self.python, architecture.name)
+        return table.requires
 
     @property
     def epoch(self) -> int:
@@ -309,7 +364,7 @@ def load(folder: Path) -> Semester:
     except ValidationError as failure:
         schema = Semester.model_json_schema()
         raise Mistakes(label, [explain(error, data, schema) for error in failure.errors(include_url=False)]) from None
-    mistakes = _check_surroundings(semester)
+    mistakes = [*check_tables(semester), *check_folders(semester)]
     if mistakes:
         raise Mistakes(label, mistakes)
     return semester
@@ -332,34 +387,3 @@ def _read_toml(file: Path, label: str) -> dict[str, Any]:
         raise PracticumError(label, f"byte {error.start} is not UTF-8", "save the file as UTF-8 text") from None
     except OSError as error:
         raise PracticumError(label, f"cannot be read ({error.strerror})", "make it a readable file") from None
-
-
-def _check_surroundings(semester: Semester) -> list[str]:
-    """Return what no key can tell alone: the folders around the file, and how two tables fit."""
-    mistakes = []
-    if semester.folder.name != semester.id:
-        mistakes.append(
-            f"course.semester = {quote(semester.id)}: the folder is called {semester.folder.name}; "
-            "give both the same name"
-        )
-    required = {canonicalize_name(Requirement(value).name) for value in semester.python.requires}
-    if semester.data.sets and semester.data.source != "real" and "scikit-learn" not in required:
-        mistakes.append(
-            f"data.source = {quote(semester.data.source)}: a stand-in is made from scikit-learn's digits, which "
-            'python.requires does not name; add "scikit-learn" there, or write "real"'
-        )
-    root = semester.content_root.resolve()
-    for index, name in enumerate(semester.content.include):
-        path = (root / name).resolve()
-        if not path.is_relative_to(root):
-            mistakes.append(
-                f"content.include[{index}] = {quote(name)}: leaves course_content/ through a link; "
-                "name a file or folder inside course_content/"
-            )
-        elif not path.exists():
-            there = sorted(entry.name for entry in root.glob("*") if not entry.name.startswith("."))
-            mistakes.append(
-                f"content.include[{index}] = {quote(name)}: not in course_content/; "
-                + suggest(name, there, f"what is there: {', '.join(there) or 'nothing'}")
-            )
-    return mistakes

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from practicum.architecture import NAMES, Architecture, find_native
 from practicum.engine.errors import PracticumError
 from practicum.semester.description import Semester, load
 
@@ -36,3 +37,25 @@ def find_semester(name: str) -> Semester:
     if name and name not in known:
         raise PracticumError(name, "no such semester", f"known: {', '.join(known)}")
     return load(root / "semesters" / (name or known[-1]))
+
+
+def choose_architectures(semester: Semester, wanted: str) -> tuple[Architecture, ...]:
+    """Return the architectures that `wanted` names: one, "all" of the description, or "" for this machine's own.
+
+    Raises PracticumError for an unknown one, and for one that the description does not name.
+    """
+    described = semester.built_for
+    if wanted == "all":
+        return described
+    if wanted and wanted not in NAMES:
+        raise PracticumError(f"--arch={wanted}", "no such architecture", f"known: all, {', '.join(NAMES)}")
+    chosen = [one for one in described if one.name == wanted or (not wanted and one == find_native())]
+    if not chosen:
+        named = ", ".join(one.name for one in described)
+        asked = wanted or "the architecture of this machine"
+        raise PracticumError(
+            f"semesters/{semester.id}/semester.toml",
+            f"architectures does not name {asked}",
+            f"add it there, or choose of {named}: ARCH={described[0].name}",
+        )
+    return tuple(chosen)

@@ -5,6 +5,7 @@
                                       │             └▶ container-cpu ─▶ course-cpu ─▶ image-cpu ─▶ archive-cpu
                                       └▶ cuda-cudnn ─▶ cuda-math ─▶ cuda-rest ─▶ torch-cuda ─▶ container-cuda ─▶ ...
 
+Each architecture has these stages for itself; the names of those of another than amd64 end with its own, base-arm64.
 What the CPU and the CUDA set of wheels have in common lies below both, so that the products share it, on disk and on
 the wire. What changes most comes last: a change of the content adds one small layer to an image.
 """
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from practicum.architecture import AMD64, Architecture
 from practicum.engine.stage import Place, Stage, Tree
 from practicum.images.debs import DebSource
 from practicum.images.packer import Play
@@ -24,6 +26,7 @@ from practicum.recipes.container import Container
 from practicum.recipes.course import Course
 from practicum.recipes.data import Data
 from practicum.recipes.disk import Disk
+from practicum.recipes.grub import Grub
 from practicum.recipes.image import Facts, Image
 from practicum.recipes.ova import Ova
 from practicum.recipes.squashfs import Squashfs
@@ -31,7 +34,7 @@ from practicum.recipes.system import System
 from practicum.recipes.wheels import LastWheels, Wheels
 from practicum.semester import settings
 from practicum.semester.description import PINNED, Semester
-from practicum.semester.locks import Variant, find_lock
+from practicum.semester.locks import Variant, find_lock, place_debian_lock
 from practicum.semester.revision import read_revision
 from practicum.wheels.lockfile import LockedPackage, read_lock
 
@@ -50,33 +53,40 @@ MIRROR = DebSource()
 TRIM_DEBIAN = "ansible/trim/debian.dpkg.cfg"
 
 
-def list_ova(semester: Semester, debs: DebSource = MIRROR) -> tuple[Stage, ...]:
+def list_ova(semester: Semester, architecture: Architecture = AMD64, debs: DebSource = MIRROR) -> tuple[Stage, ...]:
     """Return the stages of the VirtualBox appliance."""
-    below = list_environment(semester, "cpu", debs)
+    suffix, boot = architecture.suffix, architecture.boot
+    below = list_environment(semester, "cpu", architecture, debs)
     machine = Appliance(
         torch=below[-1],
-        variables=settings.describe_roles(semester),
-        recorded=Place(semester.folder / "debian.lock"),
+        variables=settings.describe_roles(semester, architecture),
+        recorded=Place(place_debian_lock(semester, architecture)),
         debs=debs,
         play=Play(semester.root, "appliance", ("jupyter", "appliance", "system"), semester.epoch),
+        suffix=suffix,
     )
-    squashfs = Squashfs(machine, semester.epoch)
+    squashfs = Squashfs(machine, semester.epoch, suffix=suffix)
     course = _course(semester, machine, "appliance")
-    disk = Disk(course, squashfs, settings.describe_disk(semester))
-    ova = Ova(disk, settings.describe_machine(semester), semester.epoch, ova_path(semester))
-    return (*below, machine, squashfs, course, disk, ova)
+    fetched = (Grub(boot.package, architecture.name, debs, suffix=suffix),) if boot.package else ()
+    disk = Disk(course, squashfs, settings.describe_disk(semester, architecture), *fetched, suffix=suffix)
+    described, target = settings.describe_machine(semester, architecture), ova_path(semester, architecture)
+    ova = Ova(disk, described, semester.epoch, target, suffix=suffix)
+    return (*below, machine, squashfs, course, *fetched, disk, ova)
 
 
-def list_image(semester: Semester, variant: Variant, debs: DebSource = MIRROR) -> tuple[Stage, ...]:
+def list_image(
+    semester: Semester, variant: Variant, architecture: Architecture = AMD64, debs: DebSource = MIRROR
+) -> tuple[Stage, ...]:
     """Return the stages of a container image."""
-    below = list_environment(semester, variant, debs)
+    suffix = architecture.suffix
+    below = list_environment(semester, variant, architecture, debs)
     described = {"product": variant, "course": settings.describe_course(semester, variant)}
     programs, hooks, library = (Tree(semester.root, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
     play = Play(semester.root, "container", ("jupyter", "container"), semester.epoch)
-    container = Container(below[-1], variant, described, programs, hooks, library, play)
+    container = Container(below[-1], variant, described, programs, hooks, library, play, suffix=suffix)
     course = _course(semester, container, variant, settings.describe_start(semester, variant))
     revision = read_revision(semester.root)
-    names = settings.name_image(semester, variant, revision)
+    names = settings.name_image(semester, variant, revision, architecture)
     facts = Facts(
         title=f"{semester.course.code} {semester.course.title}",
         institution=semester.course.institution,
@@ -85,15 +95,18 @@ def list_image(semester: Semester, variant: Variant, debs: DebSource = MIRROR) -
         python=semester.debian.python_version,
     )
     image = Image(
-        course, below[-1], variant, names.moving, names.fixed, revision.label, revision.date, facts
+        course, below[-1], variant, names.moving, names.fixed, revision.label, revision.date, facts, suffix=suffix
     )  # fmt: skip
     return (*below, container, course, image)
 
 
-def list_archive(semester: Semester, variant: Variant, debs: DebSource = MIRROR) -> tuple[Stage, ...]:
+def list_archive(
+    semester: Semester, variant: Variant, architecture: Architecture = AMD64, debs: DebSource = MIRROR
+) -> tuple[Stage, ...]:
     """Return the stages of a container image and of its archive."""
-    below = list_image(semester, variant, debs)
-    return (*below, Archive(below[-1], variant, list_layers(below), semester.epoch, archive_path(semester, variant)))
+    below = list_image(semester, variant, architecture, debs)
+    target, suffix = archive_path(semester, variant, architecture), architecture.suffix
+    return (*below, Archive(below[-1], variant, list_layers(below), semester.epoch, target, suffix=suffix))
 
 
 def list_layers(stages: Iterable[Stage]) -> tuple[str, ...]:
@@ -101,9 +114,16 @@ def list_layers(stages: Iterable[Stage]) -> tuple[str, ...]:
     return tuple(stage.name for stage in stages if isinstance(stage, ImageStage))
 
 
-def list_all(semester: Semester) -> list[Stage]:
-    """Return every stage of the appliance and of the images."""
-    return merge([list_ova(semester), *(list_image(semester, variant) for variant in VARIANTS)])
+def list_all(semester: Semester, architectures: Sequence[Architecture] = ()) -> list[Stage]:
+    """Return every stage of the appliances and of the images for `architectures`, those of the description if none."""
+    return merge(
+        listed
+        for architecture in architectures or semester.built_for
+        for listed in (
+            list_ova(semester, architecture),
+            *(list_image(semester, variant, architecture) for variant in VARIANTS),
+        )
+    )
 
 
 def merge(products: Iterable[Sequence[Stage]]) -> list[Stage]:
@@ -111,14 +131,16 @@ def merge(products: Iterable[Sequence[Stage]]) -> list[Stage]:
     return list({stage.key: stage for stages in products for stage in stages}.values())
 
 
-def ova_path(semester: Semester) -> Path:
-    """Return where the appliance appears."""
-    return semester.root / "dist" / semester.id / f"{semester.product_name}.ova"
+def ova_path(semester: Semester, architecture: Architecture = AMD64) -> Path:
+    """Return where the appliance appears; of several, each file's name says for which architecture it is."""
+    suffix = f"-{architecture.name}" if len(semester.built_for) > 1 else architecture.suffix
+    return semester.root / "dist" / semester.id / f"{semester.product_name}{suffix}.ova"
 
 
-def archive_path(semester: Semester, variant: Variant) -> Path:
+def archive_path(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> Path:
     """Return where the archive of an image appears."""
-    return semester.root / "dist" / semester.id / f"{semester.product_name}-{variant}.oci.tar"
+    name = f"{semester.product_name}-{variant}{architecture.suffix}.oci.tar"
+    return semester.root / "dist" / semester.id / name
 
 
 def inputs_path(semester: Semester) -> Path:
@@ -126,28 +148,34 @@ def inputs_path(semester: Semester) -> Path:
     return semester.root / "dist" / semester.id / f"{semester.product_name}.inputs.tar"
 
 
-def list_environment(semester: Semester, variant: Variant, debs: DebSource) -> tuple[ImageStage, ...]:
+def list_environment(
+    semester: Semester, variant: Variant, architecture: Architecture = AMD64, debs: DebSource = MIRROR
+) -> tuple[ImageStage, ...]:
     """Return the stages up to the complete Python environment of `variant`."""
-    root, debian_lock = semester.root, semester.folder / "debian.lock"
+    root, debian, suffix = semester.root, semester.debian, architecture.suffix
+    debian_lock = place_debian_lock(semester, architecture)
     recorded = Tree(root, f"{debian_lock.relative_to(root)}") if debian_lock.exists() else None
-    base = Base(semester.debian.suite, Tree(root, TRIM_DEBIAN), recorded, semester.epoch, debs)
+    trim, kind = Tree(root, TRIM_DEBIAN), (architecture.name, architecture.variant)
+    base = Base(debian.suite, trim, recorded, semester.epoch, debs, *kind, suffix=suffix)
     play = Play(root, "system", ("system", "python"), semester.epoch)
-    done: list[ImageStage] = [base, System(base, semester.debian.suite, semester.debian.packages, debs, play)]
-    groups = split_wheels(semester, variant)
+    done: list[ImageStage] = [base, System(base, debian.suite, debian.packages, debs, play, suffix=suffix)]
+    groups = split_wheels(semester, variant, architecture)
     trim, play = Tree(root, "ansible/trim/python.txt"), Play(root, "wheels", ("wheels",), semester.epoch)
-    lock = Place(find_lock(semester, variant))
+    lock = Place(find_lock(semester, variant, architecture))
     for group, packages in groups.items():
         make = LastWheels if group == list(groups)[-1] else Wheels
-        done.append(make(done[-1], group, packages, lock, trim, play))
+        done.append(make(done[-1], group, packages, lock, trim, play, suffix=suffix))
         if group == "python" and semester.data.sets:
             done.append(_data(semester, done[-1]))
     return tuple(done)
 
 
-def split_wheels(semester: Semester, variant: Variant) -> dict[str, tuple[LockedPackage, ...]]:
+def split_wheels(
+    semester: Semester, variant: Variant, architecture: Architecture = AMD64
+) -> dict[str, tuple[LockedPackage, ...]]:
     """Return the packages of the lock by the layer they go to, in the order of the layers; none is empty."""
     other: Variant = "cuda" if variant == "cpu" else "cpu"
-    mine, theirs = (read_lock(find_lock(semester, one)) for one in (variant, other))
+    mine, theirs = (read_lock(find_lock(semester, one, architecture)) for one in (variant, other))
     # One wheel of torchvision may be locked for both, yet the CPU's is repacked.
     common = [package for package in mine if package in theirs and package.name not in PINNED]
     groups: dict[str, list[LockedPackage]] = {"python": common}
@@ -162,7 +190,7 @@ def split_wheels(semester: Semester, variant: Variant) -> dict[str, tuple[Locked
 def _data(semester: Semester, before: ImageStage) -> Data:
     tools = Tree(semester.root, "course_content/tools/src/course_tools/datasets")
     play = Play(semester.root, "data", ("data",), semester.epoch)
-    return Data(before, tuple(semester.data.sets), semester.data.source, tools, play)
+    return Data(before, tuple(semester.data.sets), semester.data.source, tools, play, suffix=before.suffix)
 
 
 def _course(semester: Semester, before: ImageStage, product: settings.Product, start: tuple[str, ...] = ()) -> Course:
@@ -177,4 +205,5 @@ def _course(semester: Semester, before: ImageStage, product: settings.Product, s
         verify=Tree(semester.root, "smoke_tests/compute"),
         settings=start,
         play=Play(semester.root, "course", ("course", "sysprep"), semester.epoch),
+        suffix=before.suffix,
     )

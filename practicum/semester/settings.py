@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from practicum.architecture import AMD64, Architecture
 from practicum.ova import disk, ovf
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant
@@ -25,10 +26,15 @@ class Names:
     fixed: str
 
 
-def name_image(semester: Semester, variant: Variant, revision: Revision) -> Names:
+def name_image(semester: Semester, variant: Variant, revision: Revision, architecture: Architecture = AMD64) -> Names:
     """Return the names that an image of `revision` gets."""
-    name = f"{semester.course.slug}:{semester.id}"
-    return Names(f"{name}-{variant}", "" if revision.dirty else f"{name}-{revision.full[:12]}-{variant}")
+    name, kind = f"{semester.course.slug}:{semester.id}", f"{variant}{architecture.suffix}"
+    return Names(f"{name}-{kind}", "" if revision.dirty else f"{name}-{revision.full[:12]}-{kind}")
+
+
+def name_appliance(semester: Semester, architecture: Architecture = AMD64) -> str:
+    """Return the name that the machine has in VirtualBox's window, and the base name of its files in the `.ova`."""
+    return f"{semester.product_name}{architecture.suffix}"
 
 
 def describe_course(semester: Semester, product: Product) -> dict[str, Any]:
@@ -52,48 +58,55 @@ def describe_course(semester: Semester, product: Product) -> dict[str, Any]:
     }
 
 
-def describe_roles(semester: Semester) -> dict[str, Any]:
+def describe_roles(semester: Semester, architecture: Architecture = AMD64) -> dict[str, Any]:
     """Return what the Ansible roles of the appliance know of the semester."""
     return {
         "product": "appliance",
-        "debian_packages": list(semester.debian.appliance_packages),
+        "debian_packages": list(semester.debian.list_appliance_packages(architecture)),
         "root_label": disk.LABEL,
         "python_label": disk.PYTHON_LABEL,
         "course": describe_course(semester, "appliance"),
     }
 
 
-def describe_disk(semester: Semester) -> disk.Plan:
+def describe_disk(semester: Semester, architecture: Architecture = AMD64) -> disk.Plan:
     """Return what the appliance's disk is written for."""
     return disk.Plan(
-        name=semester.product_name,
+        name=name_appliance(semester, architecture),
         title=f"{semester.course.code} {semester.course.title}",
         hostname=semester.course.slug,
         size=semester.appliance.disk_gb << 30,
         epoch=semester.epoch,
+        boot=architecture.boot,
     )
 
 
-def describe_machine(semester: Semester) -> ovf.Appliance:
-    """Return the virtual machine as the importer shows it."""
+def describe_machine(semester: Semester, architecture: Architecture = AMD64) -> ovf.Appliance:
+    """Return the virtual machine as the importer shows it.
+
+    Where there is an appliance for another kind of computer, it says for which this one is.
+    """
     machine = semester.appliance
     url = f"http://localhost:{machine.jupyter_port}/"
     if machine.access == "open":
         how = f"Start it and open {url} - OPEN ACCESS: no password protects it; for supervised classrooms only."
     else:
         how = f"Start it and open {url} with the access code that the machine's window shows."
+    title = f"{semester.course.code} {semester.course.title}, {semester.id}"
+    computers = f" For {architecture.computers}." if len(semester.built_for) > 1 else ""
     return ovf.Appliance(
-        name=semester.product_name,
+        name=name_appliance(semester, architecture),
         product=f"{semester.course.code} {semester.course.title}",
         version=semester.id,
         vendor=semester.course.institution,
-        description=f"{semester.course.code} {semester.course.title}, {semester.id}. {how}",
+        description=f"{title}.{computers} {how}",
         cpus=machine.cpus,
         memory_mb=machine.memory_mb,
         forwards=(
             ovf.Forward("jupyter", "127.0.0.1", machine.jupyter_port, JUPYTER_PORT),
             ovf.Forward("ssh", "127.0.0.1", machine.ssh_port, 22),
         ),
+        hardware=architecture.hardware,
     )
 
 

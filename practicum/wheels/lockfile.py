@@ -1,4 +1,4 @@
-"""A Python lock of a semester: python-cpu.lock or python-cuda.lock.
+"""A Python lock of a semester, such as python-cpu.lock or python-cuda.lock.
 
 It is a requirements file with hashes for one target (Python version and platform, in its header). It names one wheel a
 package, the best one for that target, so that a wheel published later changes no build. It holds no address: where
@@ -66,10 +66,10 @@ def read_lock(path: Path) -> list[LockedPackage]:
 
 def read_target(path: Path) -> Target:
     """Return the target in the header of a Python lock. Raises PracticumError when the header is not ours."""
-    match = re.search(r"^# target: python (\d+\.\d+), x86_64-manylinux_2_(\d+)$", read_text(path), re.MULTILINE)
+    match = re.search(r"^# target: python (\d+\.\d+), (\w+)-manylinux_2_(\d+)$", read_text(path), re.MULTILINE)
     if not match:
         raise PracticumError(label_of(path), "has no target line", f"run: practicum lock {path.parent.name}")
-    return Target(match[1], int(match[2]))
+    return Target(match[1], int(match[3]), match[2])
 
 
 def hash_lock(path: Path) -> str:
@@ -102,5 +102,5 @@ def _locate_in(
 
 def render_lock(packages: list[LockedPackage], target: Target, command: str) -> str:
     """Return the text of a Python lock that `command` made."""
-    header = f"# Made by: {command}\n# target: python {target.python}, x86_64-manylinux_2_{target.glibc}\n"
+    header = f"# Made by: {command}\n# target: python {target.python}, {target.platform}\n"
     return header + "".join(f"{package.line}\n" for package in packages)

@@ -28,23 +28,24 @@ MANYLINUX_ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 @dataclass(frozen=True)
 class Target:
-    """What a lock is for: a Python version ("3.11") on 64-bit x86 Linux with glibc 2.`glibc`."""
+    """What a lock is for: a Python version ("3.11") on Linux with glibc 2.`glibc`, on a `machine` in Python's words."""
 
     python: str
     glibc: int
+    machine: str
 
     @property
     def platform(self) -> str:
-        """The platform in uv's words, "x86_64-manylinux_2_36"."""
-        return f"x86_64-manylinux_2_{self.glibc}"
+        """The platform in uv's words: machine, "-manylinux_2_", glibc."""
+        return f"{self.machine}-manylinux_2_{self.glibc}"
 
     def list_tags(self) -> list[Tag]:
         """Every wheel tag this target can install, best first."""
         platforms = []
         for minor in range(self.glibc, 4, -1):
-            platforms.append(f"manylinux_2_{minor}_x86_64")
-            platforms += [f"{MANYLINUX_ALIASES[minor]}_x86_64"] if minor in MANYLINUX_ALIASES else []
-        platforms.append("linux_x86_64")
+            platforms.append(f"manylinux_2_{minor}_{self.machine}")
+            platforms += [f"{MANYLINUX_ALIASES[minor]}_{self.machine}"] if minor in MANYLINUX_ALIASES else []
+        platforms.append(f"linux_{self.machine}")
         major, minor = map(int, self.python.split("."))
         interpreter = f"cp{major}{minor}"
         return [

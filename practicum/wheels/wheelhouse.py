@@ -14,12 +14,10 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from packaging.version import Version
-
 from practicum.engine.cache import hash_file, hold, patient, require_space
 from practicum.engine.progress import Console
 from practicum.engine.publish import move_folder, write_text
-from practicum.wheels import torchvision
+from practicum.wheels import cuda, torchvision
 from practicum.wheels.download import fetch_all, find_file, is_whole
 from practicum.wheels.lockfile import LockedPackage, hash_lock, locate
 from practicum.wheels.resolver import Wheel
@@ -90,7 +88,8 @@ def _choose_files(
 ) -> tuple[dict[LockedPackage, Path], tuple[str, ...]]:
     """Return the file of each package, and notes: torchvision is repacked if it links CUDA and torch is a CPU build."""
     files, notes = {}, []
-    cpu_only = any(wheel.name == "torch" and Version(wheel.version).local == "cpu" for wheel in wheels)
+    torch = [find_file(store, wheel.sha256, wheel.filename) for wheel in wheels if wheel.name == "torch"]
+    cpu_only = any(map(cuda.is_cpu_build, torch))
     for wheel in wheels:
         package = LockedPackage(wheel.name, wheel.version, (wheel.sha256,))
         path = find_file(store, wheel.sha256, wheel.filename)

@@ -6,21 +6,34 @@ from collections.abc import Iterator
 from functools import partial
 from xml.etree.ElementTree import Element
 
-from practicum.ova.conformance.ovf_rules import CPU, MEMORY, SOUND, item_value, items_of, memory_mb
+from practicum.architecture import ARCHITECTURES
+from practicum.ova.conformance.ovf_rules import (
+    CONTROLLERS,
+    CPU,
+    MEMORY,
+    OS_TYPES,
+    SOUND,
+    item_value,
+    items_of,
+    memory_mb,
+)
 from practicum.ova.conformance.rules import Rule, rule
 from practicum.ova.conformance.subject import OVF, VBOX, Ova
-from practicum.ova.ovf import SETTINGS_VERSION
 from practicum.ova.vmdk_reader import is_uuid
 
 RULES: list[Rule] = []
 _rule = partial(rule, RULES)
-_NEWEST = (1, 16)  # what VirtualBox 5.1 and everything since reads
+_VERSIONS = ", ".join(
+    f"{'' if architecture.hardware.platform else 'at most '}{architecture.hardware.settings} for "
+    f"{architecture.hardware.os_type}"
+    for architecture in ARCHITECTURES
+)
 _LOOPBACK = "127.0.0.1"
 
 
 @_rule(
     "machine.present",
-    "one optional vbox:Machine has Info first, uuid, name, Debian_64",
+    f"one optional vbox:Machine has Info first, uuid, name, {OS_TYPES}",
     prevents="port forwards and firmware are lost",
 )
 def check_present(ova: Ova) -> Iterator[str]:
@@ -36,19 +49,20 @@ def check_present(ova: Ova) -> Iterator[str]:
             yield f"uuid {machine.get('uuid')!r}"
         if not machine.get("name"):
             yield "name is missing"
-        if machine.get("OSType") != "Debian_64":
+        if machine.get("OSType") != ova.wanted.os_type:
             yield f"OSType {machine.get('OSType')!r}, which overrides the other places"
 
 
 @_rule(
     "machine.version",
-    f"the settings version is at most {SETTINGS_VERSION}",
-    prevents="an older VirtualBox refuses the settings",
+    f"the settings version is {_VERSIONS}",
+    prevents="an older VirtualBox refuses the settings; older settings for ARM are imported as x86 without a word",
 )
 def check_version(ova: Ova) -> Iterator[str]:
     version = ova.machine.get("version", "")
-    match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})(-\w+)?", version)
-    if not match or (int(match[1]), int(match[2])) > _NEWEST:
+    match = re.fullmatch(r"(\d{1,4}\.\d{1,4})(-\w+)?", version)
+    known, newest = _parse_version(match[1]) if match else (), _parse_version(ova.wanted.settings)
+    if not match or known > newest or (ova.wanted.platform and known < newest):
         yield f"version {version!r}"
 
 
@@ -69,12 +83,12 @@ def check_disks(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.storage",
-    "one AHCI controller has the disk, without host cache",
+    f"one controller, {CONTROLLERS}, has the disk, without host cache",
     prevents="acknowledged writes can be lost",
 )
 def check_storage(ova: Ova) -> Iterator[str]:
     controllers = ova.machine.findall(".//{*}StorageController")
-    if [controller.get("type") for controller in controllers] != ["AHCI"]:
+    if [controller.get("type") for controller in controllers] != [ova.wanted.controller]:
         yield f"controllers {[controller.get('type') for controller in controllers]}"
     for controller in controllers:
         if controller.get("useHostIOCache") != "false":
@@ -90,7 +104,8 @@ def check_storage(ova: Ova) -> Iterator[str]:
     prevents="VirtualBox takes the items' numbers",
 )
 def check_hardware(ova: Ova) -> Iterator[str]:
-    cpu, memory = ova.hardware.find("{*}CPU"), ova.hardware.find("{*}Memory")
+    cpu = ova.machine.find("{*}Platform/{*}CPU") if ova.wanted.platform else ova.hardware.find("{*}CPU")
+    memory = ova.hardware.find("{*}Memory")
     for item in items_of(ova, CPU):
         if cpu is None or cpu.get("count") != item_value(item, "VirtualQuantity"):
             yield "CPU count differs from the item"
@@ -201,6 +216,10 @@ def _adapters(ova: Ova) -> list[Element]:
 
 def _forwards(ova: Ova) -> list[Element]:
     return ova.hardware.findall("{*}Network/{*}Adapter/{*}NAT/{*}Forwarding")
+
+
+def _parse_version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
 
 
 def _number(text: str | None) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from functools import partial
 from xml.etree.ElementTree import Element
 
+from practicum.architecture import ARCHITECTURES
 from practicum.ova.conformance.rules import Rule, rule
 from practicum.ova.conformance.subject import OVF, RASD, VBOX, Ova, Unjudgeable
 from practicum.ova.ovf import MAX_TEXT, STREAM_OPTIMIZED
@@ -16,7 +17,7 @@ _rule = partial(rule, RULES)
 CPU, MEMORY, DISK, NETWORK_CARD, CONTROLLER, SOUND = 3, 4, 17, 10, 20, 35
 _KNOWN_ITEMS = {CPU, MEMORY, 5, 6, NETWORK_CARD, 14, 15, DISK, CONTROLLER, 23, SOUND}
 _MEMORY_UNITS = {"MegaBytes": 1, "MB": 1, "byte * 2^20": 1, "GigaBytes": 1024, "GB": 1024, "byte * 2^30": 1024}
-_DEBIAN_64 = "96"  # CIM's number
+_DEBIAN_64 = "96"  # CIM's number of 64-bit Debian, on any processor
 _MAX_CPUS = 64  # of a VirtualBox machine
 _ATTRIBUTE_CAPS = {
     f"{OVF}diskId": 64,
@@ -27,6 +28,11 @@ _ATTRIBUTE_CAPS = {
     f"{OVF}id": 1024,
 }
 _MAX_LICENSE = 128 * 1024
+_SAME_CONTROLLER = {"vmware.sata.ahci": "ahci"}
+OS_TYPES = " or ".join(architecture.hardware.os_type for architecture in ARCHITECTURES)
+CONTROLLERS = ", ".join(
+    f"{architecture.hardware.controller} for {architecture.hardware.os_type}" for architecture in ARCHITECTURES
+)
 
 
 @_rule(
@@ -163,7 +169,7 @@ def check_product(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.os",
-    f"the operating system is Debian_64, CIM id {_DEBIAN_64}",
+    f"the operating system is {OS_TYPES}, CIM id {_DEBIAN_64}",
     prevents="missing or invalid 'ovf:id' attribute in operating system section",
 )
 def check_os(ova: Ova) -> Iterator[str]:
@@ -173,7 +179,7 @@ def check_os(ova: Ova) -> Iterator[str]:
         return
     if section.get(f"{OVF}id") != _DEBIAN_64:
         yield f"id {section.get(f'{OVF}id')!r}"
-    if section.findtext(f"{VBOX}OSType", "Debian_64") != "Debian_64":
+    if section.findtext(f"{VBOX}OSType", ova.wanted.os_type) != ova.wanted.os_type:
         yield f"vbox:OSType {section.findtext(f'{VBOX}OSType')!r}"
 
 
@@ -227,13 +233,14 @@ def check_memory(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.controller",
-    "the one disk controller is an AHCI",
+    f"the one disk controller is {CONTROLLERS}",
     prevents='Host resource of type "%s" (%d) is supported with SATA AHCI controllers only',
 )
 def check_controller(ova: Ova) -> Iterator[str]:
     item = yield from _only_item(ova, CONTROLLER)
-    subtype = item_value(item, "ResourceSubType") if item is not None else "AHCI"
-    if subtype.lower() not in ("ahci", "vmware.sata.ahci"):
+    wanted = ova.wanted.controller
+    subtype = item_value(item, "ResourceSubType") if item is not None else wanted
+    if _SAME_CONTROLLER.get(subtype.lower(), subtype.lower()) != wanted.lower():
         yield f"ResourceSubType {subtype!r}"
     if any(item_value(item, "ResourceType") in ("5", "6") for item in ova.items):
         yield "there is an IDE or SCSI controller too"
@@ -251,13 +258,13 @@ def check_disk_items(ova: Ova) -> Iterator[str]:
     attached = []
     for item in items_of(ova, DISK):
         if item_value(item, "Parent") not in parents:
-            yield f"Parent {item_value(item, 'Parent')!r} is no AHCI controller"
+            yield f"Parent {item_value(item, 'Parent')!r} is no disk controller"
         resource = item_value(item, "HostResource")
         attached.append(resource.removeprefix("ovf:").removeprefix("/").removeprefix("/disk/").removeprefix("disk/"))
         if not resource.startswith(("/disk/", "ovf:/disk/", "ovf://disk/")):
             yield f"HostResource {resource!r} is no disk"
         if not 0 <= _number(item, "AddressOnParent") < 30:
-            yield f"AddressOnParent {item_value(item, 'AddressOnParent')!r} is no port of an AHCI controller"
+            yield f"AddressOnParent {item_value(item, 'AddressOnParent')!r} is no port of a disk controller"
     defined = [disk.get(f"{OVF}diskId", "") for disk in ova.disks]
     if sorted(attached) != sorted(defined):
         yield f"attached are {attached}, defined are {defined}"

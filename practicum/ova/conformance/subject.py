@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
+from practicum.architecture import ARCHITECTURES, Hardware
 from practicum.ova.conformance.tar import Archive, Member, read_archive
 from practicum.ova.vmdk_format import DIRECTORY_AT_END, GRAIN_SECTORS, MAGIC, MARKER_END, Header
 from practicum.ova.vmdk_reader import (
@@ -191,6 +192,17 @@ class Ova:
     def hardware(self) -> Element:
         """The hardware in VirtualBox's own element."""
         return self.require(self.machine, "{*}Hardware")
+
+    @cached_property
+    def wanted(self) -> Hardware:
+        """The virtual machine that the file must describe: of the architecture whose operating system it names.
+
+        VirtualBox takes the name from its own element first. A name of none is another rule's business.
+        """
+        machine = self.system.find(f"{VBOX}Machine")
+        told = machine.get("OSType") if machine is not None else self.system.findtext(f".//{VBOX}OSType")
+        known = {architecture.hardware.os_type: architecture.hardware for architecture in ARCHITECTURES}
+        return known.get(told or "", ARCHITECTURES[0].hardware)
 
     @cached_property
     def references(self) -> list[Element]:

@@ -1,0 +1,80 @@
+"""What no key of a description can tell alone: how its tables fit each other and the folders around the file."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from practicum.architecture import ARCHITECTURES, KERNEL
+from practicum.semester.toml_errors import quote, suggest
+
+if TYPE_CHECKING:
+    from practicum.semester.description import Semester
+
+
+def check_tables(semester: "Semester") -> Iterator[str]:
+    """Give a line for each key that does not fit another, `key = value: reason; cure`."""
+    if semester.folder.name != semester.id:
+        yield (
+            f"course.semester = {quote(semester.id)}: the folder is called {semester.folder.name}; "
+            "give both the same name"
+        )
+    required = {_name(text) for text in semester.python.requires}
+    if semester.data.sets and semester.data.source != "real" and "scikit-learn" not in required:
+        yield (
+            f"data.source = {quote(semester.data.source)}: a stand-in is made from scikit-learn's digits, which "
+            'python.requires does not name; add "scikit-learn" there, or write "real"'
+        )
+    yield from check_pins(semester, required)
+    yield from check_kernel(semester)
+
+
+def check_pins(semester: "Semester", required: set[str]) -> Iterator[str]:
+    """Give a line for each pin of an architecture that has no use. required: names of python.requires."""
+    for architecture in ARCHITECTURES:
+        pins = semester.list_pins(architecture)
+        if pins and architecture not in semester.built_for:
+            yield (
+                f"python.{architecture.name}: architectures does not name {quote(architecture.name)}; "
+                "add it there, or remove the table"
+            )
+        for index, text in enumerate(pins):
+            if _name(text) not in required:
+                yield (
+                    f"python.{architecture.name}.requires[{index}] = {quote(text)}: python.requires does not name "
+                    "this package; name it there too"
+                )
+
+
+def check_kernel(semester: "Semester") -> Iterator[str]:
+    """Give a line when the appliance gets the kernel of one architecture, and there are others."""
+    kernels = {architecture.kernel: architecture for architecture in ARCHITECTURES}
+    for index, name in enumerate(semester.debian.appliance_packages):
+        if name in kernels and semester.built_for != (kernels[name],):
+            yield (
+                f"debian.appliance_packages[{index}] = {quote(name)}: the kernel of {kernels[name].name} alone; "
+                f"write {quote(KERNEL)}, which stands for that of each architecture"
+            )
+
+
+def check_folders(semester: "Semester") -> Iterator[str]:
+    """Give a line for each path of `content.include` that is not in course_content/."""
+    root = semester.content_root.resolve()
+    for index, name in enumerate(semester.content.include):
+        path = (root / name).resolve()
+        if not path.is_relative_to(root):
+            yield (
+                f"content.include[{index}] = {quote(name)}: leaves course_content/ through a link; "
+                "name a file or folder inside course_content/"
+            )
+        elif not path.exists():
+            there = sorted(entry.name for entry in root.glob("*") if not entry.name.startswith("."))
+            yield (
+                f"content.include[{index}] = {quote(name)}: not in course_content/; "
+                + suggest(name, there, f"what is there: {', '.join(there) or 'nothing'}")
+            )
+
+
+def _name(requirement: str) -> str:
+    return canonicalize_name(Requirement(requirement).name)
