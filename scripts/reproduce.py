@@ -76,7 +76,9 @@ def build_elsewhere(
     own = {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(tree), "DOCKER_HOST": host}
     for command in commands:
         words = [sys.executable, "-c", program, *command, semester.id, f"--inputs={inputs}"]
-        subprocess.run(words, cwd=tree, env={**os.environ, **ELSEWHERE, **own}, umask=UMASK, check=True)
+        done = subprocess.run(words, cwd=tree, env={**os.environ, **ELSEWHERE, **own}, umask=UMASK)
+        if done.returncode:
+            raise PracticumError("the second build", f"it ended with exit code {done.returncode}", "see above")
     return tree / "dist" / semester.id
 
 
