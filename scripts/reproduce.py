@@ -100,10 +100,12 @@ def reproduce(semester: Semester, wanted: Sequence[str]) -> bool:
         with second_docker(folder / "docker") as host:
             second = build_elsewhere(semester, list_commands(wanted), inputs, folder, host)
         made = sorted(path for path in second.iterdir() if path.suffix != ".sha256")
-        same = [compare(practicum, semester, file) for file in made]  # all of them, whatever the first says
-        return all(same)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        same = all([compare(practicum, semester, file) for file in made])  # noqa: C419 - each, whatever the first says
+    except PracticumError:
+        print(f"{folder} is left for you to look at; remove it with: rm -rf {folder}")
+        raise
+    shutil.rmtree(folder)
+    return same
 
 
 def compare(practicum: Sequence[str], semester: Semester, second: Path) -> bool:

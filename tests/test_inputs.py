@@ -83,6 +83,7 @@ def test_inputs_come_back_into_an_empty_cache(checkout: Checkout, tmp_path: Path
         assert folder
         index = (folder / "Packages").read_text()
         assert f"Package: of-{stage}\n" in index and f"Filename: ./of-{stage}_1.0_all.deb\n" in index
+        assert "Codename: bookworm\n" in (folder / "Release").read_text()
         assert (folder / debs.RELEASED).read_text() == "deb the mirror\n"
 
 
