@@ -34,8 +34,9 @@ def dockerd_argv(folder: Path) -> list[str]:
     It has a network namespace of its own: a daemon without a bridge removes the bridge of the machine's own docker.
     """
     return [
-        "setpriv", "--pdeathsig", "TERM", "unshare", "--net", "dockerd", f"--host={find_socket(folder)}", f"--data-root={folder / 'data'}",
-        f"--exec-root={folder / 'exec'}", f"--pidfile={folder / 'pid'}", "--bridge=none", "--iptables=false",
+        "setpriv", "--pdeathsig", "TERM", "unshare", "--net",
+        "dockerd", f"--host={find_socket(folder)}", f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
+        f"--pidfile={folder / 'pid'}", "--bridge=none", "--iptables=false",
     ]  # fmt: skip
 
 
