@@ -60,7 +60,7 @@ def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, ag
     missing = {stage.name for stage in stages.find_missing(wanted, forced)}
     console.expect([stage.name for stage in wanted])
     for stage in wanted:
-        stages.ensure(stage, semester.id, console, again=stage.name in forced, whole=stage.name not in missing)
+        stages.ensure(stage, semester.id, console, again=stage.name in forced, complete=stage.name not in missing)
     stages.prune()
 
 

@@ -1,4 +1,4 @@
-"""The engine of the build: a stage runs once for each key, and its output appears whole or not at all.
+"""The engine of the build: a stage runs once for each key, and its output appears complete or not at all.
 
     <cache>/stages/<name>/<key>/manifest.json     a finished output, beside its files
     <cache>/scopes/<scope>/<name>.json            the keys a scope (a semester) used last, newest first
@@ -40,18 +40,18 @@ class Pruned:
 
 
 def ensure(
-    stage: Stage, scope: str, console: Console | None = None, *, again: bool = False, whole: bool = False
+    stage: Stage, scope: str, console: Console | None = None, *, again: bool = False, complete: bool = False
 ) -> Path:
     """Return the folder with the stage's output, building it first when it is not there, or `again`.
 
-    whole: `find_missing` has just found the output whole, and it is not looked at once more.
+    complete: `find_missing` has just found the output complete, and it is not looked at once more.
 
     When another process builds the same output for the same scope, raises cache.Busy at once; for another scope (a
     semester with the same base), waits for it. Raises whatever `build` raises, and PracticumError for a missing tool,
     no disk space or an output that `build` did not make.
     """
     console = console or Console()
-    if not again and (whole or not find_fault(stage)):
+    if not again and (complete or not find_fault(stage)):
         console.skip(stage.name, "cached")
     else:
         with console.stage(stage.name):
@@ -75,7 +75,7 @@ def describe_file(path: Path) -> str:
 
 
 def find_fault(stage: Stage) -> str:
-    """Return why the cached output cannot be used ("no output", "output missing: ..."), or "" when it is whole."""
+    """Return why the cached output cannot be used ("no output", "output missing: ..."), or "" when it is complete."""
     folder = stage.folder
     recorded_outputs = _read_json(folder / MANIFEST).get("outputs")
     if not isinstance(recorded_outputs, dict):

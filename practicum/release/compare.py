@@ -85,7 +85,7 @@ def render(differences: Sequence[Difference]) -> str:
     lines = []
     for stage in dict.fromkeys(difference.stage for difference in differences):
         found = [difference for difference in differences if difference.stage == stage]
-        lines += [stage, *(f"  {difference.place}: {difference.what}" for difference in found[:FIRST])]
+        lines += [stage, *(f"  {difference.where}: {difference.what}" for difference in found[:FIRST])]
         if len(found) > FIRST:
             lines.append(f"  and {len(found) - FIRST} more")
     return "\n".join(lines).encode(errors="backslashreplace").decode()  # names of files may be no text
@@ -114,7 +114,7 @@ def find_difference(a: Path, b: Path, console: Console) -> int | None:
             ours, theirs = one.read(CHUNK), other.read(CHUNK)
             if ours != theirs:
                 return offset + next(
-                    (place for place, (x, y) in enumerate(zip(ours, theirs, strict=False)) if x != y),
+                    (index for index, (x, y) in enumerate(zip(ours, theirs, strict=False)) if x != y),
                     min(len(ours), len(theirs)),
                 )
             if not ours:
@@ -168,7 +168,7 @@ class Layer:
     content: str
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         return f"layer {self.number}"
 
 
@@ -189,9 +189,9 @@ def compare_images(a: Build, b: Build, console: Console) -> list[Difference]:
     for one, other in zip_longest(*(image.layers for image in images)):
         if one is None or other is None:
             layer = one or other
-            found.append(Difference(layer.stage, layer.place, "only in A" if one else "only in B"))
+            found.append(Difference(layer.stage, layer.where, "only in A" if one else "only in B"))
         elif one.digest != other.digest:
-            console.say(f"comparing {one.place}, {one.stage}")
+            console.say(f"comparing {one.where}, {one.stage}")
             found += compare_layers(a, one, b, other)
     return found or compare_listings("archive", a.list_headers(), b.list_headers())
 
@@ -257,14 +257,14 @@ def list_layers(packed: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) 
 def compare_layers(a: Build, one: Layer, b: Build, other: Layer) -> list[Difference]:
     """Return the differences of two layers of one number whose bytes differ."""
     if one.content == other.content:
-        return [Difference(one.stage, one.place, "the same tar, packed otherwise")]
+        return [Difference(one.stage, one.where, "the same tar, packed otherwise")]
     ours, theirs = list_layer(a, one), list_layer(b, other)
     found = compare_listings(one.stage, ours, theirs)
     if found:
         return found
     moved = next((path for path, there in zip(ours, theirs, strict=True) if path != there), "")
     order = f"the same entries in another order, from {moved} on"
-    return [Difference(one.stage, one.place, order if moved else "the same entries, written otherwise by tar")]
+    return [Difference(one.stage, one.where, order if moved else "the same entries, written otherwise by tar")]
 
 
 def list_layer(build: Build, layer: Layer) -> Listing:
@@ -276,12 +276,12 @@ def list_layer(build: Build, layer: Layer) -> Listing:
     argv = unpack_argv(build.path, member.offset_data, member.size)
     try:
         with (
-            run.stream(argv, step=f"unpacking {layer.place}") as tar,
+            run.stream(argv, step=f"unpacking {layer.where}") as tar,
             tarfile.open(fileobj=tar, mode="r|", bufsize=CHUNK) as members,
         ):
             return list_tar(members)
     except tarfile.TarError as error:
-        raise PracticumError(str(build.path), f"{layer.place} is damaged ({error})", "build it again") from error
+        raise PracticumError(str(build.path), f"{layer.where} is damaged ({error})", "build it again") from error
 
 
 def unpack_argv(archive: Path, offset: int, size: int) -> list[str]:

@@ -115,7 +115,7 @@ class Disk:
 
 
 def read_partitions(table: bytes) -> list[Region]:
-    """Return the partitions of a GPT by their place on the disk; [] when there is no GPT.
+    """Return the partitions of a GPT in the order of the disk; [] when there is no GPT.
 
     table: 33 sectors from the second one of the disk on (UEFI specification, GUID Partition Table).
     """
@@ -159,7 +159,7 @@ def compare_regions(a: Disk, b: Disk, name: str, offset: int, work: Path, consol
     if not kind or kind != recognise(b, b.regions[name]):
         return [Difference(STAGE, name, f"differs near its byte {offset}")]
     squashed = kind == "squashfs"
-    stage, place, unpack = ("squashfs", PYTHON_PLACE, unsquashfs_argv) if squashed else (STAGE, "", rdump_argv)
+    stage, inside, unpack = ("squashfs", PYTHON_PLACE, unsquashfs_argv) if squashed else (STAGE, "", rdump_argv)
     listings = []
     for side, disk in (("a", a), ("b", b)):
         console.say(f"unpacking {name} of {side.upper()}")
@@ -168,7 +168,7 @@ def compare_regions(a: Disk, b: Disk, name: str, offset: int, work: Path, consol
         tree.mkdir()
         run(unpack(image, tree), step=f"unpacking {name}", contain=False)
         # debugfs does not restore the times of links; compare_inodes compares them.
-        listings.append(list_folder(tree, f"/{place}", link_times=squashed))
+        listings.append(list_folder(tree, f"/{inside}", link_times=squashed))
         remove_tree(tree)
     found = compare_listings(stage, *listings)
     if not found and not squashed:
@@ -263,8 +263,8 @@ def compare_inodes(a: Disk, b: Disk, name: str, image: Path) -> list[Difference]
 def name_fields(a: bytes, b: bytes) -> list[str]:
     """Return the fields in which two inodes differ; a checksum counts only when nothing else differs."""
     starts = sorted(INODE_FIELDS)
-    places = (place for place, (one, other) in enumerate(zip(a, b, strict=True)) if one != other)
-    fields = list(dict.fromkeys(INODE_FIELDS[starts[bisect_right(starts, place) - 1]] for place in places))
+    changed = (byte for byte, (one, other) in enumerate(zip(a, b, strict=True)) if one != other)
+    fields = list(dict.fromkeys(INODE_FIELDS[starts[bisect_right(starts, byte) - 1]] for byte in changed))
     return [name for name in fields if name != "checksum"] or fields
 
 

@@ -1,6 +1,6 @@
 """Releases on a machine that rsync reaches: HOST:PATH by ssh, or a module of an rsync daemon, rsync://HOST/MODULE.
 
-rsync cannot rename on the other side. So <release>/ grows there, and is whole once it has SHA256SUMS, the last file.
+rsync cannot rename on the other side. So <release>/ grows there, and is complete once it has SHA256SUMS, the last file.
 The moving name is a link by ssh; a daemon may forbid links, so there it is the file <semester>/latest.
 """
 
