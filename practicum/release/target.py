@@ -63,7 +63,7 @@ class Target(Protocol):
         """Return what to send, in order; raises PracticumError at a file that the target cannot take."""
 
     def find(self, item: Item) -> str | None:
-        """Return the digest of what has the item's name, None when nothing has it; what is unfinished does not count."""
+        """Return the digest of what has the item's name, None when nothing has it; an unfinished one does not count."""
 
     def put(self, item: Item, report: Report) -> None:
         """Send the item, from where an earlier try stopped."""
