@@ -11,7 +11,7 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.publish import move_folder
 
 MANIFEST = "manifest.json"
-SOLUTIONS = "solutions"  # folders of this name, anywhere, are the teacher's
+SOLUTIONS = "solutions"  # folders of this name, anywhere, are the instructor's
 LEFTOVERS = {"__pycache__", "node_modules"}
 LEFTOVER_SUFFIXES = {".pyc", ".pyo", ".tmp", ".orig", ".rej"}
 

@@ -73,7 +73,7 @@ def verify_signature(signed: bytes, signature: bytes, signers: Path) -> str:
         if not fingerprint:
             raise Untrue(SUMS, f"is not what {SIGNATURE} signs", "fetch both files again")
         if not _ask(verify_argv(sig, signers), data):
-            cure = f"ask the course's staff; if the key is theirs, add it to {signers}"
+            cure = f"ask your assistants; if the key is theirs, add it to {signers}"
             raise Untrue(SIGNATURE, f"was made with {fingerprint}, which {signers} does not allow", cure)
     return fingerprint
 
