@@ -25,7 +25,7 @@ from practicum.ova import disk, ovf
 from practicum.ova.disk import BIOS_START, BLOCK, MIB, PYTHON_START, Plan
 from practicum.ova.squashfs import squashfs_argv
 from practicum.ova.vmdk import write_stream_optimized
-from practicum.release import disks
+from practicum.release import inodes
 from practicum.release.compare import compare, render
 from practicum.release.entries import Difference
 
@@ -447,7 +447,7 @@ def test_name_that_is_no_text_is_printed() -> None:
     [([8], ["atime"]), ([13, 124], ["ctime"]), ([125], ["checksum"]), ([9, 133], ["atime", "ctime"])],
 )
 def test_inode_fields_are_named(places: list[int], fields: list[str]) -> None:
-    other = bytearray(disks.INODE)
+    other = bytearray(inodes.INODE)
     for place in places:
         other[place] = 1
-    assert disks.name_fields(bytes(disks.INODE), bytes(other)) == fields
+    assert inodes.name_fields(bytes(inodes.INODE), bytes(other)) == fields
