@@ -18,7 +18,7 @@ from survivors import HANG
 from typer.testing import CliRunner
 
 from practicum import cli
-from practicum.engine import run
+from practicum.engine import tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.ova import disk, ovf
@@ -37,7 +37,7 @@ def find_differences(a: Path, b: Path) -> list[Difference]:
 
 
 def list_missing(*tools: str) -> list[str]:
-    return [tool for tool in tools if not run.find(tool)]
+    return [tool for tool in tools if not tools.find(tool)]
 
 
 def invoke(*arguments: Path) -> tuple[int, str]:
@@ -251,7 +251,7 @@ class Trees:
 
 
 def call(argv: Sequence[str], text: str = "") -> None:
-    tool = run.find(argv[0])
+    tool = tools.find(argv[0])
     assert tool
     stamp = {"E2FSPROGS_FAKE_TIME": str(EPOCH)}
     done = subprocess.run(

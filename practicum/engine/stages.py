@@ -23,6 +23,7 @@ from practicum.engine.errors import PracticumError, ProgramFailed
 from practicum.engine.progress import Console
 from practicum.engine.publish import move_folder, write_text
 from practicum.engine.stage import Stage
+from practicum.engine.tools import require
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 2
@@ -113,7 +114,7 @@ def find_missing(stages: Sequence[Stage], again: Collection[str] = ()) -> list[S
     `again`: names of stages that run though they are cached.
     """
     missing = [stage for stage in stages if stage.name in again or find_fault(stage)]
-    run.require(*dict.fromkeys(tool for stage in missing for tool in stage.tools))
+    require(*dict.fromkeys(tool for stage in missing for tool in stage.tools))
     cache.require_space(cache.root(), sum(stage.space for stage in missing), "the build")
     return missing
 
@@ -149,7 +150,7 @@ def _build_locked(stage: Stage, scope: str, console: Console, *, again: bool) ->
         if not again and not find_fault(stage):  # whoever we waited for has built it
             return
         cache.sweep()
-        run.require(*stage.tools)
+        require(*stage.tools)
         cache.require_space(cache.root(), stage.space, f"stage {stage.name}")
         with cache.work_folder(stage.name) as work:
             started = time.monotonic()

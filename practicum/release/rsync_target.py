@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError, ProgramFailed
-from practicum.engine.run import read, require, run
+from practicum.engine.run import read, run
+from practicum.engine.tools import require
 from practicum.release.target import LATEST, Item, Release, Report, list_files, read_number
 
 PART = ".practicum-part"

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError, ProgramFailed
-from practicum.engine.run import require, run
+from practicum.engine.run import run
+from practicum.engine.tools import require
 from practicum.release.sums import SIGNATURE, SUMS, Untrue
 
 NAMESPACE = "practicum-release"
