@@ -76,7 +76,9 @@ def build_elsewhere(
     own = {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(tree), "DOCKER_HOST": host}
     for command in commands:
         words = [sys.executable, "-c", program, *command, semester.id, f"--inputs={inputs}"]
-        subprocess.run(words, cwd=tree, env={**os.environ, **ELSEWHERE, **own}, umask=UMASK, check=True)
+        done = subprocess.run(words, cwd=tree, env={**os.environ, **ELSEWHERE, **own}, umask=UMASK)
+        if done.returncode:
+            raise PracticumError("the second build", f"it ended with exit code {done.returncode}", "see above")
     return tree / "dist" / semester.id
 
 
@@ -98,10 +100,12 @@ def reproduce(semester: Semester, wanted: Sequence[str]) -> bool:
         with second_docker(folder / "docker") as host:
             second = build_elsewhere(semester, list_commands(wanted), inputs, folder, host)
         made = sorted(path for path in second.iterdir() if path.suffix != ".sha256")
-        same = [compare(practicum, semester, file) for file in made]  # all of them, whatever the first says
-        return all(same)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        same = all([compare(practicum, semester, file) for file in made])  # noqa: C419 - each, whatever the first says
+    except PracticumError:
+        print(f"{folder} is left for you to look at; remove it with: rm -rf {folder}")
+        raise
+    shutil.rmtree(folder)
+    return same
 
 
 def compare(practicum: Sequence[str], semester: Semester, second: Path) -> bool:

@@ -114,7 +114,7 @@ def read_inputs(file: Path, semester: Semester, console: Console) -> debs.DebSou
             with cache.work_folder("inputs") as work, console.transfer(file.name, file.stat().st_size) as report:
                 extract(archive, index["files"], work / "new", report, file)
                 for stage in DEB_STAGES:
-                    make_source(work / "new", stage)
+                    make_source(work / "new", stage, semester.debian.suite)
                 spread(work / "new")
                 move_folder(work / "new", folder)
     return debs.DebSource(folder / "debs")
@@ -143,11 +143,11 @@ def extract(
         raise PracticumError(str(source), f"it lacks {absent[0]}", "get the file again")
 
 
-def make_source(folder: Path, stage: str) -> None:
+def make_source(folder: Path, stage: str, suite: str) -> None:
     """Make debs/<stage> of `folder` a place that apt installs from."""
     packages = folder / "debs" / stage
     packages.mkdir(parents=True, exist_ok=True)
-    debs.write_index(packages)
+    debs.write_index(packages, suite)
     debs.write_apt_config(packages, Path(MOUNT) / DEBS)
     shutil.copy(folder / SOURCES, packages / debs.RELEASED)
 

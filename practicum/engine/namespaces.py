@@ -59,5 +59,5 @@ def leave_network() -> None:
     require("unshare", "ip")
     if os.geteuid() != 0:
         raise PracticumError("--inputs", "leaving the network needs root", "use sudo")
-    argv = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv]
+    argv = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.orig_argv[1:]]
     os.execvpe(argv[0], argv, {**os.environ, ALONE: str(os.getpid())})

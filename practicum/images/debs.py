@@ -5,6 +5,7 @@
 <cache>/inputs/<digest>/debs/<stage>/     the same files for a build without a network, with apt's index `Packages`
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,9 @@ from pathlib import Path
 from practicum.engine.cache import hash_file
 from practicum.engine.publish import write_text
 from practicum.engine.run import read
+
+LONG_AGO = "Thu, 01 Jan 1970 00:00:00 UTC"
+"""Date of apt's index: apt wants one, and refuses one that lies ahead."""
 
 RECORD = "debs.sha256"
 RELEASED = "released.list"
@@ -58,10 +62,21 @@ def read_record(output: Path) -> dict[str, str]:
     return {path: digest for digest, path in lines}
 
 
-def write_index(folder: Path) -> None:
-    """Make `folder` a place that apt installs from: write the index of its packages, and apt's settings."""
+def write_index(folder: Path, suite: str) -> None:
+    """Make `folder` a place that apt installs from: write the index of its packages, and what release they are of.
+
+    suite: Debian's name of the release, by which mmdebstrap chooses the essential packages.
+    """
     debs = sorted(folder.glob("*.deb"))
-    write_text(folder / "Packages", "".join(describe_deb(path, read_control(path)) for path in debs))
+    index = "".join(describe_deb(path, read_control(path)) for path in debs)
+    write_text(folder / "Packages", index)
+    write_text(folder / "Release", describe_release(suite, index.encode()))
+
+
+def describe_release(suite: str, index: bytes) -> str:
+    """Return the file that says which release the packages of an index are of."""
+    digest = hashlib.sha256(index).hexdigest()
+    return f"Suite: {suite}\nCodename: {suite}\nDate: {LONG_AGO}\nSHA256:\n {digest} {len(index)} Packages\n"
 
 
 def describe_deb(path: Path, control: str) -> str:
