@@ -165,10 +165,10 @@ def test_checkouts_share_all_but_the_appliance_itself(checkout: Checkout, tmp_pa
 
 
 def test_tools_of_all_stages_are_known_to_the_installer(checkout: Checkout) -> None:
-    tools = {tool for stage in products.list_all(checkout.load()) for tool in stage.tools}
-    assert {"mmdebstrap", "packer", "docker", "mke2fs"} < tools
+    needed = {tool for stage in products.list_all(checkout.load()) for tool in stage.tools}
+    assert {"mmdebstrap", "packer", "docker", "mke2fs"} < needed
     # ansible-playbook comes with practicum's own environment.
-    assert {tool for tool in tools if tool not in {**tools.PACKAGES, **tools.FILES}} == {"ansible-playbook"}
+    assert {tool for tool in needed if tool not in {**tools.PACKAGES, **tools.FILES}} == {"ansible-playbook"}
 
 
 # ---- errors before any work ----------------------------------------------------------------------------------------

@@ -36,8 +36,8 @@ def find_differences(a: Path, b: Path) -> list[Difference]:
     return compare(a, b, Console(plain=True, stream=io.StringIO()))
 
 
-def list_missing(*tools: str) -> list[str]:
-    return [tool for tool in tools if not tools.find(tool)]
+def list_missing(*programs: str) -> list[str]:
+    return [program for program in programs if not tools.find(program)]
 
 
 def invoke(*arguments: Path) -> tuple[int, str]:

@@ -120,7 +120,7 @@ def test_packer_validate(play: str, tmp_path: Path) -> None:
 
 
 def test_packages_to_install_cover_what_the_builder_asks_for() -> None:
-    """run.py names the package of a missing tool, packages.txt those of a new machine: they must not drift apart."""
+    """tools.py names the package of a missing tool, packages.txt those of a new machine: they must not drift apart."""
     lines = [line.split() for line in (ROOT / "scripts/packages.txt").read_text().splitlines() if line[:1].isalpha()]
     listed = {probe: package for _, probe, package in lines}
     known = {**tools.PACKAGES, **tools.FILES}
