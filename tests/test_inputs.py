@@ -13,7 +13,7 @@ import pytest
 from checkout import SEMESTER, Checkout
 
 from practicum.commands.inputs import read_inputs, write_inputs
-from practicum.engine import cache, run
+from practicum.engine import cache, tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.images import deb_index, debs
@@ -34,7 +34,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def make_deb(folder: Path, name: str) -> Path:
     """A real package, by the program that makes Debian's."""
-    if not run.find("dpkg-deb"):
+    if not tools.find("dpkg-deb"):
         pytest.skip("dpkg-deb is not on this machine")
     tree = folder / f"{name}.tree/DEBIAN"
     tree.mkdir(parents=True)
@@ -93,7 +93,7 @@ def test_inputs_come_back_into_an_empty_cache(checkout: Checkout, tmp_path: Path
 
 
 def test_apt_finds_the_packages_of_the_file_and_no_others(checkout: Checkout, tmp_path: Path) -> None:
-    if not run.find("apt-get"):
+    if not tools.find("apt-get"):
         pytest.skip("apt-get is not on this machine")
     make_build(checkout)
     folder = read_inputs(write(checkout, tmp_path / "inputs.tar"), checkout.load(), Console(plain=True)).of("system")
@@ -176,7 +176,7 @@ def test_build_that_was_not_made_here_has_no_inputs(checkout: Checkout, tmp_path
 @pytest.mark.skipif(os.geteuid() != 0, reason="a namespace of its own needs root")
 def test_process_that_has_left_the_network_reaches_its_own_loopback_only() -> None:
     program = (
-        "import socket; from practicum.engine.run import leave_network; leave_network();"
+        "import socket; from practicum.engine.namespaces import leave_network; leave_network();"
         "socket.create_server(('127.0.0.1', 0)); print([name for _, name in socket.if_nameindex()])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

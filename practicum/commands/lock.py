@@ -17,9 +17,10 @@ from practicum.engine.publish import write_text
 from practicum.engine.run import read
 from practicum.images.docker import ensure_docker, running
 from practicum.images.root import make_root
-from practicum.semester.description import PINNED, Semester
+from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_target
 from practicum.semester.products import TRIM_DEBIAN, VARIANTS
+from practicum.semester.values import PINNED
 from practicum.wheels.debian_lock import record_debian
 from practicum.wheels.lock_text import label_of
 from practicum.wheels.lockfile import LockedPackage, render_lock

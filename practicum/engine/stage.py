@@ -81,7 +81,7 @@ class Stage(ABC):
     """Bytes that must be free in the cache before it runs."""
 
     tools: ClassVar[tuple[str, ...]] = ()
-    """Programs or absolute paths that `run.require` must find; the versions of the programs are recorded."""
+    """Programs or absolute paths that `tools.require` must find; the versions of the programs are recorded."""
 
     @abstractmethod
     def build(self, out: Path, console: Console) -> None:

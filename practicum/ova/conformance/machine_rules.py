@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from xml.etree.ElementTree import Element
 
-from practicum.ova.conformance.ovf_rules import CPU, MEMORY, SOUND, item_value, items_of, memory_mb
+from practicum.ova.conformance.hardware_rules import CPU, MEMORY, SOUND, item_value, items_of, memory_mb
 from practicum.ova.conformance.rules import Rule, rule
 from practicum.ova.conformance.subject import OVF, VBOX, Ova
 from practicum.ova.ovf import SETTINGS_VERSION
