@@ -18,7 +18,7 @@ ci-build: ## Pipeline: build PRODUCTS, prove them, write down which bytes were p
 	@$(as_root) scripts/ci/runner.sh
 	@$(again) preflight
 	@$(again) $(goals)
-	@$(as_root) $(PYTHON) scripts/ci/products.py record $(SEMESTER)
+	@$(as_root) $(PYTHON) scripts/ci/products.py note $(SEMESTER)
 	@$(again) test
 	@$(as_root) $(PYTHON) scripts/ci/products.py check $(SEMESTER)
 

@@ -17,6 +17,7 @@ import typer
 
 from practicum.engine import cache, run
 from practicum.engine.errors import PracticumError
+from practicum.engine.namespaces import leave_network
 from practicum.release import cli as release
 from practicum.semester.description import Semester
 from practicum.semester.find import choose_architectures, find_semester
@@ -239,7 +240,7 @@ def building(described: Semester, inputs: Path | None = None) -> Iterator["Conso
     What builds is imported inside, not above, so that --help and the refusal of a second build are instant.
     """
     if inputs:
-        run.leave_network()
+        leave_network()
     scope = described.id
     with cache.lock(f"build-{scope}", f"build of {scope}"):
         from practicum.engine.progress import Console

@@ -10,7 +10,7 @@ from bench_base import LOGS, Bench, Part, require_finished, wait_for_server
 from figures import Figure
 
 from practicum.commands import build
-from practicum.engine import cache, run
+from practicum.engine import cache, namespaces
 from practicum.images.tree import export_tree
 from practicum.semester import products, settings
 from smoke_tests.container.docker import LABEL, docker, inspect
@@ -76,7 +76,7 @@ def time_outside(image: str, tree: Path) -> float:
     os.chown(home, UID, 0)
     variables = [*inspect(image)["Config"]["Env"], f"JUPYTER_PORT={port}"]
     command = ["env", "--ignore-environment", f"--chdir=/{home.relative_to(tree)}", *variables, *SERVER]
-    argv = run.contained(["bash", "-c", OUTSIDE, "outside", str(tree), *command])
+    argv = namespaces.contained(["bash", "-c", OUTSIDE, "outside", str(tree), *command])
     with log.open("w") as sink, Popen(argv, stdin=PIPE, stdout=PIPE, stderr=sink, text=True) as server:
         assert server.stdin is not None and server.stdout is not None
         try:

@@ -22,7 +22,7 @@ from typing import IO
 
 from proof_cgroup import Cgroup, open_cgroup
 
-from practicum.engine.run import contained
+from practicum.engine.namespaces import contained
 
 REPORT = Path(__file__).parents[1] / "build/report"
 GRACE = 3.0

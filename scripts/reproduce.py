@@ -29,10 +29,14 @@ PATIENCE = 60
 
 
 def dockerd_argv(folder: Path) -> list[str]:
-    """Return the command of a docker daemon that has its data in `folder`, answers there, and touches no network."""
+    """Return the command of a docker daemon that has its data in `folder` and answers there.
+
+    It has a network namespace of its own: a daemon without a bridge removes the bridge of the machine's own docker.
+    """
     return [
-        "setpriv", "--pdeathsig", "TERM", "dockerd", f"--host={find_socket(folder)}", f"--data-root={folder / 'data'}",
-        f"--exec-root={folder / 'exec'}", f"--pidfile={folder / 'pid'}", "--bridge=none", "--iptables=false",
+        "setpriv", "--pdeathsig", "TERM", "unshare", "--net",
+        "dockerd", f"--host={find_socket(folder)}", f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
+        f"--pidfile={folder / 'pid'}", "--bridge=none", "--iptables=false",
     ]  # fmt: skip
 
 
@@ -76,7 +80,9 @@ def build_elsewhere(
     own = {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(tree), "DOCKER_HOST": host}
     for command in commands:
         words = [sys.executable, "-c", program, *command, semester.id, f"--inputs={inputs}"]
-        subprocess.run(words, cwd=tree, env={**os.environ, **ELSEWHERE, **own}, umask=UMASK, check=True)
+        done = subprocess.run(words, cwd=tree, env={**os.environ, **ELSEWHERE, **own}, umask=UMASK)
+        if done.returncode:
+            raise PracticumError("the second build", f"it ended with exit code {done.returncode}", "see above")
     return tree / "dist" / semester.id
 
 
@@ -98,10 +104,12 @@ def reproduce(semester: Semester, wanted: Sequence[str]) -> bool:
         with second_docker(folder / "docker") as host:
             second = build_elsewhere(semester, list_commands(wanted), inputs, folder, host)
         made = sorted(path for path in second.iterdir() if path.suffix != ".sha256")
-        same = [compare(practicum, semester, file) for file in made]  # all of them, whatever the first says
-        return all(same)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        same = all([compare(practicum, semester, file) for file in made])  # noqa: C419 - each, whatever the first says
+    except PracticumError:
+        print(f"{folder} is left for you to look at; remove it with: rm -rf {folder}")
+        raise
+    shutil.rmtree(folder)
+    return same
 
 
 def compare(practicum: Sequence[str], semester: Semester, second: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from survivors import HANG
 
-from practicum.engine import run
+from practicum.engine import tools
 
 COMMANDS = Path("/usr/lib/grub/i386-pc/command.lst")
 KEYWORDS = {"for", "else", "fi", "done"}
@@ -17,7 +17,7 @@ OF_THE_KERNEL = {"set"}
 
 def check_grub_script(script: str, folder: Path) -> None:
     """Fail unless GRUB can parse the script; skip without GRUB's parser."""
-    tool = run.find("grub-script-check")
+    tool = tools.find("grub-script-check")
     if tool is None:
         pytest.skip("grub-script-check is missing: install grub-common")
     file = folder / "script.cfg"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from docker_clients import declared_client
 
-from practicum.engine import run
+from practicum.engine import tools
 
 NAMES = ("docker", "mke2fs", "mmdebstrap", "packer", "tar")
 
@@ -49,7 +49,7 @@ class HeldPrograms:
         """Writes a program for each of NAMES that this machine has; docker is the client that Debian declares."""
         self.folder.mkdir(parents=True)
         for name in NAMES:
-            real = declared_client() if name == "docker" else run.find(name)
+            real = declared_client() if name == "docker" else tools.find(name)
             if real:
                 files = {"calls": self._calls(name), "held": self._held(name), "seen": self._seen(name)}
                 words = {key: shlex.quote(os.fspath(path)) for key, path in {**files, "real": real}.items()}

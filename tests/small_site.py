@@ -22,7 +22,7 @@ from cpu_time import run_counted
 from held_programs import HeldPrograms
 from survivors import HANG, MARK, listeners_of, marked_processes, mounts_under, wait_until
 
-from practicum.engine import cache, run, stages
+from practicum.engine import cache, stages, tools
 from practicum.engine.stage import Stage
 from practicum.semester import find, products
 from practicum.semester.description import Semester, load
@@ -266,7 +266,7 @@ def describe_inputs(stage: Stage) -> dict[str, str]:
 
 def docker(*arguments: str, check: bool = True) -> str:
     """Returns the output; without `check` of what it could do, for containers may end between two questions."""
-    argv = [run.find("docker") or "docker", *arguments]
+    argv = [tools.find("docker") or "docker", *arguments]
     return subprocess.run(argv, capture_output=True, text=True, check=check).stdout
 
 

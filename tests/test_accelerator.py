@@ -2,11 +2,11 @@
 
 import pytest
 
-from practicum.engine import run
+from practicum.engine import tools
 from smoke_tests import accelerator
 from smoke_tests.accelerator import EMULATION, FORCED, KVM, find_accelerator, runs_a_guest
 
-needs_qemu = pytest.mark.skipif(not run.find("qemu-system-x86_64"), reason="QEMU is not on this machine")
+needs_qemu = pytest.mark.skipif(not tools.find("qemu-system-x86_64"), reason="QEMU is not on this machine")
 
 
 @needs_qemu

@@ -11,11 +11,11 @@ import pytest
 from checkout import ROOT
 
 from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture, find_architecture, find_native
-from practicum.engine import run
+from practicum.engine import tools
 
 each = pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)
 WORDS = re.compile(r"(amd64|arm64|x86_64|aarch64)", re.IGNORECASE)
-TABLES = {"practicum/architecture.py", "practicum/engine/run.py"}
+TABLES = {"practicum/architecture.py", "practicum/engine/tools.py"}
 """The values themselves, and which Debian package brings a program."""
 
 
@@ -65,7 +65,7 @@ def test_this_machine_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_native() is None
 
 
-@pytest.mark.skipif(run.find("dpkg-architecture") is None, reason="dpkg-architecture is missing: install dpkg-dev")
+@pytest.mark.skipif(tools.find("dpkg-architecture") is None, reason="dpkg-architecture is missing: install dpkg-dev")
 @each
 def test_debian_calls_the_machine_so(architecture: Architecture) -> None:
     asked = ["dpkg-architecture", f"-a{architecture.name}", "-q", "DEB_HOST_GNU_CPU"]
@@ -73,9 +73,9 @@ def test_debian_calls_the_machine_so(architecture: Architecture) -> None:
     assert done.stdout.strip() == architecture.machine
 
 
-@pytest.mark.skipif(run.find("sfdisk") is None, reason="sfdisk is missing: install fdisk")
+@pytest.mark.skipif(tools.find("sfdisk") is None, reason="sfdisk is missing: install fdisk")
 def test_sfdisk_knows_the_root_partitions() -> None:
-    sfdisk = run.find("sfdisk")
+    sfdisk = tools.find("sfdisk")
     assert sfdisk
     known = subprocess.run([sfdisk, "--label", "gpt", "--list-types"], capture_output=True, text=True, check=True)
     purposes = dict(re.findall(r"^([0-9A-F-]{36}) +(\S.*)$", known.stdout, re.MULTILINE))

@@ -17,6 +17,7 @@ from practicum.images import docker
 from practicum.images import root as base
 
 EPOCH = 1_767_225_600
+DESCRIBED = "Package: apt\nPriority: required\n\nPackage: b\nPriority: optional\n"
 TRIM = Path(__file__).parent.parent / "ansible/trim/debian.dpkg.cfg"
 
 
@@ -52,7 +53,9 @@ class Tools:
         if argv[0] == self.failing:
             raise PracticumError("base", f"{argv[0]} ended with exit code 1")
         if argv[0] == "mmdebstrap":
-            next(Path(word) for word in argv if word.endswith("base.tar")).write_bytes(b"root")
+            tar = next(Path(word) for word in argv if word.endswith("base.tar"))
+            tar.write_bytes(b"root")
+            tar.with_name("described").write_text(DESCRIBED)
 
 
 def test_build_imports_the_root_and_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,9 +66,8 @@ def test_build_imports_the_root_and_leaves_no_archive(tmp_path: Path, monkeypatc
     (made, options), (imported, _) = tools.calls
     assert made == base.mmdebstrap_argv(make_plan(), tmp_path)
     assert imported == ["docker", "import", os.fspath(tmp_path / "base.tar"), "practicum-base:1"]
-    assert [path.name for path in tmp_path.iterdir()] == ["debs"], (
-        "only the packages stay, of which these tools make none"
-    )
+    assert {path.name for path in tmp_path.iterdir()} == {"debs", "priorities.txt"}
+    assert (tmp_path / "priorities.txt").read_text() == "apt=required\nb=optional\n"
     assert options["env"] == {"SOURCE_DATE_EPOCH": str(EPOCH)}
     # Killed, mmdebstrap leaves a third of a gigabyte there: it must be swept with the work folder.
     assert options["tmp"] == tmp_path
@@ -87,7 +89,7 @@ def test_root_of_another_architecture_is_loaded_not_imported(tmp_path: Path, mon
     (made, _), (loaded, _) = tools.calls
     assert "--architectures=arm64" in made
     assert loaded == ["docker", "load", f"--input={tmp_path}/image.tar"]
-    assert [path.name for path in tmp_path.iterdir()] == ["debs"]
+    assert {path.name for path in tmp_path.iterdir()} == {"debs", "priorities.txt"}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)

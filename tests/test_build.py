@@ -14,7 +14,7 @@ from readers import ALL, CONTAINERS, COURSE, CPU, CUDA_REST, DATA, DISK, MACHINE
 from survivors import HANG
 
 from practicum.commands import build
-from practicum.engine import run
+from practicum.engine import tools
 from practicum.engine.cache import hash_tree
 from practicum.engine.errors import PracticumError
 from practicum.recipes.wheels import LastWheels
@@ -165,10 +165,10 @@ def test_checkouts_share_all_but_the_appliance_itself(checkout: Checkout, tmp_pa
 
 
 def test_tools_of_all_stages_are_known_to_the_installer(checkout: Checkout) -> None:
-    tools = {tool for stage in products.list_all(checkout.load()) for tool in stage.needs}
-    assert {"mmdebstrap", "packer", "docker", "mke2fs"} < tools
+    needed = {tool for stage in products.list_all(checkout.load()) for tool in stage.needs}
+    assert {"mmdebstrap", "packer", "docker", "mke2fs"} < needed
     # ansible-playbook comes with practicum's own environment.
-    assert {tool for tool in tools if tool not in {**run.PACKAGES, **run.FILES}} == {"ansible-playbook"}
+    assert {tool for tool in needed if tool not in {**tools.PACKAGES, **tools.FILES}} == {"ansible-playbook"}
 
 
 # ---- errors before any work ----------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", checkout: Checkout,
     assert not (checkout.root / "dist").exists()
 
 
-@pytest.mark.skipif(run.find("docker") is None, reason="docker is missing: install docker.io")
+@pytest.mark.skipif(tools.find("docker") is None, reason="docker is missing: install docker.io")
 @pytest.mark.parametrize("verb", ["ova", "docker", "archive", "explain"])
 def test_docker_that_does_not_answer_is_one_line_with_the_cure(checkout: Checkout, tmp_path: Path, verb: str) -> None:
     path = tmp_path / "dead.sock"

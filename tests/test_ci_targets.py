@@ -45,7 +45,7 @@ def test_build_looks_at_the_machine_then_builds_and_proves(checkout: Path) -> No
     assert code == 0 and shorten(calls) == [
         "make preflight",
         "make ova docker archive",
-        "python scripts/ci/products.py record",
+        "python scripts/ci/products.py note",
         "make test",
         "python scripts/ci/products.py check",
     ]

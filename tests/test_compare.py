@@ -18,14 +18,14 @@ from survivors import HANG
 from typer.testing import CliRunner
 
 from practicum import cli
-from practicum.engine import run
+from practicum.engine import tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.ova import disk, ovf
 from practicum.ova.disk import BIOS_START, BLOCK, MIB, PYTHON_START, Plan
 from practicum.ova.squashfs import squashfs_argv
 from practicum.ova.vmdk import write_stream_optimized
-from practicum.release import disks
+from practicum.release import inodes
 from practicum.release.compare import compare, render
 from practicum.release.entries import Difference
 
@@ -36,8 +36,8 @@ def find_differences(a: Path, b: Path) -> list[Difference]:
     return compare(a, b, Console(plain=True, stream=io.StringIO()))
 
 
-def list_missing(*tools: str) -> list[str]:
-    return [tool for tool in tools if not run.find(tool)]
+def list_missing(*programs: str) -> list[str]:
+    return [program for program in programs if not tools.find(program)]
 
 
 def invoke(*arguments: Path) -> tuple[int, str]:
@@ -178,7 +178,7 @@ def test_layer_without_a_stage_in_its_history_is_told_by_its_number(tmp_path: Pa
         write_archive(tmp_path / f"{number}.oci.tar", (BASE, system), authors=("flock", "flock"))
         for number, system in enumerate(sides)
     )
-    assert [(found.stage, found.place) for found in find_differences(a, b)] == [("layer 2", "/usr/03")]
+    assert [(found.stage, found.where) for found in find_differences(a, b)] == [("layer 2", "/usr/03")]
 
 
 def test_layer_that_only_one_image_has_is_told(first: Path, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_equal_images_in_unequal_archives_differ_in_the_members(first: Path, tmp
                 member.mtime += 60
             target.addfile(member, source.extractfile(member))
     found = find_differences(first, second)
-    assert [(difference.stage, difference.place) for difference in found] == [("archive", "index.json")]
+    assert [(difference.stage, difference.where) for difference in found] == [("archive", "index.json")]
     assert found[0].what.startswith("mtime ")
 
 
@@ -251,7 +251,7 @@ class Trees:
 
 
 def call(argv: Sequence[str], text: str = "") -> None:
-    tool = run.find(argv[0])
+    tool = tools.find(argv[0])
     assert tool
     stamp = {"E2FSPROGS_FAKE_TIME": str(EPOCH)}
     done = subprocess.run(
@@ -338,8 +338,8 @@ def test_changed_file_of_the_disk_is_named_with_its_stage(
     changed = trees.copy(tmp_path)
     change(tmp_path / name)
     found = find_differences(appliance, write_appliance(tmp_path / "b.ova", changed))
-    (difference,) = (one for one in found if one.place.startswith("/") and "inode" not in one.what)
-    assert (difference.stage, difference.place) == told[:2] and difference.what.startswith(told[2])
+    (difference,) = (one for one in found if one.where.startswith("/") and "inode" not in one.what)
+    assert (difference.stage, difference.where) == told[:2] and difference.what.startswith(told[2])
 
 
 @needs_tools
@@ -347,7 +347,7 @@ def test_inode_time_is_named_when_all_files_are_equal(appliance: Path, trees: Tr
     """Another change time of the source files gives another ext4, though no file in it differs."""
     again = write_appliance(tmp_path / "b.ova", trees.copy(tmp_path))
     found = find_differences(appliance, again)
-    told = {difference.place: difference.what for difference in found if difference.stage == "disk"}
+    told = {difference.where: difference.what for difference in found if difference.stage == "disk"}
     assert "/etc/shadow" in told
     assert "ctime" in told["/etc/shadow"] and told["/etc/shadow"].endswith("all files are equal")
     assert not [difference for difference in found if difference.stage == "squashfs"]
@@ -378,7 +378,7 @@ def test_disk_without_partitions_and_the_descriptor_are_compared(tmp_path: Path)
     a.write_bytes(good.pack())
     b.write_bytes(good.pack(descriptor=good.descriptor.replace(b"4096", b"8192"), disk=other))
     found = find_differences(a, b)
-    assert [(one.stage, one.place) for one in found] == [
+    assert [(one.stage, one.where) for one in found] == [
         ("ova", f"{small_ova.NAME}.ovf"),
         ("ova", f"{small_ova.NAME}.mf"),
         ("disk", "whole disk"),
@@ -447,7 +447,7 @@ def test_name_that_is_no_text_is_printed() -> None:
     [([8], ["atime"]), ([13, 124], ["ctime"]), ([125], ["checksum"]), ([9, 133], ["atime", "ctime"])],
 )
 def test_inode_fields_are_named(places: list[int], fields: list[str]) -> None:
-    other = bytearray(disks.INODE)
+    other = bytearray(inodes.INODE)
     for place in places:
         other[place] = 1
-    assert disks.name_fields(bytes(disks.INODE), bytes(other)) == fields
+    assert inodes.name_fields(bytes(inodes.INODE), bytes(other)) == fields

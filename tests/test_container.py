@@ -13,7 +13,7 @@ import pytest
 from checkout import SEMESTER, Checkout
 from survivors import HANG, wait_until
 
-from practicum.engine import run
+from practicum.engine import run, tools
 from practicum.engine.errors import PracticumError
 from practicum.images import docker
 from practicum.recipes.image import Image, label_argv
@@ -118,7 +118,7 @@ def test_killed_naming_gives_all_names_or_none(tmp_path: Path) -> None:
     run.read(["docker", "import", str(tmp_path / "empty.tar"), base], step="test")
     (tmp_path / "Dockerfile").write_text(f"FROM {base}\n")
     (tmp_path / "empty.tar").unlink()
-    argv = [run.find("docker") or "docker", *label_argv(tmp_path, tags, {"mark": mark})[1:]]
+    argv = [tools.find("docker") or "docker", *label_argv(tmp_path, tags, {"mark": mark})[1:]]
     containers = ["docker", "ps", "--all", "--quiet", "--filter", f"ancestor={base}"]
     environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
     outcomes = set()

@@ -15,14 +15,14 @@ from grub_script import check_grub_script, find_module, list_commands
 from survivors import HANG
 
 from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
-from practicum.engine import cache, run
+from practicum.engine import cache, tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.ova import disk, squashfs
 from practicum.ova.boot_menu import boot_menu
 from practicum.ova.disk import BIOS_START, BLOCK, ESP_START, GPT_BACKUP, MIB, PYTHON_START, SECTOR, Plan
 
-MISSING = [tool for tool in (*disk.TOOLS, *disk.list_grub_files(AMD64.boot)) if not run.find(tool)]
+MISSING = [tool for tool in (*disk.TOOLS, *disk.list_grub_files(AMD64.boot)) if not tools.find(tool)]
 PLAN = Plan("ee559-2027-spring", "EE-559 Deep Learning", "ee559", 8 << 30, 1_767_225_600, AMD64.boot)
 ARM_PLAN = replace(PLAN, name="ee559-2027-spring-arm64", boot=ARM64.boot)
 GRUB = Path("/") / disk.GRUB_FOLDER
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"missing here: {', '.join
 
 
 def ask(*argv: str | os.PathLike[str], stdin: str | None = None, check: bool = True) -> str:
-    tool = run.find(os.fspath(argv[0]))
+    tool = tools.find(os.fspath(argv[0]))
     assert tool, argv[0]
     done = subprocess.run(
         [tool, *map(os.fspath, argv[1:])], input=stdin, capture_output=True, text=True, check=False, timeout=HANG

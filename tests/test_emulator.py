@@ -10,7 +10,7 @@ from checkout import SEMESTER, Checkout
 
 from practicum.architecture import AMD64, ARCHITECTURES, ARM64, find_native
 from practicum.commands import build, preflight
-from practicum.engine import run
+from practicum.engine import tools
 from practicum.engine.errors import PracticumError
 from practicum.images import emulator
 
@@ -71,7 +71,7 @@ def test_each_obstacle_is_one_line_with_its_cure(folder: Path) -> None:
 
 def test_missing_arch_test_is_named_with_its_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    if run.find(emulator.TEST):
+    if tools.find(emulator.TEST):
         pytest.skip("arch-test is installed here, where it is found without PATH")
     with pytest.raises(PracticumError, match="arch-test; install with: apt-get install arch-test"):
         emulator.require_emulator("qemu-aarch64", folder)

@@ -11,7 +11,7 @@ import pytest
 from docker_clients import list_clients, name_client, path_with
 from survivors import is_free
 
-from practicum.engine import run
+from practicum.engine import tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.images import docker, packer
@@ -204,7 +204,7 @@ def test_docker_that_does_not_answer_is_told_in_one_line(
             dead.bind(str(path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
     monkeypatch.setenv("PATH", path_with(client))
-    assert run.find("docker") == str(client)
+    assert tools.find("docker") == str(client)
     with pytest.raises(PracticumError) as caught:
         docker.ensure_docker()
     message = str(caught.value)
@@ -213,6 +213,6 @@ def test_docker_that_does_not_answer_is_told_in_one_line(
 
 
 def test_missing_docker_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("practicum.engine.run._search_path", lambda env=None: str(tmp_path))
+    monkeypatch.setattr("practicum.engine.tools.search_path", lambda env=None: str(tmp_path))
     with pytest.raises(PracticumError, match=r"^missing: docker.*; install with: apt-get install .*docker\.io"):
         docker.ensure_docker()

@@ -13,14 +13,17 @@ import pytest
 from checkout import SEMESTER, Checkout
 
 from practicum.commands.inputs import read_inputs, write_inputs
-from practicum.engine import cache, run
+from practicum.engine import cache, tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
-from practicum.images import debs
+from practicum.images import deb_index, debs
 from practicum.semester.locks import find_lock
 from practicum.wheels.lockfile import hash_lock
 
-CONTROL = "Package: {name}\nVersion: 1.0\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: {name}\n"
+CONTROL = (
+    "Package: {name}\nVersion: 1.0\nArchitecture: all\nPriority: important\n"
+    "Maintainer: a <a@example.org>\nDescription: {name}\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +34,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def make_deb(folder: Path, name: str) -> Path:
     """A real package, by the program that makes Debian's."""
-    if not run.find("dpkg-deb"):
+    if not tools.find("dpkg-deb"):
         pytest.skip("dpkg-deb is not on this machine")
     tree = folder / f"{name}.tree/DEBIAN"
     tree.mkdir(parents=True)
@@ -53,6 +56,7 @@ def make_build(checkout: Checkout) -> None:
         debs.keep_debs(output / "debs")
         (output / "manifest.json").write_text("{}")
         (output / "sources.list").write_text("deb the mirror\n")
+        (output / "priorities.txt").write_text("of-base=required\n")
         pointer = cache.root() / "scopes" / semester.id / f"{stage}.json"
         pointer.parent.mkdir(parents=True, exist_ok=True)
         pointer.write_text(json.dumps({"used": [{"key": output.name, "inputs": {}}]}))
@@ -83,16 +87,18 @@ def test_inputs_come_back_into_an_empty_cache(checkout: Checkout, tmp_path: Path
         assert folder
         index = (folder / "Packages").read_text()
         assert f"Package: of-{stage}\n" in index and f"Filename: ./of-{stage}_1.0_all.deb\n" in index
+        assert f"Priority: {'required' if stage == 'base' else 'important'}\n" in index
+        assert "Codename: bookworm\n" in (folder / "Release").read_text()
         assert (folder / debs.RELEASED).read_text() == "deb the mirror\n"
 
 
 def test_apt_finds_the_packages_of_the_file_and_no_others(checkout: Checkout, tmp_path: Path) -> None:
-    if not run.find("apt-get"):
+    if not tools.find("apt-get"):
         pytest.skip("apt-get is not on this machine")
     make_build(checkout)
     folder = read_inputs(write(checkout, tmp_path / "inputs.tar"), checkout.load(), Console(plain=True)).of("system")
     assert folder
-    debs.write_apt_config(folder, folder)  # as the container sees it, but here
+    deb_index.write_apt_config(folder, folder)  # as the container sees it, but here
     state = tmp_path / "apt"
     for name in ("lists/partial", "cache/archives/partial"):
         (state / name).mkdir(parents=True)
@@ -170,13 +176,8 @@ def test_build_that_was_not_made_here_has_no_inputs(checkout: Checkout, tmp_path
 @pytest.mark.skipif(os.geteuid() != 0, reason="a namespace of its own needs root")
 def test_process_that_has_left_the_network_reaches_its_own_loopback_only() -> None:
     program = (
-        "import socket; from practicum.engine.run import leave_network; leave_network();"
+        "import socket; from practicum.engine.namespaces import leave_network; leave_network();"
         "socket.create_server(('127.0.0.1', 0)); print([name for _, name in socket.if_nameindex()])"
     )
-    script = Path("/tmp") / f"leave-{os.getpid()}.py"
-    script.write_text(program)
-    try:
-        done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
-    finally:
-        script.unlink()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "['lo']\n"

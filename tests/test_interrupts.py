@@ -18,7 +18,7 @@ from small_site import SEMESTER, Build, Site, docker, make_site
 from survivors import marked_processes, mounts_under
 
 from practicum.commands.lock import lock_python
-from practicum.engine import cache, run
+from practicum.engine import cache, namespaces, tools
 from practicum.engine.errors import PracticumError
 from practicum.images.docker import ensure_docker
 from practicum.semester import products
@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         pytest.skip("a build needs root")
     try:
         ensure_docker()
-        run.require("mmdebstrap", "packer", "ansible-playbook")
+        tools.require("mmdebstrap", "packer", "ansible-playbook")
     except PracticumError as error:
         pytest.skip(str(error))
     site = make_site(tmp_path_factory.mktemp("site"))
@@ -81,7 +81,8 @@ def test_kill_during_base(site: Site) -> None:
         with site.building() as running:
             running.wait_for(lambda: site.programs.is_held("mmdebstrap"))
             # What mmdebstrap mounts for dpkg, and leaves behind where nobody contains it.
-            running.wait_for(lambda: [line for line in mounts_under(run.TMP) if "/mmdebstrap." in line], pause=0.3)
+            tmp = namespaces.TMP
+            running.wait_for(lambda: [line for line in mounts_under(tmp) if "/mmdebstrap." in line], pause=0.3)
             assert mounts_under(site.folder) and len(marked_processes(running.mark)) >= 3
             interrupt(running, signal.SIGKILL)
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum.engine import cache, run
+from practicum.engine import cache, tools
 from practicum.images.packer import Play, Step, packer_variables
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +37,7 @@ def has_shell_shebang(path: Path) -> bool:
 def lint(*argv: str | os.PathLike[str], cwd: Path = ROOT, **environment: str) -> None:
     """Runs a linter; skips when it is not installed, fails with all it says."""
     words = [os.fspath(word) for word in argv]
-    tool = run.find(words[0])
+    tool = tools.find(words[0])
     if tool is None:
         pytest.skip(f"{words[0]} is not on this machine")
     # Packer looks for ansible-playbook, which is in our own environment.
@@ -120,10 +120,10 @@ def test_packer_validate(play: str, tmp_path: Path) -> None:
 
 
 def test_packages_to_install_cover_what_the_builder_asks_for() -> None:
-    """run.py names the package of a missing tool, packages.txt those of a new machine: they must not drift apart."""
+    """tools.py names the package of a missing tool, packages.txt those of a new machine: they must not drift apart."""
     lines = [line.split() for line in (ROOT / "scripts/packages.txt").read_text().splitlines() if line[:1].isalpha()]
     listed = {probe: package for _, probe, package in lines}
-    known = {**run.PACKAGES, **run.FILES}
+    known = {**tools.PACKAGES, **tools.FILES}
     assert {probe: known[probe] for probe in listed if probe in known} == {
         probe: package for probe, package in listed.items() if probe in known
     }

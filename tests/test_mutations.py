@@ -51,6 +51,7 @@ MUTATIONS: list[tuple[str, str, str, set[str]]] = [
     # ova
     ("ova/squashfs.py", "SQUASH_LEVEL = 15", "SQUASH_LEVEL = 16", SQUASHFS),
     ("ova/disk.py", "SLACK = 192", "SLACK = 193", DISK),
+    ("ova/times.py", "= 2, 11", "= 2, 12", SQUASHFS | DISK),
     ("ova/boot_menu.py", "set timeout=1", "set timeout=2", DISK),
     ("ova/vmdk.py", "_BATCH = 64", "_BATCH = 32", DISK),
     ("ova/vmdk_format.py", "SECTOR = 512", "SECTOR = 513", DISK),
@@ -150,5 +151,6 @@ def test_every_module_that_decides_bytes_is_in_a_key(checkout: Checkout) -> None
     known = {label.removeprefix("practicum/") for stage in stages for label in stage.inputs}
     modules = {str(path.relative_to(folder)) for path in folder.rglob("*.py") if path.name != "__init__.py"}
     outside = {name for name in modules - known if "/" in name and not name.startswith(ROOMS_WITHOUT_BYTES)}
-    assert outside == {"images/emulator.py"}, "it looks whether the machine can build at all"
+    # They serve the builds without a network, which give the same bytes, and look whether the machine can build at all.
+    assert outside == {"images/deb_index.py", "images/emulator.py"}
     assert {name for name in modules - known if "/" not in name} == {"cli.py"}

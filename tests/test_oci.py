@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum.engine import run
+from practicum.engine import tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.images.oci import write_oci_archive
@@ -85,7 +85,7 @@ def pack(saved: Path, out: Path, stages: tuple[str, ...] = STAGES) -> str:
 
 
 def skopeo(*arguments: str) -> dict[str, object]:
-    if not run.find("skopeo"):
+    if not tools.find("skopeo"):
         pytest.skip("skopeo is not on this machine")
     done = subprocess.run(["skopeo", *arguments], capture_output=True, text=True, check=True, timeout=60)
     told: dict[str, object] = json.loads(done.stdout)
@@ -121,7 +121,7 @@ def test_archive_keeps_how_the_image_starts_and_names_the_stages(tmp_path: Path)
 
 def test_layers_keep_attributes_and_the_times_of_packages(tmp_path: Path) -> None:
     pack(save(tmp_path / "1.tar", MONDAY), tmp_path / "1.oci")
-    if not run.find("skopeo"):
+    if not tools.find("skopeo"):
         pytest.skip("skopeo is not on this machine")
     source, target = f"oci-archive:{tmp_path / '1.oci'}", f"dir:{tmp_path}/d"
     subprocess.run(["skopeo", "copy", "--quiet", "--dest-decompress", source, target], check=True, timeout=60)

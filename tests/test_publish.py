@@ -68,7 +68,7 @@ def test_a_kill_leaves_the_old_release_and_the_next_run_goes_on(
 
 def test_an_upload_goes_on_where_it_stopped(releases: list[Path], web: Path, console: Console) -> None:
     publish_and_kill(releases[0], str(web), 3 << 20)
-    (part,) = (web / ".2027-spring-r1.part").iterdir()
+    (part,) = (web / ".2027-spring-r1.new").iterdir()
     inode, sent = part.stat().st_ino, part.stat().st_size
     assert 0 < sent < OVA_BYTES
     publish(releases[0], str(web), console, unsigned=True)
@@ -77,8 +77,8 @@ def test_an_upload_goes_on_where_it_stopped(releases: list[Path], web: Path, con
 
 def test_a_damaged_part_is_written_again(releases: list[Path], web: Path, console: Console) -> None:
     publish_and_kill(releases[0], str(web), 3 << 20)
-    flip(web / ".2027-spring-r1.part" / OVA, 1 << 20)
-    (web / ".2027-spring-r1.part/left-by-an-earlier-build").touch()
+    flip(web / ".2027-spring-r1.new" / OVA, 1 << 20)
+    (web / ".2027-spring-r1.new/left-by-an-earlier-build").touch()
     publish(releases[0], str(web), console, unsigned=True)
     verify(str(web / "2027-spring"), web, unsigned=True)
 
@@ -142,8 +142,8 @@ def test_files_over_the_limit_are_refused_or_split(releases: list[Path], web: Pa
     assert not list(web.iterdir())
     publish(releases[0], str(web), console, unsigned=True, limit=limit, split=True)
     whole = web / "2027-spring-r1"
-    assert (whole / "JOIN.txt").read_text() == f"cat {OVA}.part-* > {OVA}\nsha256sum --check SHA256SUMS\n"
-    assert {path.stat().st_size for path in whole.glob("*.part-*")} == {limit, OVA_BYTES - 2 * limit}
+    assert (whole / "JOIN.txt").read_text() == f"cat {OVA}.piece-* > {OVA}\nsha256sum --check SHA256SUMS\n"
+    assert {path.stat().st_size for path in whole.glob("*.piece-*")} == {limit, OVA_BYTES - 2 * limit}
     verify(str(whole), web, unsigned=True)
     assert "0 of " in publish(releases[0], str(web), console, unsigned=True, limit=limit, split=True)[0]
 

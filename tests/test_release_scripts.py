@@ -47,7 +47,7 @@ def built(tmp_path: Path) -> Path:
         member = tarfile.TarInfo("index.json")
         member.size = len(index)
         tar.addfile(member, io.BytesIO(index))
-    products.record(tmp_path, SEMESTER)
+    products.note(tmp_path, SEMESTER)
     return tmp_path
 
 

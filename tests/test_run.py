@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from survivors import HANG, MARK, marked_processes, mounts_under, wait_until
 
-from practicum.engine import run
+from practicum.engine import namespaces, run, tools
 from practicum.engine.errors import PracticumError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of the build need root")
@@ -57,7 +57,7 @@ def start(script: str, mark: str, *arguments: object) -> "subprocess.Popen[str]"
 
 
 def test_contained_arms_the_death_signal_before_it_makes_the_namespaces() -> None:
-    assert run.contained(["true", "-x"]) == [
+    assert namespaces.contained(["true", "-x"]) == [
         *("setpriv", "--pdeathsig", "KILL"),
         *("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "true", "-x"),
     ]
@@ -118,8 +118,8 @@ def test_temporary_files_go_where_they_are_told_by_a_short_name(tmp_path: Path) 
     )
     done = run.run([sys.executable, "-c", script], step="temporary", tmp=folder)
     made = Path(done.tail[-1])
-    assert made.parent == run.TMP and (folder / made.name / "socket").is_socket()
-    assert not list(run.TMP.iterdir()) and not mounts_under(folder)
+    assert made.parent == namespaces.TMP and (folder / made.name / "socket").is_socket()
+    assert not list(namespaces.TMP.iterdir()) and not mounts_under(folder)
     with pytest.raises(PracticumError, match=r"^temporary: sh ended with exit code 3"):
         run.run(["sh", "-c", "exit 3"], step="temporary", tmp=folder)
 
@@ -235,7 +235,7 @@ def test_program_does_not_start_when_we_died_before_the_death_signal_was_armed(t
     """The race behind PR_SET_PDEATHSIG, made certain: the pipe has lost its holder when the child starts."""
     lifeline, held = os.pipe()
     os.close(held)
-    argv = run.guarded(["touch", str(tmp_path / "started")], contain=contain)
+    argv = namespaces.guarded(["touch", str(tmp_path / "started")], contain=contain)
     assert subprocess.run(argv, stdin=lifeline, check=False).returncode == 137
     os.close(lifeline)
     assert not (tmp_path / "started").exists()
@@ -300,9 +300,9 @@ def test_read_gives_up_on_a_silent_program(mark: str) -> None:
 
 
 def test_require_names_all_that_is_missing_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "find", lambda tool: None if tool != "tar" else "/bin/tar")
+    monkeypatch.setattr(tools, "find", lambda tool: None if tool != "tar" else "/bin/tar")
     with pytest.raises(PracticumError) as caught:
-        run.require("packer", "tar", "mkfs.ext4", "debugfs", "/usr/share/OVMF/OVMF_CODE.fd")
+        tools.require("packer", "tar", "mkfs.ext4", "debugfs", "/usr/share/OVMF/OVMF_CODE.fd")
     assert str(caught.value) == (
         "missing: packer, mkfs.ext4, debugfs, /usr/share/OVMF/OVMF_CODE.fd; "
         "install with: apt-get install e2fsprogs ovmf packer"
@@ -316,8 +316,8 @@ def test_missing_program_is_named_before_anything_starts() -> None:
 
 def test_root_programs_are_found_whatever_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin")
-    assert run.find("mke2fs")
-    assert run.find("python3") == str(Path(sys.executable).with_name("python3")), "our environment comes first"
+    assert tools.find("mke2fs")
+    assert tools.find("python3") == str(Path(sys.executable).with_name("python3")), "our environment comes first"
 
 
 def test_contained_refuses_plainly_without_root(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from small_release import OVA_BYTES, allow, flip, make_key, make_release
 
 from practicum.engine.errors import PracticumError
 from practicum.release import signing, sums
-from practicum.release.places import name_flat, name_part
+from practicum.release.places import name_flat, name_piece
 from practicum.release.verify import verify
 
 OVA = "ee559-2027-spring.ova"
@@ -212,12 +212,12 @@ def test_a_release_on_the_web(signed: tuple[Path, Path]) -> None:
             verify(f"{url}/elsewhere", signers)
 
 
-def test_parts_and_flat_names_are_the_same_release(signed: tuple[Path, Path]) -> None:
+def test_pieces_and_flat_names_are_the_same_release(signed: tuple[Path, Path]) -> None:
     folder, signers = signed
     data = (folder / OVA).read_bytes()
     for number in range(3):
-        (folder / name_part(OVA, number)).write_bytes(data[number * 2_000_000 : (number + 1) * 2_000_000])
-    with pytest.raises(sums.Untrue, match=r"part-00: is in .*, but not in SHA256SUMS"):
+        (folder / name_piece(OVA, number)).write_bytes(data[number * 2_000_000 : (number + 1) * 2_000_000])
+    with pytest.raises(sums.Untrue, match=r"piece-00: is in .*, but not in SHA256SUMS"):
         verify(str(folder), signers)
     (folder / OVA).unlink()
     verify(str(folder), signers)

@@ -1,7 +1,7 @@
 """What a person asks for: the appliance, the container images, and why a stage would run again."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from practicum.architecture import AMD64, Architecture
@@ -84,7 +84,7 @@ def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, ag
     missing = {stage.name for stage in stages.find_missing(wanted, forced)}
     console.expect([stage.name for stage in wanted])
     for stage in wanted:
-        stages.ensure(stage, semester.id, console, again=stage.name in forced, whole=stage.name not in missing)
+        stages.ensure(stage, semester.id, console, again=stage.name in forced, complete=stage.name not in missing)
     stages.prune()
 
 
@@ -127,8 +127,18 @@ def render_reads(semester: Semester) -> str:
         read = [label if label in names else f"`{label}`" for label in labels if not label.startswith("practicum/")]
         title = ", ".join(f"`{stage.name}`" for stage in members)
         makes = (kind.__doc__ or "").splitlines()[0].rstrip(".")
-        rows.append(f"| {title} | {makes} | {', '.join(read)} | {', '.join(f'`{name}`' for name in code)} |")
+        rows.append(f"| {title} | {makes} | {', '.join(read)} | {', '.join(fold_modules(code))} |")
     return "\n".join(rows) + "\n"
+
+
+def fold_modules(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the modules of each folder in one word: `images/{docker,stage}.py`."""
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folder, _, file = path.rpartition("/")
+        folders.setdefault(folder, []).append(file.removesuffix(".py"))
+    for folder, names in folders.items():
+        yield f"`{folder}/{names[0] if len(names) == 1 else '{' + ','.join(names) + '}'}.py`"
 
 
 def require_image(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> str:

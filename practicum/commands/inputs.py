@@ -2,6 +2,7 @@
 
 inputs.json                          the semester, and the sha256 of every other member
 sources.list                         apt's own, which the mirror gave to the root file system
+priorities.txt                       the priorities that Debian's archive gave to the packages of that system
 debs/<stage>/<name>.deb              what apt installed in that stage
 wheels/<sha256>/<filename>           every wheel of the locks
 wheelhouses/<lock>.json              which wheels belong to a lock
@@ -22,8 +23,9 @@ from practicum.engine import cache, stages
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import move_folder, new_file_with_checksum
-from practicum.images import debs
+from practicum.images import deb_index, debs
 from practicum.images.packer import DEBS, MOUNT
+from practicum.images.root import PRIORITIES
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_lock
 from practicum.semester.products import VARIANTS, list_all
@@ -87,11 +89,11 @@ def find_output(semester: Semester, stage: str) -> Path:
 
 def list_members(outputs: dict[str, Path], locks: Iterable[Path]) -> Iterator[tuple[str, tuple[str, Path]]]:
     """Yield (name, (sha256, file)) of each member but the index; outputs: of the stages that took Debian packages."""
-    for name, digest, path in debs.list_debs(outputs):
+    for name, digest, path in deb_index.list_debs(outputs):
         yield f"debs/{name}", (digest, path)
-    # The first is a base, and the mirror's list is the same for every architecture.
-    listed = next(iter(outputs.values())) / SOURCES
-    yield SOURCES, (cache.hash_file(listed), listed)
+    base = next(iter(outputs.values()))  # what it was told by the mirror holds for every architecture
+    for told in (SOURCES, PRIORITIES):
+        yield told, (cache.hash_file(base / told), base / told)
     for lock in locks:
         yield from list_wheels(lock)
     for path in sorted((cache.root() / "datasets").rglob("*")):
@@ -124,7 +126,7 @@ def read_inputs(file: Path, semester: Semester, console: Console) -> debs.DebSou
             with cache.work_folder("inputs") as work, console.transfer(file.name, file.stat().st_size) as report:
                 extract(archive, index["files"], work / "new", report, file)
                 for stage in list_deb_stages(semester):
-                    make_source(work / "new", stage)
+                    make_source(work / "new", stage, semester.debian.suite)
                 spread(work / "new")
                 move_folder(work / "new", folder)
     return debs.DebSource(folder / "debs")
@@ -153,12 +155,13 @@ def extract(
         raise PracticumError(str(source), f"it lacks {absent[0]}", "get the file again")
 
 
-def make_source(folder: Path, stage: str) -> None:
+def make_source(folder: Path, stage: str, suite: str) -> None:
     """Make debs/<stage> of `folder` a place that apt installs from."""
     packages = folder / "debs" / stage
     packages.mkdir(parents=True, exist_ok=True)
-    debs.write_index(packages)
-    debs.write_apt_config(packages, Path(MOUNT) / DEBS)
+    lines = (folder / PRIORITIES).read_text().splitlines()
+    deb_index.write_index(packages, suite, dict(line.split("=", 1) for line in lines))
+    deb_index.write_apt_config(packages, Path(MOUNT) / DEBS)
     shutil.copy(folder / SOURCES, packages / debs.RELEASED)
 
 

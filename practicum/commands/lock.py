@@ -19,9 +19,10 @@ from practicum.engine.publish import write_text
 from practicum.engine.run import read
 from practicum.images.docker import ensure_docker, running
 from practicum.images.root import Root, make_root
-from practicum.semester.description import PINNED, Semester
+from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_target, list_requirements, place_debian_lock, place_lock
 from practicum.semester.products import TRIM_DEBIAN, VARIANTS
+from practicum.semester.values import PINNED
 from practicum.wheels import cuda
 from practicum.wheels.debian_lock import record_debian
 from practicum.wheels.lock_text import label_of

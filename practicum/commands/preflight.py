@@ -8,8 +8,9 @@ from pathlib import Path
 
 from practicum.architecture import Architecture
 from practicum.commands.build import require_emulators
-from practicum.engine import cache, run
+from practicum.engine import cache
 from practicum.engine.errors import PracticumError
+from practicum.engine.tools import require
 from practicum.images.docker import ensure_docker
 from practicum.semester.description import Semester
 from practicum.semester.products import list_all
@@ -38,7 +39,7 @@ def inspect(semester: Semester, architectures: Sequence[Architecture]) -> list[F
     needed = sum(stage.space for stage in every)
     return [
         _judge("root", _require_root, "yes"),
-        _judge("tools", lambda: run.require(*tools), f"{len(tools)} found"),
+        _judge("tools", lambda: require(*tools), f"{len(tools)} found"),
         _judge("disk", lambda: cache.require_space(cache.root(), needed, "a build from nothing"), _describe_free()),
         _judge("memory", _require_memory, cache.format_bytes(_read_memory())),
         _judge("docker", ensure_docker, "reachable"),
@@ -50,9 +51,9 @@ def inspect(semester: Semester, architectures: Sequence[Architecture]) -> list[F
     ]
 
 
-def _judge(subject: str, require: Callable[[], None], found: str) -> Finding:
+def _judge(subject: str, look: Callable[[], None], found: str) -> Finding:
     try:
-        require()
+        look()
     except PracticumError as error:
         return Finding(subject, False, str(error))
     return Finding(subject, True, found)

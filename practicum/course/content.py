@@ -1,4 +1,4 @@
-"""The course's content as the student gets it: the included parts of course_content/, with a list of their hashes."""
+"""The course's content as the student gets it: the included paths of course_content/, with a list of their hashes."""
 
 import json
 import shutil
@@ -11,17 +11,17 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.publish import move_folder
 
 MANIFEST = "manifest.json"
-SOLUTIONS = "solutions"  # folders of this name, anywhere, are the teacher's
+SOLUTIONS = "solutions"  # folders of this name, anywhere, are the instructor's
 LEFTOVERS = {"__pycache__", "node_modules"}
 LEFTOVER_SUFFIXES = {".pyc", ".pyo", ".tmp", ".orig", ".rej"}
 
 
 def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutions: bool) -> None:
-    """Copy the parts `include` (paths inside `course_content`) into the new or empty folder `out`.
+    """Copy `include`, paths inside `course_content`, into the new or empty folder `out`.
 
     Folders called "solutions" come only with `solutions`; caches and hidden files never; a `.nb.py` comes as the
     notebook it describes. `out` then holds manifest.json, {"version": 1, "files": {"relative/path": "sha256"}}, the
-    same bytes for the same content, and files of mode 0644 in folders of mode 0755. Raises PracticumError when a part
+    same bytes for the same content, and files of mode 0644 in folders of mode 0755. Raises PracticumError when a path
     is missing or cannot be copied, or when two files would come under one name.
     """
     if out.exists() and any(out.iterdir()):
@@ -29,7 +29,7 @@ def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutio
     files = sorted({path for part in include for path in list_files(course_content, part, solutions=solutions)})
     if not files:
         raise PracticumError(
-            str(course_content), f"content.include = {[*include]} selects no file", "name a part that has one"
+            str(course_content), f"content.include = {[*include]} selects no file", "name a path that has one"
         )
     make_folder(out)
     hashes: dict[str, str] = {}
@@ -48,7 +48,7 @@ def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutio
 
 
 def publish(course_content: Path, include: Sequence[str], folder: Path, *, solutions: bool) -> None:
-    """`assemble` into `folder`, which appears when it is whole, in the place of an earlier one.
+    """`assemble` into `folder`, which appears when it is complete, in the place of an earlier one.
 
     Raises PracticumError as `assemble` does, and when `folder` is something else.
     """
@@ -66,7 +66,7 @@ def publish(course_content: Path, include: Sequence[str], folder: Path, *, solut
 
 
 def list_files(course_content: Path, part: str, *, solutions: bool) -> Iterator[PurePosixPath]:
-    """Return the files of one part, as paths inside `course_content`; raises PracticumError as `assemble` does."""
+    """Return the files at an included path, as paths in `course_content`; raises PracticumError as `assemble` does."""
     start = course_content / part
     if ".." in PurePosixPath(part).parts or PurePosixPath(part).is_absolute():
         raise PracticumError("content.include", f"{part!r} leaves {course_content}", "name a path inside it")

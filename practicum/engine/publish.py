@@ -1,4 +1,4 @@
-"""Files and folders that appear under their name only when they are whole."""
+"""Files and folders that appear under their name only when they are complete."""
 
 import errno
 import hashlib
@@ -24,11 +24,11 @@ class NewFile:
 
 @contextmanager
 def new_file(target: Path) -> Iterator[NewFile]:
-    """Write `target` so that, whatever happens, its name holds the old file or the whole new one, never a part.
+    """Write `target` so that, whatever happens, its name holds the old file or the complete new one.
 
     The bytes go into a nameless file of the same folder, which the kernel frees when the process dies, SIGKILL
     included. When the block ends without an exception they are flushed to the disk and take the name; else they vanish.
-    A kill in the instant between the two system calls that replace an old file leaves a whole, hidden `.NAME.new`,
+    A kill in the instant between the two system calls that replace an old file leaves a complete, hidden `.NAME.new`,
     which the next call removes.
 
     Raises:
@@ -103,16 +103,16 @@ def write_text(target: Path, text: str) -> None:
         new.stream.write(text.encode())
 
 
-def move_folder(whole: Path, target: Path) -> None:
-    """Give the folder `whole` the name `target`, on the same file system, in place of what stands there.
+def move_folder(new: Path, target: Path) -> None:
+    """Give the folder `new` the name `target`, on the same file system, in place of what stands there.
 
-    A kill in between leaves the earlier folder beside `whole`, as `<whole>.earlier`.
+    A kill in between leaves the earlier folder beside `new`, as `<new>.earlier`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    earlier = whole.with_name(f"{whole.name}.earlier")
+    earlier = new.with_name(f"{new.name}.earlier")
     if target.exists():  # a folder can only be renamed onto an empty one
         target.rename(earlier)
-    whole.rename(target)
+    new.rename(target)
     sync_folder(target.parent)
     shutil.rmtree(earlier, ignore_errors=True)
 

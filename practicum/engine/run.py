@@ -1,19 +1,15 @@
 """Runs other programs so that none of them outlives this process, whatever ends it.
 
-A contained program gets its own PID and mount namespace. The kernel ends the whole namespace, daemons and mounts
-included, when the namespace's first process ends, and that one is killed when this process dies, even by SIGKILL.
-
-The death signal is bound to the *thread* that started the child, so `run` and `read` wait for the child in the thread
-that called them; never hand their child to another thread.
+A contained program runs in namespaces that die with this process (namespaces.py). The death signal belongs to the
+*thread* that started the program. So `run` and `read` wait in the thread that called them; never hand their child to
+another thread.
 """
 
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -24,83 +20,20 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from practicum.engine.errors import MissingTool, PracticumError, ProgramFailed
+from practicum.engine.errors import PracticumError, ProgramFailed
+from practicum.engine.namespaces import guarded, with_tmp
+from practicum.engine.tools import require, search_path, version_argv
 
 GRACE = 10.0
 """Seconds between asking a child to end and killing it; an orderly stop must fit in 15 s."""
 
 KEPT_LINES = 60
 
-PACKAGES = {
-    "apt-get": "apt",
-    "arch-test": "arch-test",
-    "bash": "bash",
-    "debugfs": "e2fsprogs",
-    "docker": "docker.io",
-    "dpkg-deb": "dpkg",
-    "dumpe2fs": "e2fsprogs",
-    "dockerd": "docker.io",
-    "e2fsck": "e2fsprogs",
-    "git": "git",
-    "grub-mkimage": "grub-common",
-    "ip": "iproute2",
-    "make": "make",
-    "mcopy": "mtools",
-    "mke2fs": "e2fsprogs",
-    "mkfs.ext4": "e2fsprogs",
-    "mkfs.vfat": "dosfstools",
-    "mksquashfs": "squashfs-tools",
-    "mmd": "mtools",
-    "mmdebstrap": "mmdebstrap",
-    "packer": "packer",
-    "qemu-img": "qemu-utils",
-    "qemu-system-x86_64": "qemu-system-x86",
-    "setpriv": "util-linux",
-    "sfdisk": "fdisk",
-    "shellcheck": "shellcheck",
-    "skopeo": "skopeo",
-    "ssh-keygen": "openssh-client",
-    "tar": "tar",
-    "tune2fs": "e2fsprogs",
-    "unshare": "util-linux",
-    "unsquashfs": "squashfs-tools",
-    "zstd": "zstd",
-}
-"""The Debian package that brings each program."""
-
-VERSION_FLAGS = {"mksquashfs": "-version"}
-"""How a program is asked for its version, where it is not by --version."""
-
 SAME_EVERYWHERE = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC"}
 """What every program gets, so that it writes the same bytes in every country and language."""
 
-ALONE = "PRACTICUM_WITHOUT_NETWORK"
-"""Environment variable with the id of the process that has left the network."""
-
-FILES = {
-    "/usr/lib/grub/i386-pc/modinfo.sh": "grub-pc-bin",
-    "/usr/lib/grub/x86_64-efi/modinfo.sh": "grub-efi-amd64-bin",
-    "/usr/share/OVMF/OVMF_CODE.fd": "ovmf",
-}
-"""Required files that are no programs, named by their absolute path on Debian, and their package."""
-
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _COMPLAINT = re.compile(r"(?i)(^|\W)(e:|errors?:|fatal:|failed!|no space left|permission denied|cannot |unable to )")
-
-# Starts as the namespace's first process. Its standard input is a pipe held open by the Python process: at end of file
-# that process died before both death signals were armed, so nothing may start. The program itself is not the first
-# process, because the kernel would then ignore a SIGTERM it has no handler for. What bash itself says of the program's
-# end ("Terminated") goes nowhere.
-_GUARDED_CHILD = 'read -t 0 && exit 137; exec 3>&2 2>/dev/null; "$@" 2>&3 3>&- <"$0"; exit $?'
-_GUARDED_EXEC = 'read -t 0 && exit 137; exec "$@" <"$0"'
-
-TMP = Path("/run/practicum-tmp")
-"""Where a contained program sees the folder it is given as TMPDIR: short and open to every user, wherever the cache is.
-
-The path of a socket has at most 107 bytes, and Packer makes some in TMPDIR; below a folder that only root may enter,
-apt gives up its sandbox.
-"""
-_WITH_TMP = 'mkdir -p "$0" && mount --bind "$1" "$0" && shift && TMPDIR="$0" exec "$@"'
 
 
 class Stopped(BaseException):
@@ -119,24 +52,6 @@ class CompletedRun:
     seconds: float
     tail: tuple[str, ...]
     log: Path | None
-
-
-def contained(argv: Sequence[str]) -> list[str]:
-    """Return `argv` in a PID and mount namespace of its own that dies with the calling thread (needs root)."""
-    unshare = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
-    return ["setpriv", "--pdeathsig", "KILL", *unshare, *argv]
-
-
-def guarded(argv: Sequence[str], *, contain: bool = True, stdin: Path = Path(os.devnull)) -> list[str]:
-    """Return the full command for `argv`; its own standard input must be the read end of a pipe held by the caller."""
-    if contain:
-        return contained(["bash", "-c", _GUARDED_CHILD, os.fspath(stdin), *argv])
-    return ["setpriv", "--pdeathsig", "KILL", "bash", "-c", _GUARDED_EXEC, os.fspath(stdin), *argv]
-
-
-def with_tmp(argv: Sequence[str], folder: Path) -> list[str]:
-    """Return `argv` with `folder` mounted on TMP; only for a mount namespace of its own."""
-    return ["bash", "-c", _WITH_TMP, os.fspath(TMP), os.fspath(folder), *argv]
 
 
 def run(
@@ -214,42 +129,12 @@ def stream(argv: Sequence[str], *, step: str) -> Iterator[IO[bytes]]:
         raise ProgramFailed(step, _describe_failure(argv[0], code, lines))
 
 
-def require(*tools: str) -> None:
-    """Raise one PracticumError naming every absent tool (or absolute path) and the command that installs them."""
-    absent = [tool for tool in tools if not find(tool)]
-    if not absent:
-        return
-    packages = sorted({PACKAGES.get(tool) or FILES.get(tool) or tool for tool in absent})
-    raise MissingTool("missing", ", ".join(absent), f"install with: apt-get install {' '.join(packages)}")
-
-
-def find(tool: str) -> str | None:
-    """Return the path of a program, or of a file given by its absolute path; None when it is absent."""
-    if tool.startswith("/"):
-        return tool if Path(tool).exists() else None
-    return shutil.which(tool, path=_search_path())
-
-
 def version(tool: str) -> str:
     """Return the line in which `tool` tells its version, "unknown" for the few that tell none."""
-    flag = "-V" if PACKAGES.get(tool) == "e2fsprogs" else VERSION_FLAGS.get(tool, "--version")
-    with _child([tool, flag], f"version of {tool}", None, None, False, Path(os.devnull), subprocess.STDOUT) as child:
+    step = f"version of {tool}"
+    with _child(version_argv(tool), step, None, None, False, Path(os.devnull), subprocess.STDOUT) as child:
         out, _ = child.communicate(timeout=30)
     return next((line.strip() for line in out.splitlines() if re.search(r"\d\.\d", line)), "unknown")
-
-
-def leave_network() -> None:
-    """Start this process again in a namespace with no other network than its own loopback; return if it is in one.
-
-    Packer talks to its plugins over the loopback. Raises PracticumError when the process may not make a namespace.
-    """
-    if os.environ.get(ALONE) == str(os.getpid()):
-        return
-    require("unshare", "ip")
-    if os.geteuid() != 0:
-        raise PracticumError("--inputs", "leaving the network needs root", "use sudo")
-    argv = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv]
-    os.execvpe(argv[0], argv, {**os.environ, ALONE: str(os.getpid())})
 
 
 def stop_on_signals() -> None:
@@ -327,7 +212,7 @@ def _child(
             text=True,
             errors="replace",
             cwd=cwd,
-            env={**os.environ, **SAME_EVERYWHERE, **(env or {}), "PATH": _search_path(env)},
+            env={**os.environ, **SAME_EVERYWHERE, **(env or {}), "PATH": search_path(env)},
             start_new_session=True,  # a Ctrl-C of the terminal must reach only us: we stop the children in order
         )
         _live.add(child)
@@ -354,12 +239,6 @@ def _log_file(log: Path | None) -> Iterator[IO[str]]:
         path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", buffering=1) as sink:
         yield sink
-
-
-def _search_path(env: Mapping[str, str] | None = None) -> str:
-    """Return a PATH with our own environment's programs (ansible-playbook, uv) and root's, whatever started us."""
-    inherited = (env or {}).get("PATH") or os.environ.get("PATH", os.defpath)
-    return os.pathsep.join([os.path.dirname(sys.executable), inherited, "/usr/sbin", "/sbin"])  # noqa: PTH120
 
 
 def _describe_failure(tool: str, code: int, lines: Sequence[str]) -> str:

@@ -81,7 +81,7 @@ class Stage(ABC):
     """Bytes that must be free in the cache before it runs."""
 
     tools: ClassVar[tuple[str, ...]] = ()
-    """Programs or absolute paths that `run.require` must find; the versions of the programs are recorded."""
+    """Programs or absolute paths that `tools.require` must find; the versions of the programs are recorded."""
 
     suffix: str = field(default="", kw_only=True)
     """What its name ends with, which tells stages of one class for several architectures apart."""
@@ -102,7 +102,7 @@ class Stage(ABC):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """All that `run.require` must find: `tools`, and what this very stage needs besides."""
+        """All that `tools.require` must find: `tools`, and what this very stage needs besides."""
         return self.tools
 
     @property

@@ -1,4 +1,4 @@
-"""The engine of the build: a stage runs once for each key, and its output appears whole or not at all.
+"""The engine of the build: a stage runs once for each key, and its output appears complete or not at all.
 
     <cache>/stages/<name>/<key>/manifest.json     a finished output, beside its files
     <cache>/scopes/<scope>/<name>.json            the keys a scope (a semester) used last, newest first
@@ -23,6 +23,7 @@ from practicum.engine.errors import PracticumError, ProgramFailed
 from practicum.engine.progress import Console
 from practicum.engine.publish import move_folder, write_text
 from practicum.engine.stage import Stage
+from practicum.engine.tools import require
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 2
@@ -40,18 +41,18 @@ class Pruned:
 
 
 def ensure(
-    stage: Stage, scope: str, console: Console | None = None, *, again: bool = False, whole: bool = False
+    stage: Stage, scope: str, console: Console | None = None, *, again: bool = False, complete: bool = False
 ) -> Path:
     """Return the folder with the stage's output, building it first when it is not there, or `again`.
 
-    whole: `find_missing` has just found the output whole, and it is not looked at once more.
+    complete: `find_missing` has just found the output complete, and it is not looked at once more.
 
     When another process builds the same output for the same scope, raises cache.Busy at once; for another scope (a
     semester with the same base), waits for it. Raises whatever `build` raises, and PracticumError for a missing tool,
     no disk space or an output that `build` did not make.
     """
     console = console or Console()
-    if not again and (whole or not find_fault(stage)):
+    if not again and (complete or not find_fault(stage)):
         console.skip(stage.name, "cached")
     else:
         with console.stage(stage.name):
@@ -75,7 +76,7 @@ def describe_file(path: Path) -> str:
 
 
 def find_fault(stage: Stage) -> str:
-    """Return why the cached output cannot be used ("no output", "output missing: ..."), or "" when it is whole."""
+    """Return why the cached output cannot be used ("no output", "output missing: ..."), or "" when it is complete."""
     folder = stage.folder
     recorded_outputs = _read_json(folder / MANIFEST).get("outputs")
     if not isinstance(recorded_outputs, dict):
@@ -113,7 +114,7 @@ def find_missing(stages: Sequence[Stage], again: Collection[str] = ()) -> list[S
     `again`: names of stages that run though they are cached.
     """
     missing = [stage for stage in stages if stage.name in again or find_fault(stage)]
-    run.require(*dict.fromkeys(tool for stage in missing for tool in stage.needs))
+    require(*dict.fromkeys(tool for stage in missing for tool in stage.needs))
     cache.require_space(cache.root(), sum(stage.space for stage in missing), "the build")
     return missing
 
@@ -149,7 +150,7 @@ def _build_locked(stage: Stage, scope: str, console: Console, *, again: bool) ->
         if not again and not find_fault(stage):  # whoever we waited for has built it
             return
         cache.sweep()
-        run.require(*stage.needs)
+        require(*stage.needs)
         cache.require_space(cache.root(), stage.space, f"stage {stage.name}")
         with cache.work_folder(stage.name) as work:
             started = time.monotonic()

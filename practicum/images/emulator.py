@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError
-from practicum.engine.run import require
+from practicum.engine.tools import require
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 CURE = "run as root: make emulator"

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,12 @@ PACKAGES = ("ca-certificates", "python3", "python3-apt")
 """What Ansible and its apt module need to start work in a container, and the network to be trusted."""
 
 SOURCES = "/etc/apt/sources.list"
+
+PRIORITIES = "priorities.txt"
+"""What the archive says of each package, name=priority. The package itself may say otherwise, and mmdebstrap installs
+those whose priority is required."""
+
+_DESCRIBE = 'dpkg-query --show --showformat="\\${Package}\\n" | xargs apt-cache show --no-all-versions'
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ def mmdebstrap_argv(root: Root, out: Path, given: Path | None = None, *, foreign
         *([f"--architectures={root.architecture}"] if foreign else []),
         f"--dpkgopt={os.fspath(root.trim)}", "--skip=essential/unlink", f"--customize-hook={hook}",
         f"--customize-hook=sync-out /var/cache/apt/archives {out / 'debs'}",
+        f"--customize-hook=chroot \"$1\" sh -c '{_DESCRIBE}' >'{out / 'described'}'",
         root.suite, os.fspath(out / "base.tar"), *([mirror_line(given, "copy")] if given else []),
     ]  # fmt: skip
 
@@ -73,6 +81,14 @@ def make_root(root: Root, tag: str, out: Path, console: Console, given: Path | N
     else:
         run(["docker", "import", os.fspath(out / "base.tar"), tag], step="base", log=log)
     (out / "base.tar").unlink()
+    priorities = find_priorities((out / "described").read_text())
+    (out / PRIORITIES).write_text("".join(f"{name}={priority}\n" for name, priority in sorted(priorities.items())))
+    (out / "described").unlink()
+
+
+def find_priorities(described: str) -> dict[str, str]:
+    """Return the priority of each package, by what `apt-cache show` printed."""
+    return dict(re.findall(r"(?ms)^Package: (\S+)$.*?^Priority: (\S+)$", described))
 
 
 def is_foreign(architecture: str) -> bool:

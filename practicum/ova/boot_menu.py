@@ -1,7 +1,7 @@
-"""The boot menu, which GRUB reads from the root file system: it starts the newest kernel that is whole.
+"""The boot menu, which GRUB reads from the root file system: it starts the newest kernel that is complete.
 
-A power cut may end a kernel's upgrade at any moment. So the machine keeps a list of the kernels that are complete:
-`course-kernels`, a program of the appliance's role, writes it. Without that list the menu starts the links that
+A power cut may end a kernel's upgrade at any moment. So the machine keeps a list of its complete kernels, which
+`course-kernels`, a program of the appliance's role, writes. Without that list the menu starts the links that
 Debian's kernel package keeps. The package moves these to the new kernel before it writes the kernel's initrd.
 """
 
@@ -16,7 +16,7 @@ own limit: some machines get a tenth of a core.
 """
 
 CHOOSE_KERNEL = """\
-# The whole kernels, newest first; course-kernels keeps this list.
+# The complete kernels, newest first; course-kernels keeps this list.
 if test -s /boot/grub/kernels.cfg; then
     source /boot/grub/kernels.cfg
 fi

@@ -1,4 +1,4 @@
-"""The OVA: descriptor, manifest and disk in one USTAR archive, published only when it is whole and conformant."""
+"""The OVA: descriptor, manifest and disk in one USTAR archive, published only when it is complete and conformant."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ def write(out: Path, descriptor: bytes, disk: Path, *, name: str, mtime: int) ->
     Whatever happens, `out` is the last good file or the new one.
 
     Args:
-        out: replaced when the new archive is whole.
+        out: replaced when the new archive is complete.
         descriptor: bytes of `<name>.ovf`; it refers to the disk as `<name>-disk001.vmdk`.
         disk: stream-optimised VMDK.
         name: base name of the members.

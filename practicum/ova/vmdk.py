@@ -77,7 +77,7 @@ def write_stream_optimized(
 
     Args:
         raw: disk image; its size is the capacity, rounded up to a sector.
-        out: replaced when the new file is whole, untouched otherwise.
+        out: replaced when the new file is complete, untouched otherwise.
         level: effort of libdeflate, 1 (fast) to 12 (small).
         workers: threads that compress; the machine's usable cores when not given.
 

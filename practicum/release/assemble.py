@@ -1,6 +1,6 @@
-"""`practicum release`: the folder dist/<id>/release, which appears whole, and the record that is committed.
+"""`practicum release`: write the folder dist/<id>/release and the record, which a person then commits.
 
-The same commit with the same products and reports gives the same bytes.
+The folder appears when it is complete. The same commit with the same products and reports gives the same bytes.
 """
 
 import os
@@ -28,7 +28,7 @@ from practicum.semester.description import Semester
 from practicum.semester.locks import find_lock
 from practicum.semester.revision import Revision, read_revision
 
-INPUTS = ("semester.toml", "debian.lock", "python-cpu.lock", "python-cuda.lock")
+MATERIALS = ("semester.toml", "debian.lock", "python-cpu.lock", "python-cuda.lock")
 """Files of a semester's folder that the provenance names with their sha256."""
 
 
@@ -127,7 +127,7 @@ def assemble(
     try:
         write_files(beside, semester, record, answers, signed=key is not None)
         verify_appliance(beside, record, console)
-        provenance.write_provenance(beside, record, key, materials=hash_inputs(semester))
+        provenance.write_provenance(beside, record, key, materials=hash_materials(semester))
         console.say(f"hashing {cache.format_bytes(sum(product.bytes for product in record.products.values()))}")
         sums.write_sums(beside)
         if key:
@@ -155,14 +155,14 @@ def write_files(
     collect_reports(semester.root, folder / "report", record.proof)
 
 
-def link(source: Path, target: Path) -> None:
-    """Give a file a second name; a file system without hard links gets a copy."""
+def link(source: Path, name: Path) -> None:
+    """Give the file `source` a second name; a file system without hard links gets a copy."""
     try:
-        os.link(source, target)
+        os.link(source, name)
     except FileNotFoundError:
         raise
     except OSError:
-        shutil.copyfile(source, target)
+        shutil.copyfile(source, name)
 
 
 def verify_appliance(folder: Path, record: Record, console: Console) -> None:
@@ -177,7 +177,7 @@ def verify_appliance(folder: Path, record: Record, console: Console) -> None:
             write_text(folder / "report/verify-ova.json", report.to_json() + "\n")
 
 
-def hash_inputs(semester: Semester) -> dict[str, str]:
+def hash_materials(semester: Semester) -> dict[str, str]:
     """Return the sha256, by path in the repository, of the files that say what is in the products."""
-    paths = [semester.folder / name for name in INPUTS]
+    paths = [semester.folder / name for name in MATERIALS]
     return {str(path.relative_to(semester.root)): cache.hash_file(path) for path in paths if path.exists()}

@@ -80,7 +80,7 @@ def publish(
     to: Annotated[str, typer.Option(metavar="TARGET", help="A folder, HOST:PATH, docker://REGISTRY/NAME or URL.")],
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Though nobody signed it.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="The most bytes of one file; the target's own if left out.")] = 0,
-    split: Annotated[bool, typer.Option("--split", help="Cut larger files into parts that `cat` joins.")] = False,
+    split: Annotated[bool, typer.Option("--split", help="Cut larger files into pieces that `cat` joins.")] = False,
 ) -> None:
     """Publish a release; a name that is published never changes, and the moving name changes last."""
     from practicum.engine.progress import Console

@@ -123,7 +123,7 @@ def parse_answers(texts: Mapping[str, str]) -> Answers:
 
 
 def describe(finished: Finished, answers: Answers) -> Product:
-    """Return what the record says of a product; raises PracticumError when its file or checksum is not whole."""
+    """Return what the record says of a product; raises PracticumError when its archive or its checksum is damaged."""
     image = read_archive(finished.path) if finished.name != "appliance" else ArchivedImage("", ())
     return Product(
         file=finished.path.name,

@@ -5,18 +5,15 @@ side after the other, by unsquashfs or debugfs; nothing is mounted.
 """
 
 import os
-import re
 import struct
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 from practicum.engine.cache import remove_tree
 from practicum.engine.progress import Console
-from practicum.engine.run import read, run
+from practicum.engine.run import run
 from practicum.ova.squashfs import PYTHON_PLACE
 from practicum.ova.vmdk_format import DIRECTORY_AT_END, GRAIN, GRAIN_MARKER, GRAIN_SECTORS, MAGIC, SECTOR
 from practicum.ova.vmdk_reader import (
@@ -31,29 +28,7 @@ from practicum.ova.vmdk_reader import (
     read_tables,
 )
 from practicum.release.entries import Difference, compare_listings, compare_values, list_folder
-
-STAGE = "disk"
-
-INODE = 256
-"""Bytes of an inode, as mke2fs makes it by default: the unit in which two file systems are compared."""
-
-ROOT_INODE = 2
-"""The inode of an ext4's own top folder, for which debugfs tells no path."""
-
-NAMED = 10
-"""Inodes whose paths are looked up."""
-
-TIMEOUT = 600.0
-"""Seconds for debugfs to look up the paths of inodes."""
-
-INODE_FIELDS = {
-    0: "mode", 2: "uid", 4: "size", 8: "atime", 12: "ctime", 16: "mtime", 20: "dtime", 24: "gid", 26: "links",
-    28: "blocks", 32: "flags", 36: "version", 40: "extents", 100: "generation", 104: "acl", 108: "size",
-    112: "fragment", 116: "blocks", 118: "acl", 120: "uid", 122: "gid", 124: "checksum", 126: "reserved",
-    128: "extra size", 130: "checksum", 132: "ctime", 136: "mtime", 140: "atime", 144: "crtime", 152: "version",
-    156: "project", 160: "xattrs",
-}  # fmt: skip
-"""First byte of each field of an ext4 inode (Linux, "ext4 Data Structures and Algorithms", struct ext4_inode)."""
+from practicum.release.inodes import INODE, STAGE, Slot, compare_inodes
 
 
 @dataclass(frozen=True)
@@ -115,7 +90,7 @@ class Disk:
 
 
 def read_partitions(table: bytes) -> list[Region]:
-    """Return the partitions of a GPT by their place on the disk; [] when there is no GPT.
+    """Return the partitions of a GPT in the order of the disk; [] when there is no GPT.
 
     table: 33 sectors from the second one of the disk on (UEFI specification, GUID Partition Table).
     """
@@ -139,9 +114,9 @@ def compare_disks(a: Disk, b: Disk, work: Path, console: Console) -> list[Differ
     """
     found = compare_values(STAGE, _describe_regions(a), _describe_regions(b))
     for name in (name for name in a.regions if name in b.regions):
-        offset = next(iter(list_slots(a, b, name)), None)
-        if offset is not None:
-            found += compare_regions(a, b, name, offset, work, console)
+        first = next(list_slots(a, b, name), None)
+        if first:
+            found += compare_regions(a, b, name, first.offset, work, console)
     return found or compare_values(STAGE, a.descriptor, b.descriptor)
 
 
@@ -159,7 +134,7 @@ def compare_regions(a: Disk, b: Disk, name: str, offset: int, work: Path, consol
     if not kind or kind != recognise(b, b.regions[name]):
         return [Difference(STAGE, name, f"differs near its byte {offset}")]
     squashed = kind == "squashfs"
-    stage, place, unpack = ("squashfs", PYTHON_PLACE, unsquashfs_argv) if squashed else (STAGE, "", rdump_argv)
+    stage, inside, unpack = ("squashfs", PYTHON_PLACE, unsquashfs_argv) if squashed else (STAGE, "", rdump_argv)
     listings = []
     for side, disk in (("a", a), ("b", b)):
         console.say(f"unpacking {name} of {side.upper()}")
@@ -168,11 +143,11 @@ def compare_regions(a: Disk, b: Disk, name: str, offset: int, work: Path, consol
         tree.mkdir()
         run(unpack(image, tree), step=f"unpacking {name}", contain=False)
         # debugfs does not restore the times of links; compare_inodes compares them.
-        listings.append(list_folder(tree, f"/{place}", link_times=squashed))
+        listings.append(list_folder(tree, f"/{inside}", link_times=squashed))
         remove_tree(tree)
     found = compare_listings(stage, *listings)
     if not found and not squashed:
-        found = compare_inodes(a, b, name, work / "a.img")
+        found = compare_inodes(list_slots(a, b, name), name, work / "a.img")
     for side in "ab":
         (work / f"{side}.img").unlink()
     own = "all files are equal, the file system's own data differs"
@@ -198,82 +173,16 @@ def write_region(disk: Disk, region: Region, image: Path) -> None:
             file.write(disk.read_chunk(region, chunk))
 
 
-def list_slots(a: Disk, b: Disk, name: str) -> Iterator[int]:
-    """Yield the offsets, inside the region called `name`, of the pieces of INODE bytes that differ."""
+def list_slots(a: Disk, b: Disk, name: str) -> Iterator[Slot]:
+    """Yield the slots that differ of the region called `name`, in their order."""
     ours, theirs = a.regions[name], b.regions[name]
     for chunk in sorted(a.list_chunks(ours) | b.list_chunks(theirs)):
         one, other = (disk.read_chunk(region, chunk).ljust(GRAIN, b"\0") for disk, region in ((a, ours), (b, theirs)))
         if one != other:
             for slot in range(0, GRAIN, INODE):
-                if one[slot : slot + INODE] != other[slot : slot + INODE]:
-                    yield chunk * GRAIN + slot
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Where an ext4 has its inodes: bytes of a block and of an inode, inodes per group, first block of each table."""
-
-    block: int
-    inode: int
-    per_group: int
-    tables: tuple[int, ...]
-
-    @classmethod
-    def parse(cls, stats: str) -> "Geometry":
-        """Read what debugfs prints for `stats`."""
-        told = {key: int(value) for key, value in re.findall(r"^([A-Z][\w ]+):\s+(\d+)$", stats, re.MULTILINE)}
-        tables = tuple(int(block) for block in re.findall(r"inode table at (\d+)", stats))
-        return cls(told["Block size"], told["Inode size"], told["Inodes per group"], tables)
-
-    def find_inode(self, offset: int) -> int:
-        """Return the number of the inode whose bytes include byte `offset`; 0 when there is none."""
-        for group, table in enumerate(self.tables):
-            index = (offset - table * self.block) // self.inode
-            if 0 <= index < self.per_group:
-                return group * self.per_group + index + 1
-        return 0
-
-
-def compare_inodes(a: Disk, b: Disk, name: str, image: Path) -> list[Difference]:
-    """Return in which fields of which inodes two ext4 with equal files differ, and in which other blocks.
-
-    image: A's file system as a file.
-    """
-    geometry = Geometry.parse(read(["debugfs", "-R", "stats", os.fspath(image)], step=f"reading {name}"))
-    inodes: dict[int, str] = {}
-    blocks: dict[str, None] = {}  # a set that keeps the order
-    for offset in list_slots(a, b, name):
-        number = geometry.find_inode(offset) if geometry.inode == INODE else 0
-        if number:
-            one, other = (disk.read(disk.regions[name].start + offset, INODE) for disk in (a, b))
-            inodes[number] = ", ".join(name_fields(one, other))
-        else:
-            blocks["superblock" if offset // 1024 == 1 else f"block {offset // geometry.block}"] = None
-    paths = find_paths(image, list(islice(inodes, NAMED))) if inodes else {}
-    equal = "all files are equal"
-    return [
-        *(Difference(STAGE, f"{name}, {block}", f"differs, {equal}") for block in blocks),
-        *(
-            Difference(STAGE, paths.get(number, f"{name}, inode {number}"), f"inode {number}: {fields}, {equal}")
-            for number, fields in inodes.items()
-        ),
-    ]
-
-
-def name_fields(a: bytes, b: bytes) -> list[str]:
-    """Return the fields in which two inodes differ; a checksum counts only when nothing else differs."""
-    starts = sorted(INODE_FIELDS)
-    places = (place for place, (one, other) in enumerate(zip(a, b, strict=True)) if one != other)
-    fields = list(dict.fromkeys(INODE_FIELDS[starts[bisect_right(starts, place) - 1]] for place in places))
-    return [name for name in fields if name != "checksum"] or fields
-
-
-def find_paths(image: Path, inodes: list[int]) -> dict[int, str]:
-    """Return the path of each inode that has one."""
-    numbers = " ".join(map(str, inodes))
-    answer = read(["debugfs", "-R", f"ncheck {numbers}", os.fspath(image)], step="looking up paths", timeout=TIMEOUT)
-    found = re.findall(r"^(\d+)\t(.*)$", answer, re.MULTILINE)
-    return {ROOT_INODE: "/"} | {int(number): re.sub("^/+", "/", path) for number, path in found}
+                found = Slot(chunk * GRAIN + slot, one[slot : slot + INODE], other[slot : slot + INODE])
+                if found.a != found.b:
+                    yield found
 
 
 def _describe_regions(disk: Disk) -> Mapping[str, str]:

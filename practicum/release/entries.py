@@ -26,12 +26,12 @@ DIGITS = 12
 class Difference:
     """One thing in which two builds differ.
 
-    stage: the stage that made it; "manifest", "config" or "archive" for what is no layer of an image. place: a path, a
+    stage: the stage that made it; "manifest", "config" or "archive" for what is no layer of an image. where: a path, a
     key or a region of the disk. what: how it differs, A's value first.
     """
 
     stage: str
-    place: str
+    where: str
     what: str
 
 
@@ -110,14 +110,14 @@ def describe_member(member: tarfile.TarInfo, content: IO[bytes] | None = None) -
     )
 
 
-def list_folder(folder: Path, place: str, *, link_times: bool = True) -> dict[str, Entry]:
-    """Return the listing of a tree of the host, which has the path `place` in the product.
+def list_folder(folder: Path, inside: str, *, link_times: bool = True) -> dict[str, Entry]:
+    """Return the listing of a tree of the host, which has the path `inside` in the product.
 
     link_times: whether the time of a link counts.
     """
     entries = {path: describe_file(path) for path in sorted(_walk(folder))}
     return {
-        str(PurePosixPath(place, path.relative_to(folder))): (
+        str(PurePosixPath(inside, path.relative_to(folder))): (
             entry if link_times or entry.kind != "link" else replace(entry, mtime=0)
         )
         for path, entry in entries.items()

@@ -1,6 +1,6 @@
 """Releases in a folder, say of a web server.
 
-FOLDER/<release>/ appears when it is whole; FOLDER/<semester> is a link to the release that students should take.
+FOLDER/<release>/ appears when it is complete; FOLDER/<semester> is a link to the release that students should take.
 """
 
 import os
@@ -16,7 +16,7 @@ from practicum.release.target import LATEST, Item, Release, Report, list_files, 
 CHUNK = 1 << 20
 
 OTHER = "other"
-"""Stands for the digest of a file that a whole release in the target lacks."""
+"""Stands for the digest of a file that a complete release in the target lacks."""
 
 
 @contextmanager
@@ -29,31 +29,31 @@ def open_folder(folder: Path) -> Iterator["FolderTarget"]:
 
 
 class FolderTarget:
-    """A folder; what is not yet whole grows in FOLDER/.<release>.part/."""
+    """A folder; what is not yet complete grows in FOLDER/.<release>.new/."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._whole = self._part = folder  # list_items names them
+        self._complete = self._new = folder  # list_items names them
         self._names: set[Path] = set()
 
     def list_items(self, release: Release) -> list[Item]:
         """Return the files; a folder has no limit of its own."""
-        self._whole = self._folder / release.record.name
-        self._part = self._folder / f".{release.record.name}.part"
+        self._complete = self._folder / release.record.name
+        self._new = self._folder / f".{release.record.name}.new"
         items = list_files(release, release.limit)
-        self._names = {self._part / item.name for item in items}
+        self._names = {self._new / item.name for item in items}
         return items
 
     def find(self, item: Item) -> str | None:
-        """Return the digest in the whole release; what is in the part is compared when it is sent."""
-        if not self._whole.exists():
+        """Return the digest in the complete release; `put` looks at what an unfinished one has."""
+        if not self._complete.exists():
             return None
-        path = self._whole / item.name
+        path = self._complete / item.name
         return hash_file(path) if path.is_file() and not path.is_symlink() else OTHER
 
     def put(self, item: Item, report: Report) -> None:
-        """Write the file into the part, after the bytes that are there already and right."""
-        path = self._part / item.name
+        """Write the file, after the bytes that are there already and right."""
+        path = self._new / item.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         with item.open() as source, path.open("r+b") as target:
@@ -71,16 +71,16 @@ class FolderTarget:
             os.fsync(target.fileno())
 
     def complete(self, release: Release) -> None:
-        """Give the part its name; the file system refuses to put it over another folder."""
-        if self._whole.exists():
+        """Give the folder its name; the file system refuses to put it over another one."""
+        if self._complete.exists():
             return
-        for path in (self._part, *self._part.rglob("*")):
+        for path in (self._new, *self._new.rglob("*")):
             if path.is_dir():
                 path.chmod(0o755)
                 sync_folder(path)
             elif path not in self._names:  # an earlier build of the release, never completed, had this file
                 path.unlink()
-        self._part.rename(self._whole)
+        self._new.rename(self._complete)
         sync_folder(self._folder)
 
     def list_shown(self, semester: str) -> set[int]:
@@ -107,4 +107,4 @@ class FolderTarget:
 
     def describe(self, release: Release) -> list[str]:
         """Return where the release is."""
-        return [f"{self._whole}"]
+        return [f"{self._complete}"]

@@ -1,8 +1,8 @@
 """Releases in a generic package registry, as GitLab and Gitea have: one version for each release.
 
 The address is the package's: https://HOST/api/v4/projects/ID/packages/generic/NAME. The version 2027-spring has one
-file, `latest`, which says which release students should take. A file is sent whole; after a broken connection it is
-sent once more from its start. With --limit and --split that costs a part only.
+file, `latest`, which says which release students should take. After a broken connection, a file is sent again from its
+start; with --limit and --split, only the piece that was under way.
 
 Source: GitLab's documentation "Generic packages repository".
 """

@@ -1,7 +1,7 @@
 """Where a release lies: a folder, or an address on the web. Both give the bytes of a file as a stream.
 
-A target with a limit holds a large file in parts, and a package registry knows no folders. A place hides both: `read`
-joins the parts, and looks for `sbom/cpu.cdx.json` under its flat name too.
+A target with a limit holds a large file in pieces, and a package registry knows no folders. A place hides both: `read`
+joins the pieces, and looks for `sbom/cpu.cdx.json` under the name sbom__cpu.cdx.json, too.
 """
 
 import os
@@ -22,14 +22,14 @@ TRIES = 5  # in a row without a byte gained
 TIMEOUT = 30  # seconds without a byte
 
 JOIN = "JOIN.txt"
-"""The file beside the parts of a release; it says how to join them."""
+"""The file beside the pieces of a release; it says how to join them."""
 
-_PART = re.compile(r"\.part-\d\d$")
+_PIECE = re.compile(r"\.piece-\d\d$")
 
 
-def name_part(file: str, number: int) -> str:
-    """Return the name of a part of `file`, numbered from 0; `cat FILE.part-*` has them in order up to 99."""
-    return f"{file}.part-{number:02d}"
+def name_piece(file: str, number: int) -> str:
+    """Return the name of a piece of `file`, numbered from 0 to 99, so that `cat FILE.piece-*` joins them in order."""
+    return f"{file}.piece-{number:02d}"
 
 
 def name_flat(file: str) -> str:
@@ -75,14 +75,14 @@ class FolderPlace:
                     relative = str(path.relative_to(self._folder))
                     raise PracticumError(relative, "is a link or a device, a release has only files", f"rm {path}")
             found.update(str(Path(parent, name).relative_to(self._folder)) for name in files)
-        wholes = {name for name in found if not _PART.search(name)}
-        parts = {_PART.sub("", name) for name in found - wholes}
-        return found if parts & wholes else wholes | parts  # parts beside their whole file are too many
+        uncut = {name for name in found if not _PIECE.search(name)}
+        cut = {_PIECE.sub("", name) for name in found - uncut}
+        return found if cut & uncut else uncut | cut  # a file beside its own pieces is one too many
 
     def read(self, file: str) -> Iterator[bytes]:
-        """Yield the bytes of a file, or of its parts."""
+        """Yield the bytes of a file, or of its pieces."""
         whole = self._folder / file
-        paths = [whole] if whole.exists() else sorted(whole.parent.glob(f"{whole.name}.part-[0-9][0-9]"))
+        paths = [whole] if whole.exists() else sorted(whole.parent.glob(f"{whole.name}.piece-[0-9][0-9]"))
         if not paths:
             raise FileNotFoundError(str(whole))
         return _read_paths(paths)
@@ -109,19 +109,19 @@ class WebPlace:
         return
 
     def read(self, file: str) -> Iterator[bytes]:
-        """Yield the bytes of a file, or of its parts."""
+        """Yield the bytes of a file, or of its pieces."""
         for name in dict.fromkeys((file, name_flat(file))):
             if self._is_there(name):
                 return self._stream(name)
-        first = name_part(name_flat(file), 0)
+        first = name_piece(name_flat(file), 0)
         if not self._is_there(first):
             raise FileNotFoundError(f"{self.name}/{file}")
-        return self._stream_parts(name_flat(file))
+        return self._stream_pieces(name_flat(file))
 
-    def _stream_parts(self, file: str) -> Iterator[bytes]:
+    def _stream_pieces(self, file: str) -> Iterator[bytes]:
         number = 0
-        while self._is_there(name_part(file, number)):
-            yield from self._stream(name_part(file, number))
+        while self._is_there(name_piece(file, number)):
+            yield from self._stream(name_piece(file, number))
             number += 1
 
     def _is_there(self, name: str) -> bool:

@@ -68,17 +68,17 @@ def describe_gpu(said: Mapping[str, Any]) -> str:
     return f"{names[0]}, driver {driver}" if names else ""
 
 
-def collect_reports(root: Path, target: Path, proof: Proof) -> None:
-    """Copy the reports that count for `proof` into the folder `target`; those about other files stay where they are."""
+def collect_reports(root: Path, folder: Path, proof: Proof) -> None:
+    """Copy the reports that count for `proof` into `folder`; those about other files stay where they are."""
     patterns = KEPT if proof.passed else KEPT_OF_GPU if proof.gpu != NOT_PROVED else ()
     report = root / REPORT
     for path in sorted({path for pattern in patterns for path in report.glob(pattern)}):
         if path.name != "begun.json":
-            shutil.copyfile(path, target / path.name)
+            shutil.copyfile(path, folder / path.name)
     for source, name in FOLDERS.items() if proof.passed else ():
         for path in sorted((root / source).glob("*.*")):
-            (target / name).mkdir(exist_ok=True)
-            shutil.copyfile(path, target / name / path.name)
+            (folder / name).mkdir(exist_ok=True)
+            shutil.copyfile(path, folder / name / path.name)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

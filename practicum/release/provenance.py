@@ -33,8 +33,8 @@ BUILDER = "urn:practicum:make-release"
 def write_provenance(folder: Path, record: Record, key: Path | None, *, materials: Mapping[str, str]) -> None:
     """Write provenance.intoto.jsonl into the folder of a release.
 
-    key: an ed25519 private key of OpenSSH; without one the envelope has no signature. materials: name of a lock or of
-    another input -> its sha256, hex. Raises PracticumError when the key is of another kind or has a passphrase.
+    key: an ed25519 private key of OpenSSH; without one the envelope has no signature. materials: path in the
+    repository -> sha256 in hex. Raises PracticumError when the key is of another kind or has a passphrase.
     """
     statement = make_statement(record, materials)
     payload = json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()

@@ -25,7 +25,7 @@ def publish(
 
     target: a folder; `host:path` or `rsync://host/module`; `docker://host[:port]/repository`; the http(s) address of a
     generic package. unsigned: publish a release without a signature. limit: the most bytes of one file, 0 for the
-    target's own limit. split: cut larger files into parts that `cat` joins.
+    target's own limit. split: cut larger files into pieces that `cat` joins.
 
     Raises Untrue when the release is not what its sums say, PracticumError when the target has something else under
     one of its names, cannot be reached or refuses a file.

@@ -1,6 +1,6 @@
 """Releases on a machine that rsync reaches: HOST:PATH by ssh, or a module of an rsync daemon, rsync://HOST/MODULE.
 
-rsync cannot rename on the other side. So <release>/ grows there, and is whole once it has SHA256SUMS, the last file.
+rsync cannot rename on the other side. So <release>/ grows there, and is complete once it has SHA256SUMS, the last file.
 The moving name is a link by ssh; a daemon may forbid links, so there it is the file <semester>/latest.
 """
 
@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError, ProgramFailed
-from practicum.engine.run import read, require, run
+from practicum.engine.run import read, run
+from practicum.engine.tools import require
 from practicum.release.target import LATEST, Item, Release, Report, list_files, read_number
 
 PART = ".practicum-part"

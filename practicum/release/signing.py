@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError, ProgramFailed
-from practicum.engine.run import require, run
+from practicum.engine.run import run
+from practicum.engine.tools import require
 from practicum.release.sums import SIGNATURE, SUMS, Untrue
 
 NAMESPACE = "practicum-release"
@@ -73,7 +74,7 @@ def verify_signature(signed: bytes, signature: bytes, signers: Path) -> str:
         if not fingerprint:
             raise Untrue(SUMS, f"is not what {SIGNATURE} signs", "fetch both files again")
         if not _ask(verify_argv(sig, signers), data):
-            cure = f"ask the course's staff; if the key is theirs, add it to {signers}"
+            cure = f"ask your assistants; if the key is theirs, add it to {signers}"
             raise Untrue(SIGNATURE, f"was made with {fingerprint}, which {signers} does not allow", cure)
     return fingerprint
 

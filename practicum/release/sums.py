@@ -110,7 +110,7 @@ def read_small(place: Place, name: str) -> bytes:
     try:
         return b"".join(place.read(name))
     except FileNotFoundError:
-        raise Untrue(name, f"missing in {place.name}", "name the folder or address of a whole release") from None
+        raise Untrue(name, f"missing in {place.name}", "name the folder or address of a complete release") from None
 
 
 def check_sums(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from practicum.engine.errors import PracticumError
-from practicum.release.places import JOIN, name_part
+from practicum.release.places import JOIN, name_piece
 from practicum.release.record import Record
 from practicum.release.sums import BLOCKS, SIGNATURE, SUMS, Sums
 
@@ -16,7 +16,7 @@ LATEST = "latest"
 """The file that says which release a semester's students should take, where a target has no links or tags."""
 
 LAST = ("release.json", BLOCKS, SIGNATURE, SUMS)
-"""The files that are sent last, so that a release with a SHA256SUMS is whole."""
+"""The files that are sent last, so that a release with a SHA256SUMS is complete."""
 
 Report = Callable[[int], None]
 """Is told of every n bytes done."""
@@ -63,7 +63,7 @@ class Target(Protocol):
         """Return what to send, in order; raises PracticumError at a file that the target cannot take."""
 
     def find(self, item: Item) -> str | None:
-        """Return the digest of what has the item's name, None when nothing has it (a part of it counts as nothing)."""
+        """Return the digest of what has the item's name, None when nothing has it; an unfinished one does not count."""
 
     def put(self, item: Item, report: Report) -> None:
         """Send the item, from where an earlier try stopped."""
@@ -102,7 +102,7 @@ def list_files(release: Release, limit: int) -> list[Item]:
             raise too_large(name, item.size, limit)
         else:
             items += _split(item, limit)
-            joins.append(f"cat {name}.part-* > {name}")
+            joins.append(f"cat {name}.piece-* > {name}")
     if joins:
         text = "\n".join([*joins, f"sha256sum --check {SUMS}", ""]).encode()
         items.insert(0, Item(JOIN, hashlib.sha256(text).hexdigest(), len(text), text))
@@ -122,14 +122,14 @@ def read_number(name: str, semester: str) -> int:
 
 def _split(item: Item, limit: int) -> list[Item]:
     assert isinstance(item.content, Path)
-    parts = []
+    pieces = []
     for number, offset in enumerate(range(0, item.size, limit)):
         size = min(limit, item.size - offset)
         digest = _hash(item.content, offset, size)
-        parts.append(Item(name_part(item.name, number), digest, size, item.content, offset))
-    if len(parts) > 100:
-        raise PracticumError(item.name, f"would have {len(parts)} parts, 100 are the most", "choose a larger --limit")
-    return parts
+        pieces.append(Item(name_piece(item.name, number), digest, size, item.content, offset))
+    if len(pieces) > 100:
+        raise PracticumError(item.name, f"would have {len(pieces)} pieces, 100 are the most", "choose a larger --limit")
+    return pieces
 
 
 def _hash(path: Path, offset: int, size: int) -> str:

@@ -33,9 +33,10 @@ from practicum.recipes.squashfs import Squashfs
 from practicum.recipes.system import System
 from practicum.recipes.wheels import LastWheels, Wheels
 from practicum.semester import settings
-from practicum.semester.description import PINNED, Semester
+from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_lock, place_debian_lock
 from practicum.semester.revision import read_revision
+from practicum.semester.values import PINNED
 from practicum.wheels.lockfile import LockedPackage, read_lock
 
 VARIANTS: tuple[Variant, ...] = ("cpu", "cuda")

@@ -1,6 +1,6 @@
 """Downloads into a content-addressed store, shared by all builds of a machine.
 
-A file of sha256 S lies at `<store>/<S>/<filename>`; it appears under that name only when it is whole and has that
+A file of sha256 S lies at `<store>/<S>/<filename>`; it appears under that name only when it is complete and has that
 digest. Until then `<filename>.part` grows beside it, across cut connections and killed processes. A lock per file lets
 two builds at once share the work: the second waits, then finds the file.
 """
@@ -142,7 +142,7 @@ class _Fetcher:
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
         with self.client.stream("GET", wheel.url, headers=headers) as response:
             status = response.status_code
-            if status == 416:  # nothing follows `offset`: the part is whole, or it is not our file
+            if status == 416:  # nothing follows `offset`: the part is complete, or it is not our file
                 return
             if status in (408, 429) or status >= 500:
                 raise _RetryError(f"HTTP {status}")

@@ -57,7 +57,7 @@ def repack_for_cpu(wheel: Path, folder: Path) -> Path:
     old, new = str(version), f"{version}+{LOCAL_VERSION}"
     info, new_info = (f"{name}-{text}.dist-info" for text in (old, new))
     target = folder / RECIPE / wheel.name.replace(f"-{old}-", f"-{new}-", 1)
-    if target.exists():  # it takes its name only when it is whole, and no other recipe writes here
+    if target.exists():  # it takes its name only when it is complete, and no other recipe writes here
         return target
     with _open(wheel) as archive:
         dropped = _find_dropped(archive)

@@ -20,26 +20,26 @@ td, th { padding: .1rem .6rem; text-align: left }
 """
 
 
-def write_site(release: Path, target: Path) -> None:
-    """Write the pages of the release's folder into `target`, in place of what is there.
+def write_site(release: Path, site: Path) -> None:
+    """Write the pages of the release in the folder `release` into the folder `site`, in place of what is there.
 
     NOTES.md becomes index.html, CHANGES.md changes.html; every other small file at the top and the SBOMs are copied.
     """
     name = read_record(release / FILE).name
-    whole = target.with_name(f".{target.name}.new")
-    shutil.rmtree(whole, ignore_errors=True)
-    whole.mkdir(parents=True)
+    new = site.with_name(f".{site.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
     for path in sorted(release.rglob("*")):
-        copied = whole / path.relative_to(release)
+        copied = new / path.relative_to(release)
         shown = path.parent in (release, release / "sbom")
         if shown and path.is_file() and path.stat().st_size <= SMALL:
             copied.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, copied)
     notes, changes = ((release / each).read_text() for each in ("NOTES.md", "CHANGES.md"))
-    links = "".join(f"- [{name}]({name})\n" for name in list_files(whole))
-    (whole / "index.html").write_text(render(name, f"{notes}\n\n## Files\n\n- [What changed](changes.html)\n{links}"))
-    (whole / "changes.html").write_text(render(f"{name}: what changed", changes))
-    move_folder(whole, target)
+    links = "".join(f"- [{name}]({name})\n" for name in list_files(new))
+    (new / "index.html").write_text(render(name, f"{notes}\n\n## Files\n\n- [What changed](changes.html)\n{links}"))
+    (new / "changes.html").write_text(render(f"{name}: what changed", changes))
+    move_folder(new, site)
 
 
 def list_files(folder: Path) -> list[str]:

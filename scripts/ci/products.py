@@ -1,7 +1,7 @@
-"""products.py record | check [SEMESTER]: which bytes were proved.
+"""products.py note | check [SEMESTER]: which bytes were proved.
 
-`record` writes the sha256 of every product in dist/<semester>/ into build/products.json. `check` compares the products
-that are there now with that file, so a release holds the very bytes that the proof looked at.
+`note` writes the sha256 of every product in dist/<semester>/ into build/products.json, before the proof. `check`
+compares the products that are there now with that file, so that a release holds the very bytes that were proved.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def read_digest(archive: Path) -> str:
         return str(json.load(index)["manifests"][0]["digest"])
 
 
-def record(root: Path, semester: str) -> None:
-    """Write down what is about to be proved."""
+def note(root: Path, semester: str) -> None:
+    """Write the sha256 of each product that is about to be proved into build/products.json."""
     products = list_products(root / "dist" / semester)
     if not products:
         raise PracticumError(f"dist/{semester}", "no product is there", "build one: make ova docker archive")
@@ -71,8 +71,8 @@ def check(root: Path, semester: str) -> Proved:
 
 def main() -> None:
     action, semester = sys.argv[1], find_semester(sys.argv[2] if len(sys.argv) > 2 else "").id
-    if action == "record":
-        record(ROOT, semester)
+    if action == "note":
+        note(ROOT, semester)
     else:
         print(*(f"proved: {name} {each['sha256']}" for name, each in check(ROOT, semester).items()), sep="\n")
 

@@ -32,7 +32,7 @@ class Proposal:
     branch: str
     title: str
     body: str
-    target: str = "main"
+    base: str = "main"
     draft: str = ""
 
     @property
@@ -77,7 +77,7 @@ def gitlab_options(proposal: Proposal) -> list[str]:
     A push option has one line; GitLab turns the two characters \n of a description into a new line.
     """
     said = {
-        "target": proposal.target,
+        "target": proposal.base,
         "title": proposal.shown_title,
         "description": proposal.shown_body.replace("\n", "\\n"),
     }
@@ -117,7 +117,7 @@ def open_on_github(proposal: Proposal, environment: Mapping[str, str], root: Pat
         ready = ["gh", "pr", "ready", number, *(["--undo"] if proposal.draft else [])]
         run(ready, step="gh", env=environment, contain=False, cwd=root)
     else:
-        create = ["gh", "pr", "create", *branch, "--base", proposal.target, *said]
+        create = ["gh", "pr", "create", *branch, "--base", proposal.base, *said]
         draft = ["--draft"] if proposal.draft else []
         run([*create, *draft], step="gh", env=environment, contain=False, cwd=root, on_line=print)
 

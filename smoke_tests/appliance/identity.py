@@ -16,7 +16,7 @@ class Identity:
 
 
 def read_identity(machine: Machine) -> Identity:
-    """Ask a running machine; its code is taken from the console, as a student does."""
+    """Ask a running machine; its code is taken from the window, as a student does."""
     machine_id = machine.run("cat /etc/machine-id").stdout.strip()
     (key,) = machine.run("cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub").stdout.splitlines()
     assert len(machine_id) == 32, f"no machine-id: {machine_id!r}"

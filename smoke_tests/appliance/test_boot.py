@@ -1,4 +1,4 @@
-"""What a student meets after starting the machine: the console, the address, the code, the course's files."""
+"""What a student meets after starting the machine: the window, the address, the code, the course's files."""
 
 from __future__ import annotations
 

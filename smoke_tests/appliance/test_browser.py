@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: headless Chromium opens the link of the console, draws a plot and shows it."""
+"""JupyterLab in a real browser: headless Chromium opens the link of the window, draws a plot and shows it."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class TestDamagedCode:
         ids=["emptied", "line-break", "writable", "removed"],
     )
     def test_jupyter_stays_shut_without_a_valid_code(self, machine: Machine, damage: str, reason: str) -> None:
-        """An empty token would open Jupyter to everybody: it must not start, and the console must say why."""
+        """An empty token would open Jupyter to everybody: it must not start, and the window must say why."""
         shown = len(machine.console)
         machine.sudo(f"CODE={machine.code}; systemctl stop jupyter; {damage}; ! systemctl start jupyter")
         machine.wait_serial(rf"^ *Status +STOPPED: .*({reason})", START_TIMEOUT, since=shown)

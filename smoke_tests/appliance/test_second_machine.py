@@ -57,7 +57,7 @@ def test_first_boot_is_whole_after_all(clone: Machine) -> None:
 
 
 def test_code_of_the_console_is_in_force(clone: Machine) -> None:
-    """Everywhere: the console, ssh (so the password and the host key is good), JupyterLab."""
+    """Everywhere: the window, ssh (so the password and the host key is good), JupyterLab."""
     shown = set(re.findall(r"^ *Access code +(\S+)", clone.console, re.MULTILINE))
     assert shown == {clone.code}
     assert read_identity(clone).code == clone.code

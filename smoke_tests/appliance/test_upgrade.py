@@ -1,4 +1,4 @@
-"""A power cut ends a kernel's upgrade, or its removal, at any moment: the machine starts, with a kernel that is whole.
+"""A power cut ends a kernel's upgrade, or its removal, at any moment: the machine starts with a complete kernel.
 
 The new kernel is a copy of the running one in a package of its own, with the scripts of Debian's package. The upgrade
 waits at each moment until the disk is copied as a power cut leaves it; then a machine boots from each copy.

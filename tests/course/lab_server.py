@@ -39,7 +39,7 @@ container.choose_folders.__defaults__ = (content,)
 sync.run.__defaults__ = (None, None, content)
 welcome.CHECK = ({python!r}, "-c", {code!r})
 """
-ANSWER = {"checks": [{"name": "gpu", "status": "ok", "detail": "a test", "remedy": ""}]}
+ANSWER = {"checks": [{"name": "gpu", "status": "ok", "detail": "a test", "cure": ""}]}
 
 
 def find_port() -> int:

@@ -1,4 +1,4 @@
-"""The doctor: every trouble is found, with its remedy."""
+"""The doctor: every trouble is found, with its cure."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from course_runtime.doctor import cli, container_checks, machine_checks
-from course_runtime.doctor.observations import FAILURE, OK, WARNING, Check, Observation
+from course_runtime.doctor.findings import FAILURE, OK, WARNING, Check, Finding
 from course_runtime.files import home
 from course_runtime.machine import access_code
 from course_runtime.machine.machine import Finished, Machine
@@ -43,16 +43,16 @@ def healthy(booted: Fixture, monkeypatch: pytest.MonkeyPatch) -> Fixture:
 
 
 def statuses(check: Check, machine: Machine) -> dict[str, str]:
-    observations = [*check(machine)]
-    assert all(observation.remedy for observation in observations if observation.status != OK)
-    assert all("\n" not in observation.detail + observation.remedy for observation in observations)
-    return {observation.name: observation.status for observation in observations}
+    findings = [*check(machine)]
+    assert all(finding.cure for finding in findings if finding.status != OK)
+    assert all("\n" not in finding.detail + finding.cure for finding in findings)
+    return {finding.name: finding.status for finding in findings}
 
 
 def test_a_healthy_machine_has_nothing_to_say(healthy: Fixture) -> None:
-    observations = [*cli.examine(healthy.machine, machine_checks.CHECKS)]
-    assert [observation for observation in observations if observation.status != OK] == []
-    assert len(observations) >= 14
+    findings = [*cli.examine(healthy.machine, machine_checks.CHECKS)]
+    assert [finding for finding in findings if finding.status != OK] == []
+    assert len(findings) >= 14
 
 
 @pytest.mark.parametrize(("missing", "status"), [("avx2", WARNING), ("fma", WARNING), ("fpu", OK)])
@@ -67,11 +67,11 @@ def test_cpu_without_flags_is_another_architecture(healthy: Fixture) -> None:
     assert statuses(machine_checks.check_cpu, healthy.machine) == {"cpu": OK}
 
 
-def test_the_remedy_names_the_hypervisor(healthy: Fixture) -> None:
+def test_the_cure_names_the_hypervisor(healthy: Fixture) -> None:
     healthy.path("/proc/cpuinfo").write_text("processor : 0\nflags : fpu\n")
-    (observation,) = machine_checks.check_cpu(healthy.machine)
-    assert "VirtualBox" in observation.remedy
-    assert "AVX2 and FMA" in observation.detail
+    (finding,) = machine_checks.check_cpu(healthy.machine)
+    assert "VirtualBox" in finding.cure
+    assert "AVX2 and FMA" in finding.detail
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_clock_by_either_program(healthy: Fixture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("getent", "python", "detail", "remedy"),
+    ("getent", "python", "detail", "cure"),
     [
         (0, 0, "though the network is there", "UDP port 123"),
         (2, 0, "not synchronised", "fine offline"),
@@ -118,16 +118,16 @@ def test_clock_by_either_program(healthy: Fixture) -> None:
     ],
 )
 def test_a_clock_that_is_not_synchronised_is_fine_only_offline(
-    healthy: Fixture, getent: int, python: int, detail: str, remedy: str
+    healthy: Fixture, getent: int, python: int, detail: str, cure: str
 ) -> None:
     healthy.system.answers["chronyc"] = Finished(0, "Leap status     : Not synchronised\n")
     healthy.system.answers["getent"] = Finished(getent, "192.0.2.1  STREAM example.org\n")
     healthy.system.answers[sys.executable] = Finished(python, "")
-    (observation,) = machine_checks.check_clock(healthy.machine)
-    assert observation.status == WARNING
-    assert observation.detail.endswith(detail)
-    assert remedy in observation.remedy
-    assert ("offline" in observation.remedy) is (remedy == "fine offline")
+    (finding,) = machine_checks.check_clock(healthy.machine)
+    assert finding.status == WARNING
+    assert finding.detail.endswith(detail)
+    assert cure in finding.cure
+    assert ("offline" in finding.cure) is (cure == "fine offline")
 
 
 def test_no_network_is_never_a_failure(healthy: Fixture) -> None:
@@ -168,9 +168,9 @@ def test_a_torch_that_does_not_work_is_found(healthy: Fixture, status: int, reas
     machine = replace(
         healthy.machine, run=lambda argv, stdin="", timeout=0: Finished(status, "Traceback\nImportError: x\n")
     )
-    (observation,) = machine_checks.check_torch(machine)
-    assert observation.status == FAILURE
-    assert reason in observation.detail
+    (finding,) = machine_checks.check_torch(machine)
+    assert finding.status == FAILURE
+    assert reason in finding.detail
 
 
 @pytest.mark.parametrize(
@@ -186,12 +186,12 @@ def test_gpu(healthy: Fixture, device: bool, printed: str, status: str) -> None:
 
 
 def test_a_check_that_cannot_look_does_not_stop_the_others(healthy: Fixture) -> None:
-    def check_broken(machine: Machine) -> Iterator[Observation]:
+    def check_broken(machine: Machine) -> Iterator[Finding]:
         raise OSError(13, "Permission denied")
         yield
 
-    observations = [*cli.examine(healthy.machine, [check_broken, machine_checks.check_cpu])]
-    assert [(one.name, one.status) for one in observations] == [("broken", WARNING), ("cpu", OK)]
+    findings = [*cli.examine(healthy.machine, [check_broken, machine_checks.check_cpu])]
+    assert [(one.name, one.status) for one in findings] == [("broken", WARNING), ("cpu", OK)]
 
 
 @pytest.mark.parametrize("broken", [False, True])
@@ -207,7 +207,7 @@ def test_the_command_answers_people_and_programs(
     assert caught.value.code == int(broken)
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is not broken
-    assert {"name", "status", "detail", "remedy"} == set(report["checks"][0])
+    assert {"name", "status", "detail", "cure"} == set(report["checks"][0])
     monkeypatch.setattr("sys.argv", ["course-doctor"])
     with pytest.raises(SystemExit):
         cli.main()
@@ -246,9 +246,9 @@ def start_server(container: Fixture, pid: int = 41, **changes: object) -> None:
 
 
 def test_a_healthy_container_has_nothing_to_say_and_no_noise(container: Fixture) -> None:
-    observations = [*cli.examine(container.machine, cli.choose_checks(container.machine))]
-    assert [observation for observation in observations if observation.status != OK] == []
-    names = {observation.name for observation in observations}
+    findings = [*cli.examine(container.machine, cli.choose_checks(container.machine))]
+    assert [finding for finding in findings if finding.status != OK] == []
+    names = {finding.name for finding in findings}
     assert names >= {"cpu", "memory", "home", "disk", "shm", "network", "server", "torch", "pip", "compiler", "gpu"}
     assert not names & {"clock", "swap", "access", "port"}
     assert {argv[0] for argv in container.system.asked} & {"chronyc", "timedatectl", "systemctl"} == set()
@@ -273,23 +273,23 @@ def test_the_limit_of_a_container_counts(container: Fixture, file: str, limit: s
     path = container.path(f"/sys/fs/cgroup/{file}")
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"{limit}\n")
-    (observation,) = container_checks.check_memory(container.machine)
-    assert observation.status == status
-    assert observation.detail.endswith(shown or "MB free")
+    (finding,) = container_checks.check_memory(container.machine)
+    assert finding.status == status
+    assert finding.detail.endswith(shown or "MB free")
 
 
 def test_a_home_that_cannot_be_written(container: Fixture) -> None:
-    (observation,) = container_checks.check_home(container.machine, {"HOME": "/nowhere"})
-    assert (observation.status, observation.remedy != "") == (FAILURE, True)
-    assert "/nowhere" in observation.detail
+    (finding,) = container_checks.check_home(container.machine, {"HOME": "/nowhere"})
+    assert (finding.status, finding.cure != "") == (FAILURE, True)
+    assert "/nowhere" in finding.detail
 
 
 def test_a_home_for_want_of_a_better_one(container: Fixture, tmp_path: Path) -> None:
     environ = {"HOME": "/nowhere", "TMPDIR": str(tmp_path)}
     home.set_environment(environ)
-    observation, _ = container_checks.check_home(container.machine, environ)
-    assert observation.status == WARNING
-    assert "lost with the container" in observation.detail
+    finding, _ = container_checks.check_home(container.machine, environ)
+    assert finding.status == WARNING
+    assert "lost with the container" in finding.detail
 
 
 def test_a_full_disk(container: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,10 +310,10 @@ def test_where_pip_puts_packages(container: Fixture) -> None:
 @pytest.mark.parametrize(("status", "detail"), [(0, "g++ 12"), (1, "none"), (127, "none"), (124, "none")])
 def test_the_compiler_is_the_one_that_torch_would_call(container: Fixture, status: int, detail: str) -> None:
     container.system.answers["/lib/stub"] = Finished(status, "g++ 12\nCopyright\n")
-    _, observation = container_checks.check_packages(container.machine, {"CXX": "/lib/stub"})
-    assert observation.status == OK, "the course needs none"
-    assert observation.detail.startswith(detail)
-    assert ("apt-get install" in observation.remedy) is bool(status)
+    _, finding = container_checks.check_packages(container.machine, {"CXX": "/lib/stub"})
+    assert finding.status == OK, "the course needs none"
+    assert finding.detail.startswith(detail)
+    assert ("apt-get install" in finding.cure) is bool(status)
 
 
 def test_the_server_is_asked_where_it_says_it_is(container: Fixture) -> None:
@@ -324,9 +324,9 @@ def test_the_server_is_asked_where_it_says_it_is(container: Fixture) -> None:
         asked.append((port, path, secure))
         return 200, '{"version": "2.21.1"}'
 
-    observations = [*container_checks.check_server(replace(container.machine, probe=probe))]
+    findings = [*container_checks.check_server(replace(container.machine, probe=probe))]
     assert asked == [(8888, "/api", False), (9999, "/user/x/api", True)]
-    assert observations[1].detail == "Jupyter 2.21.1 answers at https://127.0.0.1:9999/user/x/"
+    assert findings[1].detail == "Jupyter 2.21.1 answers at https://127.0.0.1:9999/user/x/"
 
 
 @pytest.mark.parametrize("answer", [(0, "timed out"), (500, ""), (200, "<html>"), (200, "3")])
@@ -348,7 +348,7 @@ def test_torch_has_the_last_word_on_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, status: str
 ) -> None:
     fixture = make_machine(tmp_path / "root", product="cuda")
-    monkeypatch.setattr(container_checks, "check_gpu", lambda machine: iter([Observation("gpu", OK, "an H100")]))
+    monkeypatch.setattr(container_checks, "check_gpu", lambda machine: iter([Finding("gpu", OK, "an H100")]))
     machine = replace(fixture.machine, run=lambda argv, stdin="", timeout=0: Finished(0, f"gpu: {device}\n"))
     assert statuses(container_checks.check_torch, machine) == {"torch works": OK, "gpu": status}
 
@@ -372,9 +372,9 @@ def test_a_container_without_a_gpu_is_no_failure(
 def test_a_description_of_torch_that_is_not_there_is_told(tmp_path: Path) -> None:
     fixture = make_machine(tmp_path / "root", product="cuda")
     fixture.path("/dev/shm").mkdir(parents=True)
-    observation, _ = cli.examine(fixture.machine, cli.GPU_CHECKS)
-    assert (observation.name, observation.status) == ("gpu", WARNING)
-    assert "torch.json" in observation.detail
+    finding, _ = cli.examine(fixture.machine, cli.GPU_CHECKS)
+    assert (finding.name, finding.status) == ("gpu", WARNING)
+    assert "torch.json" in finding.detail
 
 
 def test_no_command_imports_torch_or_jupyter_at_start() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from course_runtime.doctor import gpu, nvidia
+from course_runtime.doctor.findings import OK, WARNING, Finding
 from course_runtime.doctor.nvidia import Cuda, Device, Management
-from course_runtime.doctor.observations import OK, WARNING, Observation
 from fake_machine import Fixture, make_machine
 
 TORCH = {
@@ -60,38 +60,38 @@ def find(
     answer: Cuda = NO_LIBRARY,
     more: Management = Management(),  # noqa: B008  (frozen)
     environ: Mapping[str, str] | None = None,
-) -> Observation:
-    """What is found, with what every observation has to hold."""
-    (observation,) = gpu.check_gpu(image.machine, environ or {}, lambda: answer, lambda: more)
-    assert observation.status in (OK, WARNING), "the CPU computes as well: this is never a failure"
-    assert "\n" not in observation.detail + observation.remedy
-    assert observation.remedy or observation.status == OK
-    return observation
+) -> Finding:
+    """What is found, with what every finding has to hold."""
+    (finding,) = gpu.check_gpu(image.machine, environ or {}, lambda: answer, lambda: more)
+    assert finding.status in (OK, WARNING), "the CPU computes as well: this is never a failure"
+    assert "\n" not in finding.detail + finding.cure
+    assert finding.cure or finding.status == OK
+    return finding
 
 
 def test_a_gpu_that_works(given: Fixture) -> None:
-    observation = find(given, FINE, Management("580.65.06"))
-    assert observation == Observation(
+    finding = find(given, FINE, Management("580.65.06"))
+    assert finding == Finding(
         "gpu", OK, "NVIDIA H100 80GB HBM3, 79.2 GiB; driver 580.65.06, CUDA 13.0 (the driver serves 13.0)"
     )
 
 
 def test_several_that_work(given: Fixture) -> None:
-    observation = find(given, replace(FINE, devices=(H100, H100)), Management("580.65.06"))
-    assert observation.detail.startswith("2 x NVIDIA H100 80GB HBM3, 79.2 GiB; ")
+    finding = find(given, replace(FINE, devices=(H100, H100)), Management("580.65.06"))
+    assert finding.detail.startswith("2 x NVIDIA H100 80GB HBM3, 79.2 GiB; ")
 
 
 def test_the_cpu_image_says_so(tmp_path: Path) -> None:
     image = make_machine(tmp_path / "root", product="cpu")
-    assert find(image) == Observation("gpu", OK, "none: this is the CPU image")
+    assert find(image) == Finding("gpu", OK, "none: this is the CPU image")
     load_driver(image)
-    assert "cuda image" in find(image).remedy
+    assert "cuda image" in find(image).cure
 
 
 def test_no_driver_on_the_host(image: Fixture) -> None:
-    observation = find(image)
-    assert "the host has no NVIDIA driver" in observation.detail
-    assert "driver 580 or newer" in observation.remedy
+    finding = find(image)
+    assert "the host has no NVIDIA driver" in finding.detail
+    assert "driver 580 or newer" in finding.cure
 
 
 @pytest.mark.parametrize(("vendor", "kind", "found"), [("0x10de", "0x030200", True), ("0x10de", "0x040300", False)])
@@ -108,17 +108,17 @@ def test_a_card_without_its_driver(image: Fixture, vendor: str, kind: str, found
 )
 def test_a_forgotten_flag(image: Fixture, text: str, version: str) -> None:
     load_driver(image, text)
-    observation = find(image)
-    assert version in observation.detail and "no GPU was handed to this container" in observation.detail
+    finding = find(image)
+    assert version in finding.detail and "no GPU was handed to this container" in finding.detail
     for way in ("--gpus all", "nvidia.com/gpu=all", "--nv", "limit", "nvidia-container-toolkit"):
-        assert way in observation.remedy
+        assert way in finding.cure
 
 
 def test_a_forgotten_flag_on_windows(image: Fixture) -> None:
     image.path("/proc/sys/kernel/osrelease").write_text("6.6.87.2-microsoft-standard-WSL2\n")
-    observation = find(image)
-    assert "no GPU was handed" in observation.detail
-    assert "Windows" in observation.remedy
+    finding = find(image)
+    assert "no GPU was handed" in finding.detail
+    assert "Windows" in finding.cure
 
 
 @pytest.mark.parametrize("value", ["void", "none"])
@@ -128,9 +128,9 @@ def test_a_variable_that_asks_for_none(image: Fixture, value: str) -> None:
 
 
 def test_a_device_without_the_toolkit(given: Fixture) -> None:
-    observation = find(given)
-    assert "libcuda.so.1 is not" in observation.detail
-    assert "nvidia-container-toolkit" in observation.remedy
+    finding = find(given)
+    assert "libcuda.so.1 is not" in finding.detail
+    assert "nvidia-container-toolkit" in finding.cure
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_a_device_without_the_toolkit(given: Fixture) -> None:
     [("utility", True), ("graphics,video", True), ("compute,utility", False), ("all", False), ("", False)],
 )
 def test_capabilities_without_compute(given: Fixture, capabilities: str, told: bool) -> None:
-    observation = find(given, environ={"NVIDIA_DRIVER_CAPABILITIES": capabilities})
-    assert ("NVIDIA_DRIVER_CAPABILITIES" in observation.remedy) is told
+    finding = find(given, environ={"NVIDIA_DRIVER_CAPABILITIES": capabilities})
+    assert ("NVIDIA_DRIVER_CAPABILITIES" in finding.cure) is told
 
 
 def test_a_library_of_another_kind_of_machine(given: Fixture) -> None:
@@ -148,9 +148,9 @@ def test_a_library_of_another_kind_of_machine(given: Fixture) -> None:
 
 def test_no_right_to_the_device(given: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)
-    observation = find(given, Cuda(status=100))
-    assert "may not use /dev/nvidia0" in observation.detail
-    assert f"--group-add {given.path('/dev/nvidia0').stat().st_gid}" in observation.remedy
+    finding = find(given, Cuda(status=100))
+    assert "may not use /dev/nvidia0" in finding.detail
+    assert f"--group-add {given.path('/dev/nvidia0').stat().st_gid}" in finding.cure
 
 
 def test_a_right_that_the_host_took_back(given: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,9 +158,9 @@ def test_a_right_that_the_host_took_back(given: Fixture, monkeypatch: pytest.Mon
         raise PermissionError(1, "Operation not permitted", str(path))
 
     monkeypatch.setattr("os.open", refuse)
-    observation = find(given, Cuda(status=999))
-    assert "took away" in observation.detail
-    assert "restart the container" in observation.remedy
+    finding = find(given, Cuda(status=999))
+    assert "took away" in finding.detail
+    assert "restart the container" in finding.cure
 
 
 @pytest.mark.parametrize("name", ["nvidiactl", "nvidia-uvm"])
@@ -183,14 +183,14 @@ def test_a_variable_that_hides_every_gpu(given: Fixture, value: str) -> None:
 
 
 def test_slices_and_none_for_us(given: Fixture) -> None:
-    observation = find(given, Cuda(status=100, version=13000), Management("580.65.06", mig_without_instance=True))
-    assert "MIG" in observation.detail and "none was handed" in observation.detail
+    finding = find(given, Cuda(status=100, version=13000), Management("580.65.06", mig_without_instance=True))
+    assert "MIG" in finding.detail and "none was handed" in finding.detail
 
 
 def test_a_slice_is_named_with_its_memory(given: Fixture) -> None:
-    observation = find(given, replace(FINE, devices=(SLICE,)), Management("580.65.06"))
-    assert observation.status == OK
-    assert "MIG slice NVIDIA A100-SXM4-40GB MIG 1g.5gb, 4.75 GiB" in observation.detail
+    finding = find(given, replace(FINE, devices=(SLICE,)), Management("580.65.06"))
+    assert finding.status == OK
+    assert "MIG slice NVIDIA A100-SXM4-40GB MIG 1g.5gb, 4.75 GiB" in finding.detail
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ def test_a_slice_is_named_with_its_memory(given: Fixture) -> None:
     ],
 )
 def test_what_cuda_itself_says(given: Fixture, status: int, reason: str, cure: str) -> None:
-    observation = find(given, Cuda(status=status))
-    assert reason in observation.detail and f"CUDA error {status}" in observation.detail
-    assert cure in observation.remedy
+    finding = find(given, Cuda(status=status))
+    assert reason in finding.detail and f"CUDA error {status}" in finding.detail
+    assert cure in finding.cure
 
 
 @pytest.mark.parametrize(
@@ -218,10 +218,10 @@ def test_what_cuda_itself_says(given: Fixture, status: int, reason: str, cure: s
 )
 def test_a_driver_that_is_too_old(given: Fixture, built: str, served: int, branch: str) -> None:
     given.path("/etc/course/torch.json").write_text(json.dumps({**TORCH, "cuda": built}))
-    observation = find(given, replace(FINE, version=served), Management("535.183.01"))
-    assert f"driver 535.183.01 serves CUDA {served // 1000}.{served % 1000 // 10}" in observation.detail
-    assert f"needs CUDA {built}" in observation.detail
-    assert f"{branch} or newer" in observation.remedy
+    finding = find(given, replace(FINE, version=served), Management("535.183.01"))
+    assert f"driver 535.183.01 serves CUDA {served // 1000}.{served % 1000 // 10}" in finding.detail
+    assert f"needs CUDA {built}" in finding.detail
+    assert f"{branch} or newer" in finding.cure
 
 
 @pytest.mark.parametrize(("built", "served"), [("13.2", 13000), ("13.0", 13020), ("12.6", 12000), ("12.8", 13000)])
@@ -255,16 +255,16 @@ def test_architectures(capability: tuple[int, int], architectures: str, served: 
 
 
 def test_an_architecture_that_was_dropped(given: Fixture) -> None:
-    observation = find(given, replace(FINE, devices=(V100,)))
-    assert "Tesla V100-SXM2-32GB (sm_70)" in observation.detail
-    assert "sm_75 sm_80 sm_86 sm_90 sm_100 sm_120" in observation.detail
-    assert "CUDA_VISIBLE_DEVICES=" in observation.remedy
+    finding = find(given, replace(FINE, devices=(V100,)))
+    assert "Tesla V100-SXM2-32GB (sm_70)" in finding.detail
+    assert "sm_75 sm_80 sm_86 sm_90 sm_100 sm_120" in finding.detail
+    assert "CUDA_VISIBLE_DEVICES=" in finding.cure
 
 
 def test_one_of_two_is_too_old(given: Fixture) -> None:
-    observation = find(given, replace(FINE, devices=(V100, H100)))
-    assert observation.status == WARNING
-    assert "number 0: set CUDA_VISIBLE_DEVICES=1" in observation.remedy
+    finding = find(given, replace(FINE, devices=(V100, H100)))
+    assert finding.status == WARNING
+    assert "number 0: set CUDA_VISIBLE_DEVICES=1" in finding.cure
 
 
 def test_windows_hands_over_one_device_for_all(image: Fixture) -> None:
@@ -277,9 +277,9 @@ def test_windows_hands_over_one_device_for_all(image: Fixture) -> None:
 def test_shared_memory(image: Fixture, monkeypatch: pytest.MonkeyPatch, megabytes: int, status: str) -> None:
     disk = namedtuple("disk", "f_blocks f_frsize")
     monkeypatch.setattr("os.statvfs", lambda path: disk(megabytes * 256, 4096))
-    (observation,) = gpu.check_shm(image.machine)
-    assert (observation.status, observation.detail) == (status, f"{megabytes} MB in /dev/shm")
-    assert ("--shm-size=2g" in observation.remedy) is (status == WARNING)
+    (finding,) = gpu.check_shm(image.machine)
+    assert (finding.status, finding.detail) == (status, f"{megabytes} MB in /dev/shm")
+    assert ("--shm-size=2g" in finding.cure) is (status == WARNING)
 
 
 # What follows asks real libraries, in C, which answer as NVIDIA's do: the calls themselves are proven, too.

@@ -62,12 +62,12 @@ def test_a_server_that_whispers_still_says_where_it_is(tmp_path: Path) -> None:
 
 
 def test_what_the_check_finds_is_one_line_each_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    observations = (
-        '{"checks": [{"name": "gpu", "status": "warning", "detail": "none", "remedy": "buy one"},'
-        '{"name": "shm", "status": "ok", "detail": "2048 MB", "remedy": ""}]}'
+    findings = (
+        '{"checks": [{"name": "gpu", "status": "warning", "detail": "none", "cure": "buy one"},'
+        '{"name": "shm", "status": "ok", "detail": "2048 MB", "cure": ""}]}'
     )
-    assert check(monkeypatch, f"print('''{observations}''')") == [(logging.WARNING, "gpu: none. Cure: buy one")]
-    assert check(monkeypatch, f"print('''{observations}'''.replace('ok', 'warning'))")[1] == (
+    assert check(monkeypatch, f"print('''{findings}''')") == [(logging.WARNING, "gpu: none. Cure: buy one")]
+    assert check(monkeypatch, f"print('''{findings}'''.replace('ok', 'warning'))")[1] == (
         logging.WARNING,
         "shm: 2048 MB",
     )

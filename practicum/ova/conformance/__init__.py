@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError
-from practicum.ova.conformance import archive_rules, machine_rules, ovf_rules, platform_rules, vmdk_rules
+from practicum.ova.conformance import (
+    archive_rules,
+    hardware_rules,
+    machine_rules,
+    ovf_rules,
+    platform_rules,
+    vmdk_rules,
+)
 from practicum.ova.conformance.rules import Finding, Report, Rule, judge
 from practicum.ova.conformance.subject import Ova
 
@@ -16,6 +23,7 @@ __all__ = ["RULES", "Finding", "Report", "Rule", "check", "render_table"]
 RULES: Sequence[Rule] = (
     *archive_rules.RULES,
     *ovf_rules.RULES,
+    *hardware_rules.RULES,
     *machine_rules.RULES,
     *platform_rules.RULES,
     *vmdk_rules.RULES,

@@ -99,7 +99,7 @@ def check_members(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "tar.end",
-    "members are whole, and two zero blocks follow",
+    "members are complete, and two zero blocks follow",
     prevents="Error reading OVA '%s' (VERR_TAR_UNEXPECTED_EOS)",
 )
 def check_end(ova: Ova) -> Iterator[str]:

@@ -7,16 +7,8 @@ from functools import partial
 from xml.etree.ElementTree import Element
 
 from practicum.architecture import ARCHITECTURES
-from practicum.ova.conformance.ovf_rules import (
-    CONTROLLERS,
-    CPU,
-    MEMORY,
-    OS_TYPES,
-    SOUND,
-    item_value,
-    items_of,
-    memory_mb,
-)
+from practicum.ova.conformance.hardware_rules import CONTROLLERS, CPU, MEMORY, SOUND, item_value, items_of, memory_mb
+from practicum.ova.conformance.ovf_rules import OS_TYPES
 from practicum.ova.conformance.rules import Rule, rule
 from practicum.ova.conformance.subject import OVF, VBOX, Ova
 from practicum.ova.vmdk_reader import is_uuid

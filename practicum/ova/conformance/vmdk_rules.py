@@ -42,7 +42,7 @@ def _rule(id: str, meaning: str, *, prevents: str) -> Callable[[DiskCheck], Disk
 
 @_rule(
     "vmdk.magic",
-    "the header is whole, with intact line ends",
+    "the header is complete, with intact line ends",
     prevents="VMDK: incorrect magic in sparse extent header in '%s'; VMDK: corrupted by CR/LF translation in '%s'",
 )
 def check_magic(disk: DiskImage) -> Iterator[str]:

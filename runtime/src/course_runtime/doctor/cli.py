@@ -1,4 +1,4 @@
-"""`course-doctor`: is this machine fit for the course, and if not, what is the remedy."""
+"""`course-doctor`: is this machine fit for the course, and if not, what is the cure."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from course_runtime.doctor import container_checks, gpu, machine_checks
-from course_runtime.doctor.observations import FAILURE, WARNING, Check, Observation, format_observation
+from course_runtime.doctor.findings import FAILURE, WARNING, Check, Finding, format_finding
 from course_runtime.machine.machine import CourseError, Machine, exit_with, load_course
 
 GPU_CHECKS: Sequence[Check] = (gpu.check_gpu, gpu.check_shm)
@@ -18,14 +18,14 @@ def choose_checks(machine: Machine) -> Sequence[Check]:
     return container_checks.CHECKS if is_container else machine_checks.CHECKS
 
 
-def examine(machine: Machine, checks: Sequence[Check]) -> Iterator[Observation]:
-    """Run all `checks`; one that cannot look is an observation too, never the end of the others."""
+def examine(machine: Machine, checks: Sequence[Check]) -> Iterator[Finding]:
+    """Run all `checks`; one that cannot look is a finding too, never the end of the others."""
     for check in checks:
         name = check.__name__.removeprefix("check_")
         try:
             yield from check(machine)
         except (CourseError, OSError, ValueError, TypeError, KeyError, IndexError) as error:
-            yield Observation(
+            yield Finding(
                 name, WARNING, f"cannot be checked: {error}", "tell your assistants if it was not like this before"
             )
 
@@ -41,14 +41,14 @@ def main() -> None:
     options = parser.parse_args()
 
     def act() -> int:
-        machine, observations = Machine(), []
-        for observation in examine(machine, GPU_CHECKS if options.gpu else choose_checks(machine)):
-            observations.append(observation)
+        machine, findings = Machine(), []
+        for finding in examine(machine, GPU_CHECKS if options.gpu else choose_checks(machine)):
+            findings.append(finding)
             if not options.json:
-                print(format_observation(observation), flush=True)
-        healthy = all(observation.status != FAILURE for observation in observations)
+                print(format_finding(finding), flush=True)
+        healthy = all(finding.status != FAILURE for finding in findings)
         if options.json:
-            checks = [asdict(observation) for observation in observations]
+            checks = [asdict(finding) for finding in findings]
             print(json.dumps({"ok": healthy, "checks": checks}, indent=1))
         return 0 if healthy else 1
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_runtime.doctor.findings import MEBIBYTE, OK, WARNING, Finding
 from course_runtime.doctor.nvidia import Cuda, Device, Management, ask_cuda, ask_management
-from course_runtime.doctor.observations import MEBIBYTE, OK, WARNING, Observation
 from course_runtime.machine.machine import Machine, load_course
 
 DRIVER_BRANCHES = {11: 450, 12: 525, 13: 580}
@@ -73,16 +73,16 @@ def check_gpu(
     environ: Mapping[str, str] = os.environ,
     cuda: Callable[[], Cuda] = ask_cuda,
     management: Callable[[], Management] = ask_management,
-) -> Iterator[Observation]:
+) -> Iterator[Finding]:
     """Say which GPU torch will compute on, or why on none."""
     if load_course(machine).product == "cpu":
         wish = "the course's cuda image, started with --gpus all, can use the host's GPU"
-        yield Observation("gpu", OK, "none: this is the CPU image", wish if read_kernel_driver(machine) else "")
+        yield Finding("gpu", OK, "none: this is the CPU image", wish if read_kernel_driver(machine) else "")
         return
     torch, answer, more = load_torch(machine), cuda(), management()
     driver = more.driver or read_kernel_driver(machine)
     if trouble := find_trouble(machine, environ, torch, answer, more, driver):
-        yield Observation("gpu", WARNING, f"none to compute on, the CPU is used: {trouble.reason}", trouble.cure)
+        yield Finding("gpu", WARNING, f"none to compute on, the CPU is used: {trouble.reason}", trouble.cure)
     else:
         yield describe(answer, torch, driver)
 
@@ -111,15 +111,15 @@ def find_trouble(
     )
 
 
-def check_shm(machine: Machine) -> Iterator[Observation]:
+def check_shm(machine: Machine) -> Iterator[Finding]:
     """Look at shared memory, in which the workers of a DataLoader hand over their batches; docker gives 64 MB."""
     space = os.statvfs(machine.path("/dev/shm"))
     size = space.f_blocks * space.f_frsize // MEBIBYTE
-    remedy = (
+    cure = (
         "workers of a DataLoader may die of a bus error: start the container with --shm-size=2g"
         " (Kubernetes: an emptyDir of medium Memory at /dev/shm)"
     )
-    yield Observation("shm", OK if size >= 1024 else WARNING, f"{size} MB in /dev/shm", "" if size >= 1024 else remedy)
+    yield Finding("shm", OK if size >= 1024 else WARNING, f"{size} MB in /dev/shm", "" if size >= 1024 else cure)
 
 
 def load_torch(machine: Machine) -> Torch:
@@ -260,7 +260,7 @@ def is_served(capability: tuple[int, int], architectures: tuple[str, ...]) -> bo
     return False
 
 
-def describe(answer: Cuda, torch: Torch, driver: str) -> Observation:
+def describe(answer: Cuda, torch: Torch, driver: str) -> Finding:
     """Return the devices that can be used; a warning when torch has no code for some of them."""
     shown, unserved = [], []
     for number, device in enumerate(answer.devices):
@@ -273,10 +273,10 @@ def describe(answer: Cuda, torch: Torch, driver: str) -> Observation:
     served = f"{answer.version // 1000}.{answer.version % 1000 // 10}"
     detail = f"{names}; driver {driver or 'of unknown version'}, CUDA {torch.cuda} (the driver serves {served})"
     if not unserved:
-        return Observation("gpu", OK, detail)
+        return Finding("gpu", OK, detail)
     usable = ",".join(str(number) for number in range(len(answer.devices)) if str(number) not in unserved)
     cure = f"this torch has no code for number {', '.join(unserved)}: set CUDA_VISIBLE_DEVICES={usable}"
-    return Observation("gpu", WARNING, detail, cure)
+    return Finding("gpu", WARNING, detail, cure)
 
 
 def read_text(path: Path) -> str:

@@ -41,7 +41,7 @@ def describe_workspace(path: str) -> dict[str, object]:
 
 
 def write_workspace(workspaces: Path, workspace: dict[str, object]) -> None:
-    """Write the workspace, whole or not at all; it is not worth waiting for the disk."""
+    """Write the workspace, complete or not at all; it is not worth waiting for the disk."""
     name = slugify(WORKSPACE) + WORKSPACE_EXTENSION
     workspaces.mkdir(parents=True, exist_ok=True)
     temporary = workspaces / f"{TEMPORARY_PREFIX}{name}{TEMPORARY_SUFFIX}"

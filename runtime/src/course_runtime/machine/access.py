@@ -44,7 +44,7 @@ def show_code(machine: Machine, course: Course) -> str:
 
 
 def run_new(machine: Machine, course: Course) -> None:
-    """Run `course-access new`: make the new code, then show it on the console and restart Jupyter."""
+    """Run `course-access new`: make the new code, then show it in the window and restart Jupyter."""
     code = renew_code(machine, course)
     try:
         drop_password(machine.account(course.user))

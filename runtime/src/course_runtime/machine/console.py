@@ -32,7 +32,7 @@ HASTE = 10.0  # seconds between two looks at one that starts
 
 @dataclass(frozen=True)
 class Page:
-    """What the console shows: a title, rows of a label and a value, and whether JupyterLab is ready."""
+    """What the window shows: a title, rows of a label and a value, and whether JupyterLab is ready."""
 
     title: str
     rows: tuple[tuple[str, str], ...]
@@ -176,25 +176,25 @@ def escape_for_agetty(text: str) -> str:
 
 
 def refresh(machine: Machine) -> bool:
-    """Bring the console up to date; True when its text changed. Raise CourseError or OSError."""
+    """Bring the window up to date; True when its text changed. Raise CourseError or OSError."""
     return show(machine, describe_machine(machine, load_course(machine)))
 
 
 def show(machine: Machine, page: Page) -> bool:
-    """Show `page` on the console; True when its text changed. Raise CourseError or OSError."""
+    """Show `page` in the window; True when its text changed. Raise CourseError or OSError."""
     issue = machine.path(ISSUE)
     text = format_issue(page)
     if issue.is_file() and issue.read_text() == text:
         return False
     issue.parent.mkdir(mode=0o755, exist_ok=True)
-    # The file holds the access code: the console shows it to whoever sits there, other accounts have no business here.
+    # The file holds the access code: the window shows it to whoever sits there, other accounts have no business here.
     write_atomically(issue, text.encode(), mode=0o600, owner=(machine.superuser, machine.superuser_group))
     machine.run(["agetty", "--reload"])
     return True
 
 
 def watch(machine: Machine) -> None:
-    """Keep the console up to date for ever: closely while JupyterLab starts, at leisure once it serves."""
+    """Keep the window up to date for ever: closely while JupyterLab starts, at leisure once it serves."""
     answered = False
     while True:
         began = time.monotonic()

@@ -85,7 +85,7 @@ def read_known_layouts(machine: Machine) -> tuple[set[str], set[Layout]]:
 
 
 def set_layout(machine: Machine, layout: Layout) -> None:
-    """Make `layout` the console's, now and at every boot; raise CourseError or OSError when that fails.
+    """Make `layout` the window's, now and at every boot; raise CourseError or OSError when that fails.
 
     The choice is recorded last. A change that is cut or fails leaves its marker: the next change, or the next boot,
     compiles the layout again.

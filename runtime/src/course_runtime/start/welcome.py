@@ -65,8 +65,8 @@ class Quiet(logging.Filter):
 async def look_for_gpu() -> list[tuple[int, str]]:
     """Return what course-doctor says of the GPU and of shared memory: (level, line) for the log."""
     try:
-        observations = json.loads(await run_check())["checks"]
-        return [format_line(one) for one in observations if one["name"] == "gpu" or one["status"] != "ok"]
+        findings = json.loads(await run_check())["checks"]
+        return [format_line(one) for one in findings if one["name"] == "gpu" or one["status"] != "ok"]
     except TimeoutError:
         reason = f"the driver did not answer in {DEADLINE:g} s"
     except Exception as error:
@@ -74,11 +74,11 @@ async def look_for_gpu() -> list[tuple[int, str]]:
     return [(logging.WARNING, f"gpu: unknown, {reason}. Cure: course-doctor --gpu in a terminal tells more")]
 
 
-def format_line(observation: dict[str, str]) -> tuple[int, str]:
-    """Return an observation of course-doctor as (level, line) for the log."""
-    cure = f". Cure: {observation['remedy']}" if observation["remedy"] else ""
-    level = logging.INFO if observation["status"] == "ok" else logging.WARNING
-    return level, f"{observation['name']}: {observation['detail']}{cure}"
+def format_line(finding: dict[str, str]) -> tuple[int, str]:
+    """Return a finding of course-doctor as (level, line) for the log."""
+    cure = f". Cure: {finding['cure']}" if finding["cure"] else ""
+    level = logging.INFO if finding["status"] == "ok" else logging.WARNING
+    return level, f"{finding['name']}: {finding['detail']}{cure}"
 
 
 async def run_check() -> str:

@@ -53,7 +53,7 @@ def measure_deviation(student: Student) -> float:
     values = student.tensor("compute_eigenvalues", values, (20,)).to(torch.complex128)
     expected = torch.arange(1.0, 21.0, dtype=torch.float64)
     real = (values.real.sort().values - expected).abs().max()
-    return max(real.item(), values.imag.abs().max().item())
+    return float(max(real.item(), values.imag.abs().max().item()))
 
 
 @check("measure_products_per_second", seconds=120)

@@ -177,7 +177,7 @@ def call_pca(student: Student, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def is_orthonormal(basis: Tensor) -> bool:
     """Return whether the rows are of length 1 and orthogonal."""
-    return torch.allclose(basis @ basis.t(), torch.eye(basis.size(0)), atol=1e-3)
+    return bool(torch.allclose(basis @ basis.t(), torch.eye(basis.size(0)), atol=1e-3))
 
 
 def compare_bases(x: Tensor, basis: Tensor) -> Iterator[str]:
@@ -206,4 +206,4 @@ def find_directions(x: Tensor) -> Tensor:
 
 def is_same(basis: Tensor, other: Tensor) -> bool:
     """Return whether the rows of two orthonormal matrices are the same but for their signs."""
-    return torch.allclose((basis * other).sum(1).abs(), torch.ones(basis.size(0)), atol=1e-2)
+    return bool(torch.allclose((basis * other).sum(1).abs(), torch.ones(basis.size(0)), atol=1e-2))

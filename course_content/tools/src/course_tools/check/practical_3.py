@@ -211,7 +211,7 @@ def compare_gradients(student: Student, parameters: list[Tensor], x: Tensor, t: 
 def compute_gradients(parameters: list[Tensor], x: Tensor, t: Tensor) -> tuple[Tensor, ...]:
     """Return the gradient of the loss with respect to w1, b1, w2, b2, by autograd."""
     leaves = [parameter.clone().requires_grad_() for parameter in parameters]
-    return torch.autograd.grad((run_forward(leaves, x)[-1] - t).square().sum(), leaves)
+    return tuple(torch.autograd.grad((run_forward(leaves, x)[-1] - t).square().sum(), leaves))
 
 
 def list_mistakes(

@@ -8,13 +8,14 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from course_tools.check.student_file import Code
 
 LOADS_DATA = re.compile(r"load|read|open|fetch|download|^input$|generate_\w*set|mnist|cifar|dataset", re.IGNORECASE)
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Node = TypeVar("Node", bound=ast.AST)
 
 
 @dataclass
@@ -187,7 +188,7 @@ def is_main_test(test: ast.expr) -> bool:
     return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(test))
 
 
-def copy(node: ast.AST, **changes: object) -> Any:
+def copy(node: Node, **changes: object) -> Node:
     """Return `node` with other fields."""
     fields = {name: getattr(node, name) for name in node._fields if hasattr(node, name)}
     return ast.copy_location(type(node)(**{**fields, **changes}), node)

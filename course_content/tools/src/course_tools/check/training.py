@@ -159,9 +159,10 @@ def leads_there(
         for parameter, value in zip(model.parameters(), before, strict=True):
             parameter.copy_(value)
     recipe.train(model, input, target, nb_steps)
-    moved = max((new - old).abs().max().item() for old, new in zip(before, after, strict=True))
+    moved: float = max((new - old).abs().max().item() for old, new in zip(before, after, strict=True))
     pairs = zip(model.parameters(), after, strict=True)
-    return max((mine - theirs).abs().max().item() for mine, theirs in pairs) < TOLERANCE * moved + 1e-6
+    missed: float = max((mine - theirs).abs().max().item() for mine, theirs in pairs)
+    return missed < TOLERANCE * moved + 1e-6
 
 
 def judge_count(value: object, expected: int, total: int) -> Iterator[str]:

@@ -11,22 +11,22 @@ MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Observation:
-    """What one look at the machine found; a remedy goes with everything that is not ok."""
+class Finding:
+    """What one look at the machine found; a cure goes with everything that is not ok."""
 
     name: str
     status: str
     detail: str
-    remedy: str = ""
+    cure: str = ""
 
 
-Check = Callable[[Machine], Iterator[Observation]]
+Check = Callable[[Machine], Iterator[Finding]]
 
 
-def format_observation(observation: Observation) -> str:
-    """Return `observation` as a line, and a second one with its remedy."""
-    line = f"{observation.status:<8} {observation.name:<12} {observation.detail}"
-    return f"{line}\n{'':<9}{'':<12} -> {observation.remedy}" if observation.remedy else line
+def format_finding(finding: Finding) -> str:
+    """Return `finding` as a line, and a second one with its cure."""
+    line = f"{finding.status:<8} {finding.name:<12} {finding.detail}"
+    return f"{line}\n{'':<9}{'':<12} -> {finding.cure}" if finding.cure else line
 
 
 def find_version(package: str) -> str:
