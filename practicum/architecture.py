@@ -15,8 +15,8 @@ class Boot:
     bios: GRUB's name of its loader for a BIOS, "" where computers have UEFI alone. uefi: GRUB's name of that for UEFI.
     removable: the file in EFI/BOOT/ that UEFI starts from a disk it has never seen (UEFI 2.10, 3.5.1.1). root: type of
     the root partition (Discoverable Partitions Specification). serial: the kernel's serial console. arguments: of the
-    kernel, besides those of all architectures. package: Debian's package of GRUB's files where the build fetches it, ""
-    where it is installed on the machine that builds.
+    kernel, besides those of all architectures. keyboard: the kernel's modules of keyboards. package: Debian's package
+    of GRUB's files where the build fetches it, "" where it is installed on the machine that builds.
     """
 
     bios: str
@@ -25,6 +25,7 @@ class Boot:
     root: str
     serial: str
     arguments: str
+    keyboard: tuple[str, ...]
     package: str
 
 
@@ -34,6 +35,7 @@ class Hardware:
 
     settings: the version of their format, the oldest that knows all of the rest. platform: "" where that version is too
     old to name one; then also chipset "". usb: whether keyboard and tablet are on USB, for want of PS/2.
+    shared_folders: whether Debian's kernel has VirtualBox's driver for them.
     """
 
     os_type: str
@@ -45,6 +47,7 @@ class Hardware:
     controller_name: str
     graphics: str
     usb: bool
+    shared_folders: bool
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ AMD64 = Architecture(
         # The kernel's check of the timer lasts a few ticks, in which a busy host may give the machine nothing: the
         # kernel would take the timer for broken and panic.
         arguments="no_timer_check",
+        keyboard=("atkbd", "i8042"),
         package="",
     ),
     hardware=Hardware(
@@ -109,6 +113,7 @@ AMD64 = Architecture(
         controller_name="SATA",
         graphics="VMSVGA",
         usb=False,
+        shared_folders=True,
     ),
 )
 
@@ -126,6 +131,7 @@ ARM64 = Architecture(
         root="B921B045-1DF0-41C3-AF44-4C6F280D3FAE",
         serial="ttyAMA0",
         arguments="",
+        keyboard=("xhci_pci", "usbhid", "hid_generic"),
         package="grub-efi-arm64-bin",
     ),
     hardware=Hardware(
@@ -140,6 +146,7 @@ ARM64 = Architecture(
         # VirtualBox has VMSVGA on ARM too, where users report that the window redraws very slowly.
         graphics="QemuRamFB",
         usb=True,
+        shared_folders=False,
     ),
 )
 

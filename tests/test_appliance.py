@@ -25,6 +25,7 @@ def test_roles_know_the_semester(checkout: Checkout) -> None:
     assert (course["user"], course["access"], course["product"]) == ("student", "code", "appliance")
     packages = [AMD64.kernel if name == KERNEL else name for name in semester.debian.appliance_packages]
     assert variables["debian_packages"] == packages and AMD64.kernel in packages
+    assert variables["keyboard_modules"] == list(AMD64.boot.keyboard) and variables["shared_folders"]
     assert variables["root_label"] == disk.LABEL and variables["python_label"] == disk.PYTHON_LABEL
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 import pytest
 
+from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
 from practicum.semester.settings import JUPYTER_PORT
 
 ROLES = Path(__file__).parents[1] / "ansible" / "roles"
@@ -22,6 +23,16 @@ def render(template: str, access: str, product: str = "appliance") -> str:
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
     return environment.from_string((ROLES / template).read_text()).render(
         course=COURSE | {"access": access}, product=product
+    )
+
+
+def render_for(template: str, architecture: Architecture) -> str:
+    """The template as the appliance of the architecture has it."""
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string((ROLES / "appliance/templates" / template).read_text()).render(
+        course=COURSE,
+        keyboard_modules=list(architecture.boot.keyboard),
+        shared_folders=architecture.hardware.shared_folders,
     )
 
 
@@ -139,3 +150,23 @@ def test_the_consoles_service_is_confined() -> None:
     argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=30", str(CONSOLE)]
     done = subprocess.run(argv, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)
+def test_initramfs_has_the_keyboards_of_the_architecture(architecture: Architecture, tmp_path: Path) -> None:
+    hook = render_for("initramfs-tools/hooks/practicum.j2", architecture)
+    added = [word for line in re.findall(r"^manual_add_modules (.*)$", hook, re.MULTILINE) for word in line.split()]
+    assert {"ahci", "virtio_scsi", "ext4", "squashfs", *architecture.boot.keyboard} <= set(added)
+    script = tmp_path / "practicum"
+    script.write_text(hook)
+    script.chmod(0o755)
+    asked = subprocess.run([script, "prereqs"], capture_output=True, text=True, timeout=60, check=True)
+    assert asked.stdout == asked.stderr == "", "initramfs-tools asks each hook, and passes over one it cannot run"
+
+
+def test_machine_without_the_driver_says_where_to_put_files() -> None:
+    with_driver, without = (
+        render_for("systemd/system/course-shared.service.j2", architecture) for architecture in (AMD64, ARM64)
+    )
+    assert "mount -t vboxsf" in with_driver and "scp" not in with_driver
+    assert "vboxsf" not in without and "scp" in without and "JupyterLab" in without

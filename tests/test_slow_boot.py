@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum.architecture import AMD64, ARCHITECTURES
+from practicum.architecture import AMD64, ARCHITECTURES, Architecture
 from practicum.ova import disk
 from practicum.ova.boot_menu import boot_menu
 
@@ -91,12 +91,19 @@ def test_kernel_for_x86_does_not_check_its_timer() -> None:
             assert "no_timer_check" in line.split(), "a busy host let the kernel panic: IO-APIC + timer doesn't work"
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)
+def test_trouble_is_told_on_the_serial_line_of_each_architecture(architecture: Architecture) -> None:
+    terminal = f"/dev/{architecture.boot.serial.partition(',')[0]}"
+    for path in (SYSTEMD / "system" / "emergency.service.d" / "course.conf", ROOT_DISK):
+        assert re.search(rf"{terminal}\b", path.read_text()), path
+
+
 def test_emergency_mode_asks_nobody_for_a_password() -> None:
     text = (SYSTEMD / "system" / "emergency.service.d" / "course.conf").read_text()
     # The empty one takes away Debian's own.
     assert re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE) == [
         "",
-        "/usr/local/sbin/course-emergency /dev/tty1 /dev/ttyS0",
+        "/usr/local/sbin/course-emergency /dev/tty1 /dev/ttyS0 /dev/ttyAMA0",
     ]
     assert read_unit(SYSTEMD / "system" / "emergency.service.d" / "course.conf")["Service"]["StandardInput"] == "null"
 
@@ -118,7 +125,10 @@ def run_emergency(tmp_path: Path, *, attempts: int, failed: str) -> list[str]:
         (programs / name).write_text(f"#!/bin/sh\n{script}\n")
         (programs / name).chmod(0o755)
     environment = {"PATH": f"{programs}:{os.environ['PATH']}", "RUNTIME_DIRECTORY": str(runtime)}
-    argv = [EMERGENCY, tmp_path / "tty1", tmp_path / "ttyS0"]
+    (tmp_path / "tty1").touch()
+    if not (tmp_path / "ttyS0").exists():
+        (tmp_path / "ttyS0").touch()
+    argv = [EMERGENCY, tmp_path / "tty1", tmp_path / "ttyS0", tmp_path / "ttyAMA0"]
     subprocess.run(argv, env=environment, timeout=60, check=False, capture_output=True)
     return calls.read_text().splitlines()
 
@@ -129,6 +139,7 @@ def test_emergency_mode_says_what_to_do_and_never_gives_up(tmp_path: Path) -> No
     assert calls == ["sleep 60", "systemctl --no-block default", *again, *again]
     window = (tmp_path / "tty1").read_text()
     assert window == (tmp_path / "ttyS0").read_text()
+    assert not (tmp_path / "ttyAMA0").exists(), "no file may appear where another processor has its serial port"
     assert re.search(r"^ *Status +STOPPED: the machine could not start \(opt-venv\.mount\)$", window, re.MULTILINE)
     assert "switch the machine off and on" in window and "import the .ova again" in window
 

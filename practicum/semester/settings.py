@@ -65,6 +65,8 @@ def describe_roles(semester: Semester, architecture: Architecture = AMD64) -> di
         "debian_packages": list(semester.debian.list_appliance_packages(architecture)),
         "root_label": disk.LABEL,
         "python_label": disk.PYTHON_LABEL,
+        "keyboard_modules": list(architecture.boot.keyboard),
+        "shared_folders": architecture.hardware.shared_folders,
         "course": describe_course(semester, "appliance"),
     }
 
