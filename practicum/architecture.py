@@ -56,7 +56,7 @@ class Architecture:
 
     name: Debian's and docker's. machine: the kernel's, Python's and QEMU's. variant: docker's, "" for none. suffix: of
     the names of stages, locks, images and files. kernel: Debian's package. computers: those that have it, as a student
-    calls them.
+    calls them. gpu: what the CUDA image says of its proof on a GPU, "" where it was proved.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Architecture:
     suffix: str
     kernel: str
     computers: str
+    gpu: str
     boot: Boot
     hardware: Hardware
 
@@ -91,6 +92,7 @@ AMD64 = Architecture(
     suffix="",
     kernel="linux-image-amd64",
     computers="computers with a processor of Intel or AMD",
+    gpu="",
     boot=Boot(
         bios="i386-pc",
         uefi="x86_64-efi",
@@ -124,6 +126,7 @@ ARM64 = Architecture(
     suffix="-arm64",
     kernel="linux-image-arm64",
     computers="Macs with Apple Silicon and Windows computers with an ARM processor (VirtualBox 7.1 or newer)",
+    gpu="not run on a GPU yet",
     boot=Boot(
         bios="",
         uefi="arm64-efi",

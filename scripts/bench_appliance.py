@@ -18,6 +18,7 @@ from bench_base import (
 from figures import Figure
 from sandbox import spared
 
+from practicum.architecture import AMD64
 from practicum.engine import cache
 from practicum.engine.errors import PracticumError
 from practicum.ova import disk
@@ -125,15 +126,15 @@ PARTS: dict[str, Part] = {
 def make_stock_disk(bench: Bench) -> Path:
     """Return the raw disk of Debian's important packages, kernel and ssh server, with the appliance's boot loader."""
     suite, tree, raw = bench.semester.debian.suite, bench.work / "stock", bench.work / "stock.raw"
-    packages = "--include=init,linux-image-amd64,openssh-server"
+    packages = f"--include=init,{AMD64.kernel},openssh-server"
     bench.run("mmdebstrap", "--mode=root", "--variant=important", packages, suite, str(tree), name="stock")
     (tree / "etc/fstab").write_text(f"LABEL={disk.LABEL} / ext4 errors=remount-ro 0 1\n")
     nothing = tree / PYTHON_PLACE  # a stock Debian has no Python environment: its partition stays empty
     nothing.mkdir(parents=True)
     squashfs, epoch = bench.work / "stock.squashfs", bench.semester.epoch
     write_squashfs(nothing, squashfs, epoch=epoch, log=bench.work / "stock.log")
-    plan = disk.Plan("stock", "Debian", "stock", bench.semester.appliance.disk_gb << 30, epoch)
-    disk.write_disk(tree, squashfs, raw, plan, work=bench.work, console=bench.console)
+    plan = disk.Plan("stock", "Debian", "stock", bench.semester.appliance.disk_gb << 30, epoch, AMD64.boot)
+    disk.write_disk(tree, squashfs, raw, plan, grub=Path("/"), work=bench.work, console=bench.console)
     cache.remove_tree(tree)
     return raw
 

@@ -19,7 +19,24 @@ def test_docker_is_asked_by_its_client_which_knows_the_host() -> None:
 def test_layers_are_named_after_their_stages(checkout: Checkout) -> None:
     stage = products.list_archive(checkout.load(), "cpu")[-1]
     assert isinstance(stage, Archive)
-    assert stage.layers == ("base", "system", "python", "data", "torch-cpu", "container-cpu", "course-cpu")
+    (part,) = stage.images.parts
+    assert part.stage.name == "image-cpu"
+    assert part.layers == ("base", "system", "python", "data", "torch-cpu", "container-cpu", "course-cpu")
+
+
+def test_archive_of_both_architectures_has_the_image_of_each(checkout: Checkout) -> None:
+    checkout.describe_both()
+    semester = checkout.load()
+    recipe = products.list_archive(semester, "cuda", semester.built_for)
+    stage = recipe[-1]
+    assert isinstance(stage, Archive) and stage.name == "archive-cuda"
+    assert [part.stage.name for part in stage.images.parts] == ["image-cuda", "image-cuda-arm64"]
+    assert stage.images.parts[1].layers[0] == "base-arm64"
+    assert {part.stage.key for part in stage.images.parts} <= set(stage.inputs.values())
+    assert stage.image_name == f"ee559:{SEMESTER}-cuda"
+    assert stage.target.name == f"ee559-{SEMESTER}-cuda.oci.tar"
+    before = [part.stage.key for part in stage.images.parts]
+    assert [one.key for one in recipe if one.key in before] == before, "each comes before the archive, once"
 
 
 def test_archive_lies_beside_the_appliance(checkout: Checkout) -> None:

@@ -18,6 +18,7 @@ from survivors import HANG
 from typer.testing import CliRunner
 
 from practicum import cli
+from practicum.architecture import AMD64
 from practicum.engine import tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
@@ -232,7 +233,7 @@ def test_damaged_layer_is_refused_with_a_cure(first: Path, tmp_path: Path) -> No
 
 # ---- appliances ----------------------------------------------------------------------------------------------------
 
-PLAN = Plan("small-2027", "Small", "small", 64 * MIB, EPOCH)
+PLAN = Plan("small-2027", "Small", "small", 64 * MIB, EPOCH, AMD64.boot)
 TOOLS = ("mke2fs", "mksquashfs", "sfdisk", "debugfs", "unsquashfs")
 needs_tools = pytest.mark.skipif(bool(list_missing(*TOOLS)), reason=f"missing here: {list_missing(*TOOLS)}")
 

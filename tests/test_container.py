@@ -1,5 +1,6 @@
 """practicum.semester.settings and recipes.image: names, settings and labels of the images, and how they are given."""
 
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 from checkout import SEMESTER, Checkout
 from survivors import HANG, wait_until
 
+from practicum.architecture import ARCHITECTURES
 from practicum.engine import run, tools
 from practicum.engine.errors import PracticumError
 from practicum.images import docker
@@ -98,6 +100,19 @@ def test_labels_of_the_twin(checkout: Checkout) -> None:
     labels = list_labels(checkout, "cpu", torch)
     assert (labels["practicum.cuda"], labels["practicum.architectures"]) == ("none", "none")
     assert "NVIDIA" not in labels["org.opencontainers.image.licenses"]
+
+
+def test_cuda_image_that_no_gpu_has_run_says_so(checkout: Checkout) -> None:
+    checkout.describe_both()
+    said = {}
+    for variant, architecture in itertools.product(VARIANTS, ARCHITECTURES):
+        image = products.list_image(checkout.load(), variant, architecture)[-1]
+        assert isinstance(image, Image)
+        said[image.name] = image.list_labels(TORCH).get("practicum.gpu")
+    assert said == {
+        **{"image-cpu": None, "image-cpu-arm64": None, "image-cuda": None},
+        "image-cuda-arm64": "not run on a GPU yet",
+    }
 
 
 def test_image_without_torch_is_refused(checkout: Checkout) -> None:

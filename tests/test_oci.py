@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from registries import registry
 
+from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
 from practicum.engine import tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
-from practicum.images.oci import write_oci_archive
+from practicum.images.oci import INDEX_TYPE, pack_image, write_oci_archive
+from practicum.release import contents, oci
+from practicum.release.builds import open_build
+from practicum.release.layers import compare_images
+from practicum.release.registry import RegistryTarget
+from practicum.release.registry_client import Registry
 
 EPOCH = 1_767_225_600
 STAGES = ("base", "course-cpu")
@@ -51,12 +58,13 @@ def make_layer(entries: dict[str, bytes | None], day: Day) -> bytes:
     return buffer.getvalue()
 
 
-def save(path: Path, day: Day, program: bytes = b"program") -> Path:
+def save(path: Path, day: Day, program: bytes = b"program", architecture: Architecture = AMD64) -> Path:
     """What `docker save` writes, in the form that this project's oldest docker has."""
     files: dict[str, bytes | None] = {"usr": None, "usr/bin": None, "usr/bin/p": program}
     layers = [make_layer(files, day), make_layer({"usr/.wh.gone": b""}, day)]
     config = {
-        "architecture": "amd64", "os": "linux", "created": f"2026-11-{day.time % 28 + 1}T00:00:00Z",
+        "architecture": architecture.name, "variant": architecture.variant, "os": "linux",
+        "created": f"2026-11-{day.time % 28 + 1}T00:00:00Z",
         "container": day.container, "docker_version": day.docker, "container_config": {"Hostname": day.container},
         "config": {"Cmd": ["sh"], "Env": ["A=b"], "Image": f"sha256:{day.container}", "Volumes": None},
         "history": [{"created": str(day.time), "created_by": "flock"}],
@@ -79,9 +87,8 @@ def pack(saved: Path, out: Path, stages: tuple[str, ...] = STAGES) -> str:
     work = out.with_suffix(".work")
     work.mkdir()
     with out.open("wb") as file:
-        return write_oci_archive(
-            saved, file, name="a:b", stages=stages, epoch=EPOCH, work=work, console=Console(plain=True)
-        )
+        image = pack_image(saved, name="a:b", stages=stages, epoch=EPOCH, work=work, console=Console(plain=True))
+        return write_oci_archive([image], file, name="a:b", epoch=EPOCH, work=work)
 
 
 def skopeo(*arguments: str) -> dict[str, object]:
@@ -136,3 +143,89 @@ def test_image_with_another_number_of_layers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PracticumError, match=r"a:b: it has 2 layers, and 1 stages make one; .*--again base"):
         pack(save(tmp_path / "1.tar", MONDAY), tmp_path / "1.oci", stages=("base",))
     assert os.path.getsize(tmp_path / "1.oci") == 0  # noqa: PTH202
+
+
+# ---- images for several processors ---------------------------------------------------------------------------------
+
+
+def pack_both(folder: Path, day: Day, changed: Architecture | None = None) -> tuple[str, Path]:
+    """An archive with an image for each architecture, which have a layer in common; `changed` has another program."""
+    images, out = [], folder / "both.oci.tar"
+    for architecture in ARCHITECTURES:
+        work = folder / architecture.name
+        work.mkdir(parents=True)
+        program = b"changed" if architecture == changed else architecture.name.encode()
+        saved = save(work / "saved.tar", day, program=program, architecture=architecture)
+        images.append(pack_image(saved, name="a:b", stages=STAGES, epoch=EPOCH, work=work, console=Console(plain=True)))
+    with out.open("wb") as file:
+        return write_oci_archive(images, file, name="a:b", epoch=EPOCH, work=folder), out
+
+
+def test_archive_of_two_has_an_index_by_which_each_finds_its_own(tmp_path: Path) -> None:
+    digest, out = pack_both(tmp_path, MONDAY)
+    with tarfile.open(out) as archive:
+        names = archive.getnames()
+    assert len(names) == len(set(names)) == 2 + 1 + 2 * 2 + 3, "layout, index, configurations and manifests, layers"
+    told = skopeo("inspect", "--raw", f"oci-archive:{out}")
+    assert told["mediaType"] == INDEX_TYPE
+    platforms = [manifest["platform"] for manifest in told["manifests"]]  # type: ignore[attr-defined]
+    assert platforms == [
+        {"architecture": "amd64", "os": "linux"},
+        {"architecture": "arm64", "os": "linux", "variant": "v8"},
+    ]
+    for architecture in ARCHITECTURES:
+        one = skopeo("--override-arch", architecture.name, "inspect", "--config", "--raw", f"oci-archive:{out}")
+        assert (one["architecture"], one.get("variant", "")) == (architecture.name, architecture.variant)
+    with tarfile.open(out) as archive:
+        index = archive.extractfile("index.json")
+        assert index and json.load(index)["manifests"][0]["digest"] == digest
+
+
+def test_archive_of_two_is_the_same_on_another_day(tmp_path: Path) -> None:
+    (first, one), (second, other) = pack_both(tmp_path / "1", MONDAY), pack_both(tmp_path / "2", TUESDAY)
+    assert first == second and one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.skipif(tools.find("docker-registry") is None, reason="docker-registry is not on this machine")
+def test_registry_gives_each_its_own(tmp_path: Path) -> None:
+    """By skopeo, to a real registry on the loopback, and back for each platform."""
+    _, out = pack_both(tmp_path / "made", MONDAY)
+    with registry(tmp_path / "registry") as address:
+        target = f"docker://{address}/course:tag"
+        options = ["--quiet", "--all", "--dest-tls-verify=false"]
+        subprocess.run(["skopeo", "copy", *options, f"oci-archive:{out}", target], check=True, timeout=60)
+        assert_each_finds_its_own(target)
+
+
+@pytest.mark.skipif(tools.find("docker-registry") is None, reason="docker-registry is not on this machine")
+def test_release_sends_the_images_that_the_index_lists(tmp_path: Path) -> None:
+    digest, out = pack_both(tmp_path / "made", MONDAY)
+    manifest = oci.read_archive(out)
+    assert manifest.digest == digest == contents.read_archive(out).digest
+    assert len(manifest.listed) == 2 and len(contents.read_archive(out).layers) == 3, "one layer is in both images"
+    with registry(tmp_path / "registry") as address:
+        target = RegistryTarget(Registry(address, "course/practicum"), f"{address}/course/practicum")
+        item = target._add("2027-spring-r1-cpu", manifest)
+        assert target.find(item) is None
+        target.put(item, lambda count: None)
+        assert target.find(item) == item.digest
+        assert_each_finds_its_own(f"docker://{address}/course/practicum:{item.name}")
+
+
+def assert_each_finds_its_own(target: str) -> None:
+    for architecture in ARCHITECTURES:
+        one = skopeo(
+            *("--override-arch", architecture.name, "inspect", "--tls-verify=false", "--config", "--raw", target)
+        )
+        assert one["architecture"] == architecture.name
+
+
+def test_two_builds_of_two_images_are_compared_image_by_image(tmp_path: Path) -> None:
+    if not tools.find("zstd"):
+        pytest.skip("zstd is not on this machine")
+    (_, one), (_, same) = pack_both(tmp_path / "1", MONDAY), pack_both(tmp_path / "2", TUESDAY)
+    console = Console(plain=True)
+    assert compare_images(open_build(one), open_build(same), console) == []
+    _, other = pack_both(tmp_path / "3", MONDAY, changed=ARM64)
+    found = compare_images(open_build(one), open_build(other), console)
+    assert [(difference.stage, difference.where) for difference in found] == [("base", "/usr/bin/p")]

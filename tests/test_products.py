@@ -116,9 +116,12 @@ def test_images_and_archives_of_another_architecture_have_its_name(both: Checkou
     )
     assert settings.name_image(semester, "cpu", REVISION) == settings.name_image(semester, "cpu", REVISION, AMD64)
     assert len(settings.name_image(semester, "cuda", REVISION, ARM64).fixed) <= 63, "as Zero to JupyterHub wants it"
-    assert products.archive_path(semester, "cpu", ARM64).name == f"ee559-{SEMESTER}-cpu-arm64.oci.tar"
-    archive = one_of(Archive, products.list_archive(semester, "cuda", ARM64))
-    assert archive.name == "archive-cuda-arm64" and archive.layers[0] == "base-arm64"
+    for architecture in ARCHITECTURES:
+        path = products.archive_path(semester, "cpu", [architecture])
+        assert path.name == f"ee559-{SEMESTER}-cpu-{architecture.name}.oci.tar", "all is what the short name promises"
+    assert products.archive_path(semester, "cpu", ARCHITECTURES).name == f"ee559-{SEMESTER}-cpu.oci.tar"
+    archive = one_of(Archive, products.list_archive(semester, "cuda", [ARM64]))
+    assert archive.name == "archive-cuda-arm64" and archive.image_name == f"ee559:{SEMESTER}-cuda-arm64"
 
 
 def test_missing_lock_of_another_architecture_is_told_with_the_cure(both: Checkout) -> None:

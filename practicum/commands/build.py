@@ -64,13 +64,16 @@ def build_archives(
     again: str = "",
     inputs: Path | None = None,
 ) -> list[Path]:
-    """Build what is missing and return the paths of the OCI archives; raises as `build_ovas` does."""
+    """Build what is missing and return the paths of the OCI archives, each of which is for all of `architectures`.
+
+    Raises as `build_ovas` does.
+    """
     ensure_docker()
     require_emulators(architectures)
-    debs, each = find_debs(semester, console, inputs), [*itertools.product(variants, architectures)]
-    wanted = products.merge(products.list_archive(semester, variant, one, debs) for variant, one in each)
+    debs = find_debs(semester, console, inputs)
+    wanted = products.merge(products.list_archive(semester, variant, architectures, debs) for variant in variants)
     ensure_all(wanted, semester, console, again)
-    return [products.archive_path(semester, variant, one) for variant, one in each]
+    return [products.archive_path(semester, variant, architectures) for variant in variants]
 
 
 def find_debs(semester: Semester, console: Console, inputs: Path | None) -> DebSource:

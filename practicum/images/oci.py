@@ -34,7 +34,7 @@ INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 XATTR = "SCHILY.xattr."
 """Prefix of the pax headers that hold extended attributes, such as the capabilities of a program."""
 
-KEPT_OF_CONFIG = ("architecture", "os", "config")
+PLATFORM = ("architecture", "os", "variant")
 BLOCK = 1 << 20
 
 
@@ -52,13 +52,22 @@ class Blob:
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
-def write_oci_archive(
-    saved: Path, out: BinaryIO, *, name: str, stages: Sequence[str], epoch: int, work: Path, console: Console
-) -> str:
-    """Write the image of `saved`, a file of `docker save`, to `out` as an OCI archive; return its manifest's digest.
+@dataclass(frozen=True)
+class PackedImage:
+    """An image as blobs: its manifest, everything that belongs to it, and the platform that runs it, in OCI's words."""
 
-    name: the name of the image in the archive. stages: the stage of each layer, the lowest first. epoch: seconds since
-    1970. work: a folder for the blobs. Raises PracticumError when the image has another number of layers than `stages`.
+    manifest: Blob
+    blobs: tuple[Blob, ...]
+    platform: Mapping[str, str]
+
+
+def pack_image(
+    saved: Path, *, name: str, stages: Sequence[str], epoch: int, work: Path, console: Console
+) -> PackedImage:
+    """Write the image of `saved`, a file of `docker save`, as blobs into the folder `work`.
+
+    name: of the image, for messages. stages: the stage of each layer, the lowest first. epoch: seconds since 1970.
+    Raises PracticumError when the image has another number of layers than `stages`.
     """
     with tarfile.open(saved) as image:
         described = json.load(_open(image, "manifest.json"))[0]
@@ -80,8 +89,22 @@ def write_oci_archive(
             "layers": [blob.descriptor for blob in layers],
         }, MANIFEST_TYPE, work / "manifest",
     )  # fmt: skip
-    write_layout(out, [*layers, told, manifest], manifest, name, epoch)
-    return manifest.digest
+    return PackedImage(manifest, (*layers, told, manifest), {key: config[key] for key in PLATFORM if config.get(key)})
+
+
+def write_oci_archive(images: Sequence[PackedImage], out: BinaryIO, *, name: str, epoch: int, work: Path) -> str:
+    """Write an OCI archive to `out`; return the digest of what it holds under `name`.
+
+    This is the manifest of the one image, or, of several for different platforms, an index by which each computer finds
+    its own. epoch: seconds since 1970. work: a folder for the index.
+    """
+    named, *others = (image.manifest for image in images)
+    if others:
+        listed = [{**image.manifest.descriptor, "platform": dict(image.platform)} for image in images]
+        document = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": listed}
+        named = _write_json(document, INDEX_TYPE, work / "index")
+    write_layout(out, [named, *(blob for image in images for blob in image.blobs)], named, name, epoch)
+    return named.digest
 
 
 def write_layer(source: IO[bytes], epoch: int, path: Path) -> tuple[Blob, str]:
@@ -116,7 +139,7 @@ def describe_config(
     created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     start = {key: value for key, value in config["config"].items() if value and key not in ("Image", "Hostname")}
     return {
-        **{key: config[key] for key in KEPT_OF_CONFIG},
+        **{key: config[key] for key in PLATFORM if config.get(key)},
         "config": start,
         "created": created,
         "history": [{"created": created, "created_by": f"practicum {stage}"} for stage in stages],
@@ -124,9 +147,9 @@ def describe_config(
     }
 
 
-def write_layout(out: BinaryIO, blobs: Sequence[Blob], manifest: Blob, name: str, epoch: int) -> None:
-    """Write the archive: the layout's two small files, then each blob once."""
-    marked = {**manifest.descriptor, "annotations": {"org.opencontainers.image.ref.name": name}}
+def write_layout(out: BinaryIO, blobs: Sequence[Blob], named: Blob, name: str, epoch: int) -> None:
+    """Write the archive: the layout's two small files, then each blob once; `named` is what has the name."""
+    marked = {**named.descriptor, "annotations": {"org.opencontainers.image.ref.name": name}}
     index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [marked]}
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.USTAR_FORMAT) as archive:
         archive.copybufsize = BLOCK  # type: ignore[attr-defined]  # typeshed does not know it

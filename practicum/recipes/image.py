@@ -26,13 +26,17 @@ LICENSES = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What the labels say of the semester: its course, its id, Debian's suite and Python's version."""
+    """What the labels say of the semester: its course, its id, Debian's suite and Python's version.
+
+    gpu: what is to be said of the proof on a GPU, "" for nothing.
+    """
 
     title: str
     institution: str
     semester: str
     suite: str
     python: str
+    gpu: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Image(Stage):
             "torch": torch["torch"],
             "cuda": torch["cuda"] or "none",
             "architectures": " ".join(torch["architectures"]) or "none",
-        }
+        } | ({"gpu": facts.gpu} if facts.gpu else {})
         return {
             **{f"org.opencontainers.image.{name}": value for name, value in standard.items()},
             **{f"practicum.{name}": value for name, value in own.items()},

@@ -153,7 +153,10 @@ def describe_all(semester: Semester, work: Path, console: Console) -> dict[Produ
 
 @dataclass(frozen=True)
 class ArchivedImage:
-    """The image of an OCI archive: the digest of its manifest, and of its layers, the lowest first ("sha256:...")."""
+    """The image of an OCI archive: the digest of its manifest, and of its layers, the lowest first ("sha256:...").
+
+    Of images for several platforms: the digest of their index, and the layers of all, each once.
+    """
 
     digest: str
     layers: tuple[str, ...]
@@ -166,11 +169,14 @@ def read_archive(path: Path) -> ArchivedImage:
     """
     try:
         with tarfile.open(path, "r:") as archive:
-            digest = _read_json(archive, "index.json")["manifests"][0]["digest"]
-            manifest = _read_json(archive, f"blobs/{digest.replace(':', '/')}")
+            named = _read_json(archive, "index.json")["manifests"][0]["digest"]
+            document = _read_json(archive, f"blobs/{named.replace(':', '/')}")
+            others = (image["digest"] for image in document.get("manifests", ()))
+            manifests = [_read_json(archive, f"blobs/{digest.replace(':', '/')}") for digest in others] or [document]
+            layers = [layer["digest"] for manifest in manifests for layer in manifest["layers"]]
     except (OSError, tarfile.TarError, KeyError, IndexError, ValueError) as error:
         raise PracticumError(str(path), f"no OCI archive ({error})", "run: make archive") from None
-    return ArchivedImage(digest, tuple(layer["digest"] for layer in manifest["layers"]))
+    return ArchivedImage(named, tuple(dict.fromkeys(layers)))
 
 
 def _read_json(archive: tarfile.TarFile, name: str) -> dict[str, list[dict[str, str]]]:

@@ -41,7 +41,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Image:
-    """The only image of an OCI archive: manifest and configuration as JSON values, layers from the lowest up."""
+    """An image of an OCI archive: manifest and configuration as JSON values, layers from the lowest up."""
 
     manifest: Any
     config: Any
@@ -49,8 +49,20 @@ class Image:
 
 
 def compare_images(a: Build, b: Build, console: Console) -> list[Difference]:
-    """Return the differences of two OCI archives: manifest, configuration, then layers, the lowest first."""
-    images = read_image(a), read_image(b)
+    """Return the differences of two OCI archives: manifest, configuration, then layers, the lowest first.
+
+    Archives of images for several platforms are compared image by image.
+    """
+    images = read_images(a), read_images(b)
+    if len(images[0]) != len(images[1]):
+        return [Difference("index", "manifests", f"{len(images[0])} images, {len(images[1])}")]
+    found = [difference for pair in zip(*images, strict=True) for difference in compare_pair(a, b, *pair, console)]
+    return found or compare_listings("archive", a.list_headers(), b.list_headers())
+
+
+def compare_pair(a: Build, b: Build, mine: Image, theirs: Image, console: Console) -> list[Difference]:
+    """Return the differences of two images, of archive `a` and of archive `b`."""
+    images = mine, theirs
     found = compare_values("manifest", *(describe_manifest(image.manifest) for image in images))
     found += compare_values("config", *(describe_config(image.config) for image in images))
     for one, other in zip_longest(*(image.layers for image in images)):
@@ -60,17 +72,20 @@ def compare_images(a: Build, b: Build, console: Console) -> list[Difference]:
         elif one.digest != other.digest:
             console.say(f"comparing {one.where}, {one.stage}")
             found += compare_layers(a, one, b, other)
-    return found or compare_listings("archive", a.list_headers(), b.list_headers())
+    return found
 
 
-def read_image(build: Build) -> Image:
-    """Return the image of an archive, its names added to its manifest; raises PracticumError when it is damaged."""
+def read_images(build: Build) -> list[Image]:
+    """Return the images of an archive, its names added to each manifest; raises PracticumError when it is damaged."""
     try:
         descriptor = json.loads(build.read("index.json"))["manifests"][0]
-        manifest = read_blob(build, descriptor)
-        config = read_blob(build, manifest["config"])
-        named = {**manifest, "index": descriptor.get("annotations", {})}
-        return Image(named, config, list_layers(manifest["layers"], config))
+        document, images = read_blob(build, descriptor), []
+        listed = [read_blob(build, other) for other in document.get("manifests", ())]
+        for manifest in listed or [document]:
+            config = read_blob(build, manifest["config"])
+            named = {**manifest, "index": descriptor.get("annotations", {})}
+            images.append(Image(named, config, list_layers(manifest["layers"], config)))
+        return images
     except (ValueError, LookupError, TypeError) as error:
         raise PracticumError(str(build.path), f"holds no image ({error!r})", "build it again") from error
 

@@ -6,6 +6,7 @@ Sources: the OCI image specification 1.1 (manifest.md: "Guidelines for Artifact 
 import hashlib
 import json
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class Manifest:
     """A manifest and what it consists of. text: its exact bytes, whose digest is its identity. kind: its media type.
 
     blobs: configuration and layers. subject: the digest ("sha256:...") of the manifest that this one is attached to.
+    listed: where it is an index of images for several platforms, theirs, whose blobs are among `blobs`.
     """
 
     text: bytes
@@ -36,6 +38,7 @@ class Manifest:
     kind: str = MANIFEST
     artifact: str = ""
     subject: str = ""
+    listed: tuple["Manifest", ...] = ()
 
     @property
     def digest(self) -> str:
@@ -50,7 +53,10 @@ class Manifest:
 
 
 def read_archive(path: Path) -> Manifest:
-    """Return the image of an OCI archive, its blobs as ranges of the archive; raises PracticumError if it has none."""
+    """Return what an OCI archive holds under its one name: an image, or an index of images for several platforms.
+
+    The blobs are ranges of the archive. Raises PracticumError if it holds neither.
+    """
     again = f"make it again: practicum archive --product {'cuda' if 'cuda' in path.name else 'cpu'}"
     try:
         with tarfile.open(path, "r:") as tar:
@@ -60,17 +66,23 @@ def read_archive(path: Path) -> Manifest:
                 stream = tar.extractfile(members[name])
                 return stream.read() if stream else b""
 
+            def read_manifest(descriptor: Mapping[str, Any]) -> Manifest:
+                text, kind = read(_locate(descriptor["digest"])), descriptor["mediaType"]
+                manifest = json.loads(text)
+                listed = tuple(read_manifest(other) for other in manifest["manifests"]) if kind == INDEX else ()
+                named = (manifest["config"], *manifest["layers"]) if not listed else ()
+                found = [blob for other in listed for blob in other.blobs] + [locate(blob["digest"]) for blob in named]
+                blobs = {blob.name: blob for blob in found}
+                return Manifest(text, tuple(blobs.values()), kind, listed=listed)
+
+            def locate(digest: str) -> Item:
+                member = members[_locate(digest)]
+                return Item(digest, digest.removeprefix("sha256:"), member.size, path, member.offset_data)
+
             (described,) = json.loads(read("index.json"))["manifests"]
-            text = read(_locate(described["digest"]))
-        manifest = json.loads(text)
-        blobs = [
-            Item(blob["digest"], blob["digest"].removeprefix("sha256:"), member.size, path, member.offset_data)
-            for blob in (manifest["config"], *manifest["layers"])
-            for member in [members[_locate(blob["digest"])]]
-        ]
+            return read_manifest(described)
     except (OSError, tarfile.TarError, ValueError, KeyError) as error:
         raise PracticumError(str(path), f"is no OCI archive of one image ({error})", again) from None
-    return Manifest(text, tuple({blob.name: blob for blob in blobs}.values()), described["mediaType"])
 
 
 def make_artifact(content: Item, title: str, kind: str, created: str, subject: Manifest | None = None) -> Manifest:

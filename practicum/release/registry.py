@@ -87,10 +87,12 @@ class RegistryTarget:
         return None if text is None else Manifest(text, ()).digest.removeprefix("sha256:")
 
     def put(self, item: Item, report: Report) -> None:
-        """Send the blobs, then the manifest; list it where the registry does not do so by itself."""
+        """Send the blobs, the manifests that an index lists, then the manifest; list it where the registry does not."""
         manifest = self._manifests[item.name]
         for blob in manifest.blobs:
             self._registry.put_blob(blob, report)
+        for listed in manifest.listed:
+            self._registry.put_manifest(listed.digest, listed.text, listed.kind)
         reference = manifest.digest if manifest.subject else item.name
         self._registry.put_manifest(reference, manifest.text, manifest.kind)
         if manifest.subject:

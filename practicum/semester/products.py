@@ -20,7 +20,7 @@ from practicum.images.debs import DebSource
 from practicum.images.packer import Play
 from practicum.images.stage import ImageStage
 from practicum.recipes.appliance import Appliance
-from practicum.recipes.archive import Archive
+from practicum.recipes.archive import Archive, Images, Part
 from practicum.recipes.base import Base
 from practicum.recipes.container import Container
 from practicum.recipes.course import Course
@@ -94,6 +94,7 @@ def list_image(
         semester=semester.id,
         suite=semester.debian.suite,
         python=semester.debian.python_version,
+        gpu=architecture.gpu if variant == "cuda" else "",
     )
     image = Image(
         course, below[-1], variant, names.moving, names.fixed, revision.label, revision.date, facts, suffix=suffix
@@ -102,12 +103,23 @@ def list_image(
 
 
 def list_archive(
-    semester: Semester, variant: Variant, architecture: Architecture = AMD64, debs: DebSource = MIRROR
+    semester: Semester,
+    variant: Variant,
+    architectures: Sequence[Architecture] = (AMD64,),
+    debs: DebSource = MIRROR,
 ) -> tuple[Stage, ...]:
-    """Return the stages of a container image and of its archive."""
-    below = list_image(semester, variant, architecture, debs)
-    target, suffix = archive_path(semester, variant, architecture), architecture.suffix
-    return (*below, Archive(below[-1], variant, list_layers(below), semester.epoch, target, suffix=suffix))
+    """Return the stages of the container images of a variant, one for each architecture, and of their archive."""
+    listed = [list_image(semester, variant, architecture, debs) for architecture in architectures]
+    images = Images(tuple(Part(stages[-1], list_layers(stages)) for stages in listed))
+    moving = settings.name_image(semester, variant, read_revision(semester.root), *only(architectures)).moving
+    target = archive_path(semester, variant, architectures)
+    suffix = "".join(architecture.suffix for architecture in only(architectures))
+    return (*merge(listed), Archive(images, variant, moving, semester.epoch, target, suffix=suffix))
+
+
+def only(architectures: Sequence[Architecture]) -> Sequence[Architecture]:
+    """Return the one architecture that a name is for, none where it is for several."""
+    return architectures if len(architectures) == 1 else ()
 
 
 def list_layers(stages: Iterable[Stage]) -> tuple[str, ...]:
@@ -134,14 +146,19 @@ def merge(products: Iterable[Sequence[Stage]]) -> list[Stage]:
 
 def ova_path(semester: Semester, architecture: Architecture = AMD64) -> Path:
     """Return where the appliance appears; of several, each file's name says for which architecture it is."""
-    suffix = f"-{architecture.name}" if len(semester.built_for) > 1 else architecture.suffix
-    return semester.root / "dist" / semester.id / f"{semester.product_name}{suffix}.ova"
+    return semester.root / "dist" / semester.id / f"{semester.product_name}{end_of_name(semester, [architecture])}.ova"
 
 
-def archive_path(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> Path:
-    """Return where the archive of an image appears."""
-    name = f"{semester.product_name}-{variant}{architecture.suffix}.oci.tar"
+def archive_path(semester: Semester, variant: Variant, architectures: Sequence[Architecture] = (AMD64,)) -> Path:
+    """Return where the archive of the images of a variant appears."""
+    name = f"{semester.product_name}-{variant}{end_of_name(semester, architectures)}.oci.tar"
     return semester.root / "dist" / semester.id / name
+
+
+def end_of_name(semester: Semester, architectures: Sequence[Architecture]) -> str:
+    """Return how the name of a file ends that is for these architectures of the description: "" for all of them."""
+    several = len(semester.built_for) > 1
+    return "".join(f"-{one.name}" if several else one.suffix for one in only(architectures))
 
 
 def inputs_path(semester: Semester) -> Path:
