@@ -29,10 +29,14 @@ PATIENCE = 60
 
 
 def dockerd_argv(folder: Path) -> list[str]:
-    """Return the command of a docker daemon that has its data in `folder`, answers there, and touches no network."""
+    """Return the command of a docker daemon that has its data in `folder` and answers there.
+
+    It has a network namespace of its own: a daemon without a bridge removes the bridge of the machine's own docker.
+    """
     return [
-        "setpriv", "--pdeathsig", "TERM", "dockerd", f"--host={find_socket(folder)}", f"--data-root={folder / 'data'}",
-        f"--exec-root={folder / 'exec'}", f"--pidfile={folder / 'pid'}", "--bridge=none", "--iptables=false",
+        "setpriv", "--pdeathsig", "TERM", "unshare", "--net",
+        "dockerd", f"--host={find_socket(folder)}", f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
+        f"--pidfile={folder / 'pid'}", "--bridge=none", "--iptables=false",
     ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from practicum.engine.progress import Console
 from practicum.images import root as base
 
 EPOCH = 1_767_225_600
+DESCRIBED = "Package: apt\nPriority: required\n\nPackage: b\nPriority: optional\n"
 TRIM = Path(__file__).parent.parent / "ansible/trim/debian.dpkg.cfg"
 
 
@@ -40,7 +41,9 @@ class Tools:
         if argv[0] == self.failing:
             raise PracticumError("base", f"{argv[0]} ended with exit code 1")
         if argv[0] == "mmdebstrap":
-            next(Path(word) for word in argv if word.endswith("base.tar")).write_bytes(b"root")
+            tar = next(Path(word) for word in argv if word.endswith("base.tar"))
+            tar.write_bytes(b"root")
+            tar.with_name("described").write_text(DESCRIBED)
 
 
 def test_build_imports_the_root_and_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,9 +53,8 @@ def test_build_imports_the_root_and_leaves_no_archive(tmp_path: Path, monkeypatc
     (made, options), (imported, _) = tools.calls
     assert made == base.mmdebstrap_argv("bookworm", TRIM, tmp_path)
     assert imported == ["docker", "import", os.fspath(tmp_path / "base.tar"), "practicum-base:1"]
-    assert [path.name for path in tmp_path.iterdir()] == ["debs"], (
-        "only the packages stay, of which these tools make none"
-    )
+    assert {path.name for path in tmp_path.iterdir()} == {"debs", "priorities.txt"}
+    assert (tmp_path / "priorities.txt").read_text() == "apt=required\nb=optional\n"
     assert options["env"] == {"SOURCE_DATE_EPOCH": str(EPOCH)}
     # Killed, mmdebstrap leaves a third of a gigabyte there: it must be swept with the work folder.
     assert options["tmp"] == tmp_path

@@ -16,11 +16,14 @@ from practicum.commands.inputs import read_inputs, write_inputs
 from practicum.engine import cache, tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
-from practicum.images import debs
+from practicum.images import deb_index, debs
 from practicum.semester.locks import find_lock
 from practicum.wheels.lockfile import hash_lock
 
-CONTROL = "Package: {name}\nVersion: 1.0\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: {name}\n"
+CONTROL = (
+    "Package: {name}\nVersion: 1.0\nArchitecture: all\nPriority: important\n"
+    "Maintainer: a <a@example.org>\nDescription: {name}\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +56,7 @@ def make_build(checkout: Checkout) -> None:
         debs.keep_debs(output / "debs")
         (output / "manifest.json").write_text("{}")
         (output / "sources.list").write_text("deb the mirror\n")
+        (output / "priorities.txt").write_text("of-base=required\n")
         pointer = cache.root() / "scopes" / semester.id / f"{stage}.json"
         pointer.parent.mkdir(parents=True, exist_ok=True)
         pointer.write_text(json.dumps({"used": [{"key": output.name, "inputs": {}}]}))
@@ -83,6 +87,7 @@ def test_inputs_come_back_into_an_empty_cache(checkout: Checkout, tmp_path: Path
         assert folder
         index = (folder / "Packages").read_text()
         assert f"Package: of-{stage}\n" in index and f"Filename: ./of-{stage}_1.0_all.deb\n" in index
+        assert f"Priority: {'required' if stage == 'base' else 'important'}\n" in index
         assert "Codename: bookworm\n" in (folder / "Release").read_text()
         assert (folder / debs.RELEASED).read_text() == "deb the mirror\n"
 
@@ -93,7 +98,7 @@ def test_apt_finds_the_packages_of_the_file_and_no_others(checkout: Checkout, tm
     make_build(checkout)
     folder = read_inputs(write(checkout, tmp_path / "inputs.tar"), checkout.load(), Console(plain=True)).of("system")
     assert folder
-    debs.write_apt_config(folder, folder)  # as the container sees it, but here
+    deb_index.write_apt_config(folder, folder)  # as the container sees it, but here
     state = tmp_path / "apt"
     for name in ("lists/partial", "cache/archives/partial"):
         (state / name).mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 inputs.json                          the semester, and the sha256 of every other member
 sources.list                         apt's own, which the mirror gave to the root file system
+priorities.txt                       the priorities that Debian's archive gave to the packages of that system
 debs/<stage>/<name>.deb              what apt installed in that stage
 wheels/<sha256>/<filename>           every wheel of the locks
 wheelhouses/<lock>.json              which wheels belong to a lock
@@ -21,8 +22,9 @@ from practicum.engine import cache, stages
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import move_folder, new_file_with_checksum
-from practicum.images import debs
+from practicum.images import deb_index, debs
 from practicum.images.packer import DEBS, MOUNT
+from practicum.images.root import PRIORITIES
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_lock
 from practicum.semester.products import VARIANTS
@@ -78,10 +80,12 @@ def list_members(
     semester: Semester, outputs: dict[str, Path], variants: Sequence[Variant]
 ) -> Iterator[tuple[str, tuple[str, Path]]]:
     """Yield (name, (sha256, file)) of each member but the index."""
-    for name, digest, path in debs.list_debs(outputs):
+    for name, digest, path in deb_index.list_debs(outputs):
         yield f"debs/{name}", (digest, path)
     listed = outputs["base"] / SOURCES
     yield SOURCES, (cache.hash_file(listed), listed)
+    told = outputs["base"] / PRIORITIES
+    yield PRIORITIES, (cache.hash_file(told), told)
     for variant in variants:
         yield from list_wheels(find_lock(semester, variant))
     for path in sorted((cache.root() / "datasets").rglob("*")):
@@ -147,8 +151,9 @@ def make_source(folder: Path, stage: str, suite: str) -> None:
     """Make debs/<stage> of `folder` a place that apt installs from."""
     packages = folder / "debs" / stage
     packages.mkdir(parents=True, exist_ok=True)
-    debs.write_index(packages, suite)
-    debs.write_apt_config(packages, Path(MOUNT) / DEBS)
+    lines = (folder / PRIORITIES).read_text().splitlines()
+    deb_index.write_index(packages, suite, dict(line.split("=", 1) for line in lines))
+    deb_index.write_apt_config(packages, Path(MOUNT) / DEBS)
     shutil.copy(folder / SOURCES, packages / debs.RELEASED)
 
 

@@ -1,6 +1,7 @@
 """A minimal Debian as a docker image, made by mmdebstrap."""
 
 import os
+import re
 from pathlib import Path
 
 from practicum.engine.progress import Console
@@ -11,6 +12,12 @@ PACKAGES = ("ca-certificates", "python3", "python3-apt")
 """What Ansible and its apt module need to start work in a container, and the network to be trusted."""
 
 SOURCES = "/etc/apt/sources.list"
+
+PRIORITIES = "priorities.txt"
+"""What the archive says of each package, name=priority. The package itself may say otherwise, and mmdebstrap installs
+those whose priority is required."""
+
+_DESCRIBE = 'dpkg-query --show --showformat="\\${Package}\\n" | xargs apt-cache show --no-all-versions'
 
 
 def mmdebstrap_argv(suite: str, trim: Path, out: Path, given: Path | None = None) -> list[str]:
@@ -25,6 +32,7 @@ def mmdebstrap_argv(suite: str, trim: Path, out: Path, given: Path | None = None
         "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
         f"--dpkgopt={os.fspath(trim)}", "--skip=essential/unlink", f"--customize-hook={hook}",
         f"--customize-hook=sync-out /var/cache/apt/archives {out / 'debs'}",
+        f"--customize-hook=chroot \"$1\" sh -c '{_DESCRIBE}' >'{out / 'described'}'",
         suite, os.fspath(out / "base.tar"), *([mirror_line(given, "copy")] if given else []),
     ]  # fmt: skip
 
@@ -47,3 +55,11 @@ def make_root(
     )  # fmt: skip
     run(["docker", "import", os.fspath(out / "base.tar"), tag], step="base", log=log)
     (out / "base.tar").unlink()
+    priorities = find_priorities((out / "described").read_text())
+    (out / PRIORITIES).write_text("".join(f"{name}={priority}\n" for name, priority in sorted(priorities.items())))
+    (out / "described").unlink()
+
+
+def find_priorities(described: str) -> dict[str, str]:
+    """Return the priority of each package, by what `apt-cache show` printed."""
+    return dict(re.findall(r"(?ms)^Package: (\S+)$.*?^Priority: (\S+)$", described))

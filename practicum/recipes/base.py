@@ -7,7 +7,7 @@ from typing import ClassVar
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
 from practicum.images.debs import RECORD, DebSource, keep_debs
-from practicum.images.root import make_root
+from practicum.images.root import PRIORITIES, make_root
 from practicum.images.stage import GB, ImageStage
 
 
@@ -20,7 +20,7 @@ class Base(ImageStage):
     stand as the time of what the installation writes. debs: where the packages come from.
     """
 
-    outputs: ClassVar = ("base.log", "sources.list", RECORD)
+    outputs: ClassVar = ("base.log", "sources.list", PRIORITIES, RECORD)
     space: ClassVar = GB
     tools: ClassVar = ("mmdebstrap", "docker")
 

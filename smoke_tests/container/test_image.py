@@ -16,6 +16,7 @@ import pytest
 from practicum.semester import products, settings
 from practicum.semester.description import Semester
 from practicum.semester.revision import Revision
+from smoke_tests.bytecode import LIST_DATED
 from smoke_tests.container.docker import Container, docker, idle, inspect
 from smoke_tests.debian import ROOT_FOLDER, RUN
 
@@ -238,8 +239,13 @@ def test_python_is_compiled(image: Image) -> None:
     assert len(modules) > 1000 and [path for path in modules if path not in compiled] == []
 
 
+def test_compiled_python_holds_no_times(image: Image) -> None:
+    """They would differ at each build, and be stale in an archive, whose files are dated."""
+    assert image.ask("/usr/bin/python3", "-c", LIST_DATED) == ""
+
+
 def test_bytecode_is_not_stale(imported: str) -> None:
-    """Python compares a time stamp: a layer that changed it would have every import compile again."""
+    """Stale, it would be compiled again at every import."""
     told = imported.splitlines()
     assert len(told) > 1000
     assert [line for line in told if "bytecode is stale" in line or line.startswith("# wrote ")] == []
