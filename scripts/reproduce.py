@@ -28,44 +28,44 @@ PATIENCE = 60
 """Seconds that the daemon may take to answer."""
 
 
-def dockerd_argv(folder: Path) -> list[str]:
-    """Return the command of a docker daemon that has its data in `folder` and answers there.
+def dockerd_argv(folder: Path, run: Path) -> list[str]:
+    """Return the command of a docker daemon that has its data in `folder` and answers at `run`/socket.
 
     It has a network namespace of its own: a daemon without a bridge removes the bridge of the machine's own docker.
     """
     return [
         "setpriv", "--pdeathsig", "TERM", "unshare", "--net",
-        "dockerd", f"--host={find_socket(folder)}", f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
-        f"--pidfile={folder / 'pid'}", "--bridge=none", "--iptables=false",
+        "dockerd", f"--host=unix://{run}/socket", f"--data-root={folder}", f"--exec-root={run}/exec",
+        f"--pidfile={run}/pid", "--bridge=none", "--iptables=false",
     ]  # fmt: skip
-
-
-def find_socket(folder: Path) -> str:
-    return f"unix://{folder / 'socket'}"
 
 
 @contextmanager
 def second_docker(folder: Path) -> Iterator[str]:
-    """Give the address of a docker daemon of its own, which ends with the block."""
+    """Give the address of a docker daemon with its data in the new `folder`, which ends with the block."""
     folder.mkdir()
-    with (folder / "log").open("wb") as log:
-        daemon = subprocess.Popen(dockerd_argv(folder), stdout=log, stderr=log)
-    try:
-        wait_for_docker(daemon, folder)
-        yield find_socket(folder)
-    finally:
-        daemon.terminate()
-        daemon.wait(PATIENCE)
+    # The path of a socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="docker-") as run:
+        log = Path(run, "log")
+        with log.open("wb") as stream:
+            daemon = subprocess.Popen(dockerd_argv(folder, Path(run)), stdout=stream, stderr=stream)
+        try:
+            host = f"unix://{run}/socket"
+            wait_for_docker(daemon, host, log)
+            yield host
+        finally:
+            daemon.terminate()
+            daemon.wait(PATIENCE)
 
 
-def wait_for_docker(daemon: "subprocess.Popen[bytes]", folder: Path) -> None:
+def wait_for_docker(daemon: "subprocess.Popen[bytes]", host: str, log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
-    asked = ["docker", "--host", find_socket(folder), "version"]
+    asked = ["docker", "--host", host, "version"]
     while subprocess.run(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
         if daemon.poll() is not None or time.monotonic() > deadline:
-            said = (folder / "log").read_text().splitlines()[-1:]
+            said = " ".join(log.read_text().splitlines()[-1:])
             raise PracticumError(
-                "a second docker daemon", f"it does not answer ({' '.join(said)})", f"see {folder}/log"
+                "a second docker daemon", f"it does not answer ({said})", "see that dockerd runs as root here"
             )
         time.sleep(0.3)
 

@@ -155,7 +155,7 @@ def test_number_is_that_of_the_tag_then_of_an_earlier_run_then_the_next(reposito
 
 def test_number_of_another_commit_is_refused(repository: Checkout) -> None:
     keep(repository, describe(repository, 1, revision="5" * 40))
-    with pytest.raises(PracticumError, match=r"r1: released before, of commit 555555555555; run: .* --number 2"):
+    with pytest.raises(PracticumError, match=r"r1: was released before, from commit 555555555555; run: .* --number 2"):
         assemble.choose_number(repository.load(), git(repository.root, "rev-parse", "HEAD"), 1)
 
 

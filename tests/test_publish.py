@@ -89,7 +89,7 @@ def test_another_content_under_the_same_name_is_refused(
     publish(releases[0], str(web), console, unsigned=True)
     before = snapshot(web)
     make_release(tmp_path / "again", 1, seed="another")
-    with pytest.raises(PracticumError, match=r"2027-spring-r1: .* is there with another content; .*next number"):
+    with pytest.raises(PracticumError, match=r"2027-spring-r1: .* is there with another content; .*next release"):
         publish(tmp_path / "again", str(web), console, unsigned=True)
     assert snapshot(web) == before
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,9 @@ from practicum.engine.tools import require
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 2
+LOOKS = 4
+"""Outputs that are looked at side by side."""
+
 KEPT = 2
 """Outputs of one stage a scope keeps: the present one and the one before, for going back after a bad edit."""
 
@@ -113,7 +117,9 @@ def find_missing(stages: Sequence[Stage], again: Collection[str] = ()) -> list[S
 
     `again`: names of stages that run though they are cached.
     """
-    missing = [stage for stage in stages if stage.name in again or find_fault(stage)]
+    with ThreadPoolExecutor(LOOKS) as pool:  # each look waits for an answer of docker
+        faults = [*pool.map(find_fault, stages)]
+    missing = [stage for stage, fault in zip(stages, faults, strict=True) if stage.name in again or fault]
     require(*dict.fromkeys(tool for stage in missing for tool in stage.needs))
     cache.require_space(cache.root(), sum(stage.space for stage in missing), "the build")
     return missing

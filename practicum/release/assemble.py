@@ -34,7 +34,7 @@ MATERIALS = ("semester.toml", "debian.lock", "python-cpu.lock", "python-cuda.loc
 
 @dataclass(frozen=True)
 class Released:
-    """What `release` leaves: the folder, its record, the committed copy of the record, whether it is signed."""
+    """What `release` leaves: the folder, its record, the record's file in semesters/ for git, whether it is signed."""
 
     folder: Path
     record: Record
@@ -45,9 +45,9 @@ class Released:
 def release(semester: Semester, console: Console, *, number: int = 0, key: Path | None = None) -> Released:
     """Assemble the release of the commit that is checked out, from the products that were built of it.
 
-    number: of the release; 0 takes that of the tag, of an earlier run, or the next. key: the private ssh key that
-    signs, None for a release that nobody vouches for. Raises PracticumError when files differ from the commit, a
-    product is not built or breaks a rule of VirtualBox's importer, tests of it failed, or the number is taken.
+    number: of the release; `choose_number` replaces 0. key: the private ssh key that signs; None leaves the release
+    unsigned. Raises PracticumError when files differ from the commit, a product is not built or breaks a rule of
+    VirtualBox's importer, tests of it failed, or another commit has the number.
     """
     revision = read_revision(semester.root)
     require_committed(revision)
@@ -93,7 +93,7 @@ def choose_number(semester: Semester, revision: str, wanted: int = 0) -> int:
     if released.get(number, revision) != revision:
         raise PracticumError(
             f"{semester.id}-r{number}",
-            f"released before, of commit {released[number][:12]}",
+            f"was released before, from commit {released[number][:12]}",
             f"run: practicum release {semester.id} --number {following}",
         )
     return number
@@ -116,7 +116,7 @@ def assemble(
 ) -> Path:
     """Write the release of `record` beside dist/<id>/release, then give it that name, in place of an earlier one.
 
-    answers: what the products said of themselves. The large files become further names of those in dist/<id>.
+    answers: what the products said of themselves. The large files are not copied: they get a second name.
     """
     from practicum.release import provenance, signing, sums
 
@@ -141,7 +141,7 @@ def assemble(
 def write_files(
     folder: Path, semester: Semester, record: Record, answers: Mapping[ProductName, Answers], *, signed: bool
 ) -> None:
-    """Fill `folder` with all that needs neither a key nor a sum."""
+    """Fill `folder` with everything but the provenance, the sums and the signature."""
     previous = find_previous(semester.root, semester.id, record.number)
     for name, product in record.products.items():
         link(semester.root / "dist" / semester.id / product.file, folder / product.file)

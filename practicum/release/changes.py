@@ -15,7 +15,7 @@ from practicum.release.versions import (
 )
 
 JUMP = 0.05
-"""A product that grows or shrinks by more than this part is marked."""
+"""A product that grows or shrinks by more than this fraction is marked."""
 
 NONE = "-"
 MANIFEST = "manifest.json"
@@ -40,7 +40,7 @@ def render_changes(old: Record | None, new: Record) -> str:
     )
     text = [f"# From {old.name} to {new.name}\n", f"{summarize(old, new)}\n"]
     if not new.number:
-        text.append("The locks are compared: they name what the appliance installs, and an image has a part of it.\n")
+        text.append("This compares the locks. They name the packages of the appliance; an image has fewer.\n")
     for title, lines in sections:
         if told := list(lines):
             text += [f"## {title}\n", "\n".join(told) + "\n"]
@@ -102,7 +102,7 @@ def render_sizes(old: Record, new: Record) -> Iterator[str]:
 
 
 def list_files(old: Record, new: Record) -> list[Change]:
-    """Return the files of the content that differ; the list of their hashes differs with any of them."""
+    """Return the files of the content that differ, without their manifest, which differs with each of them."""
     changes = list_changes(old, new, lambda product: product.content)
     return [change for change in changes if change.name != MANIFEST]
 

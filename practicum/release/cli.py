@@ -35,7 +35,8 @@ def make(
         str, typer.Argument(metavar="[SEMESTER]", help="A folder of semesters/; the newest if left out.")
     ] = "",
     number: Annotated[
-        int | None, typer.Option(min=1, help="Of the release; the tag's, or the next, if left out.")
+        int | None,
+        typer.Option(min=1, help="Number of the release; that of the commit's tag, or the next, if left out."),
     ] = None,
     key: Annotated[
         Path | None, typer.Option(envvar="PRACTICUM_SIGNING_KEY", help="The private ssh key (ed25519) that signs.")
@@ -62,8 +63,8 @@ def make(
 def verify(
     place: Annotated[str, typer.Argument(metavar="FOLDER|URL", help="Where the release is.")],
     signers: Annotated[Path | None, typer.Option(help=f"The public keys; {SIGNERS} if left out.")] = None,
-    unsigned: Annotated[bool, typer.Option("--unsigned", help="Compare the sums alone.")] = False,
-    copy: Annotated[Path | None, typer.Option(help="A good copy, so that the first wrong byte is named.")] = None,
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Do not ask for a signature.")] = False,
+    copy: Annotated[Path | None, typer.Option(help="A folder with a good copy, to name the first wrong byte.")] = None,
 ) -> None:
     """Say whether every byte of a release is what its signer released; exit code 1 if not."""
     from practicum.engine.progress import Console
@@ -78,11 +79,11 @@ def verify(
 def publish(
     folder: Annotated[Path, typer.Argument(help="The release.")],
     to: Annotated[str, typer.Option(metavar="TARGET", help="A folder, HOST:PATH, docker://REGISTRY/NAME or URL.")],
-    unsigned: Annotated[bool, typer.Option("--unsigned", help="Though nobody signed it.")] = False,
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Publish a release that is not signed.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="The most bytes of one file; the target's own if left out.")] = 0,
     split: Annotated[bool, typer.Option("--split", help="Cut larger files into pieces that `cat` joins.")] = False,
 ) -> None:
-    """Publish a release; a name that is published never changes, and the moving name changes last."""
+    """Publish a release. What is published never changes; the semester's own name then shows the new release."""
     from practicum.engine.progress import Console
     from practicum.release.publish import publish as send
 
@@ -93,7 +94,7 @@ def publish(
 
 def changes(
     old: Annotated[str, typer.Argument(help="A release (2027-spring-r1), a semester or a commit.")],
-    new: Annotated[str, typer.Argument(help="Another one.")],
+    new: Annotated[str, typer.Argument(help="What to compare it with, named likewise.")],
 ) -> None:
     """Print what changed between two releases, semesters or commits, as Markdown."""
     from practicum.release.changes import render_changes

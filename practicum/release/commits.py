@@ -120,7 +120,7 @@ def git_of(root: Path) -> list[str]:
 
 
 def describe_files(root: Path, semester: str, blobs: Mapping[str, str], revision: str, created: str) -> Record:
-    """Return the record of a semester's files below `root`; blobs: path -> git's hash, of which the content counts."""
+    """Return the record of a semester's files below `root`; blobs: path -> git's hash of each file."""
     folder, floors = root / "semesters" / semester, root / "semesters/security-floors.toml"
     described = tomllib.loads((folder / "semester.toml").read_text())["content"]
     content = select_content(blobs, described["include"], solutions=described.get("solutions", False))

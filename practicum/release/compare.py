@@ -36,7 +36,7 @@ def compare(a: Path, b: Path, console: Console) -> list[Difference]:
         return []
     compare_kind = compare_appliances if one.kind == "an .ova" else compare_images
     found = compare_kind(one, other, console)
-    return found or [Difference("file", a.name, f"differs from byte {offset} on, all that it holds is equal")]
+    return found or [Difference("file", a.name, f"differs from byte {offset} on, though all its members are equal")]
 
 
 def render(differences: Sequence[Difference]) -> str:

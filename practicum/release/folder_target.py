@@ -21,7 +21,7 @@ OTHER = "other"
 
 @contextmanager
 def open_folder(folder: Path) -> Iterator["FolderTarget"]:
-    """Give the target, which no other process publishes to meanwhile."""
+    """Give the target, locked, so that no other process publishes to it."""
     if not folder.is_dir():
         raise PracticumError(str(folder), "no such folder", f"mkdir -p {folder}")
     with hold(folder / ".publishing.lock", f"publishing to {folder}"):

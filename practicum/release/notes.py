@@ -53,7 +53,7 @@ def render_checks(record: Record) -> Iterator[str]:
     """Give the sums, and for each system the command that computes the sum of a file."""
     files = [(product.file, product.sha256) for product in record.products.values() if product.file]
     name = files[0][0] if files else "FILE"
-    yield "Whoever copies gigabytes loses a byte now and then. The sum of your file must be the one in this list:"
+    yield "A download may be damaged. Compute the sum of your file; it must be the one in this list:"
     yield ""
     yield from (f"    {digest}  {file}" for file, digest in files)
     yield ""
@@ -70,7 +70,7 @@ def render_checks(record: Record) -> Iterator[str]:
 def render_signature(signed: bool) -> Iterator[str]:
     """Give the command that checks the signature; it is the same on every system, as ssh-keygen is everywhere."""
     if not signed:
-        yield "This release is not signed: nobody vouches for its sums. Do not hand it on."
+        yield "This release is not signed: nobody vouches for it. Do not give it to others."
         return
     yield "`SHA256SUMS.sig` is the signature of `SHA256SUMS`. Take the file `allowed_signers` from `semesters/` of the"
     yield "course's repository, not from where you downloaded the release. In the folder of the release, run this (on"

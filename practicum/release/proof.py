@@ -15,9 +15,10 @@ from practicum.release.record import Product, Proof
 
 REPORT = "build/report"
 KEPT = ("*.xml", "*.json", "*.txt", "*.html")
-"""Of build/report: results, not the logs, which hold paths of the machine that ran the proof."""
+"""Files of build/report that a release keeps: results, but no logs, which name paths of the machine."""
 
 KEPT_OF_GPU = ("gpu*", "course-verify-gpu.txt")
+"""The same when only the GPU proved these files."""
 
 FOLDERS = {"build/screenshots": "screenshots", "build/lectures": "lectures"}
 """Folders that a release shows when they are there: below the checkout -> below report/."""

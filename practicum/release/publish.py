@@ -1,8 +1,8 @@
 """Publishes a release so that students never see half of one, and never another one under the same name.
 
-The rules are here, for every target: what has a name keeps its content; all is looked at before the first byte is sent;
-the moving name of the semester changes last, and never back to an older release. So a killed run leaves the moving name
-on the old release, the next run goes on, and one more changes nothing.
+Every target keeps the same rules. A published name keeps its content. Nothing is sent before every item was looked for
+in the target. The moving name of the semester changes last, and never to an older release. So when a run is killed, the
+moving name still shows the release before; the next run goes on; and a run after that changes nothing.
 """
 
 import re
@@ -40,7 +40,7 @@ def publish(
         shown = there.list_shown(semester)
         lines = [f"{target}: {name}, {len(absent)} of {len(items)} items sent"]
         if max(shown) > number:
-            lines.append(f"{semester} shows {semester}-r{max(shown)}, which is newer, and stays so")
+            lines.append(f"{semester} still shows {semester}-r{max(shown)}, which is newer")
         elif shown == {number}:
             lines.append(f"{semester} shows {name} already")
         else:
@@ -51,6 +51,8 @@ def publish(
 
 def open_release(folder: Path, console: Console, *, unsigned: bool, limit: int = 0, split: bool = False) -> Release:
     """Return the release in `folder`, after a look at every byte of it."""
+    if not folder.is_dir():
+        raise PracticumError(str(folder), "no such folder", "make it: practicum release")
     place = FolderPlace(folder)
     if not unsigned and not (folder / SIGNATURE).is_file():
         cure = "build it with --key KEY, or publish it with --unsigned"
@@ -73,7 +75,7 @@ def find_absent(target: Target, items: list[Item], where: str) -> list[Item]:
             absent.append(item)
         elif found != item.digest:
             raise PracticumError(
-                where, f"{item.name} is there with another content", "a release never changes: build the next number"
+                where, f"{item.name} is there with another content", "leave it as it is, and make the next release"
             )
     return absent
 

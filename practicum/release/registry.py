@@ -74,7 +74,7 @@ class RegistryTarget:
         return Item(name, manifest.digest.removeprefix("sha256:"), size, manifest.text)
 
     def find(self, item: Item) -> str | None:
-        """Return the digest of the tag; for a file that is attached its own, once it is listed as such."""
+        """Return the digest that the tag has; for an attached file its own, once the registry lists it as attached."""
         manifest = self._manifests[item.name]
         if manifest.subject:
             index, _ = self._registry.list_referrers(manifest.subject)
@@ -102,7 +102,7 @@ class RegistryTarget:
                 self._registry.put_manifest(name_fallback(manifest.subject), text, oci.INDEX)
 
     def complete(self, release: Release) -> None:
-        """Do nothing: nobody sees a tag before the moving one shows it."""
+        """Do nothing: students only look at the moving tag."""
 
     def list_shown(self, semester: str) -> set[int]:
         """Return, for the moving tag of each product, the newest release with the same manifest."""

@@ -1,4 +1,4 @@
-"""Who publishes, for a container registry: what `docker login` has stored in config.json.
+"""The log-in at a container registry, with what `docker login` has stored in config.json.
 
 Source: the distribution project's "Token Authentication Specification".
 """
@@ -19,7 +19,7 @@ from practicum.engine.run import run
 
 
 class RegistryAuth(httpx.Auth):
-    """Answers a registry's question who is there: by a password, or by a token that is got with it and may expire."""
+    """Logs in when a registry asks: with the password, or with a token that the password gets and that may expire."""
 
     requires_response_body = True
 

@@ -19,7 +19,7 @@ LAST = ("release.json", BLOCKS, SIGNATURE, SUMS)
 """The files that are sent last, so that a release with a SHA256SUMS is complete."""
 
 Report = Callable[[int], None]
-"""Is told of every n bytes done."""
+"""Called with the number of bytes that were just sent or read."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # candidate.sh [SEMESTER]: sends the proved cuda image to REGISTRY and writes its name, with the digest, into build/candidate.txt.
-# A tag that is not the release's own stays a candidate: nobody is told of it before the release is approved.
+# The tag ends with -candidate-cuda, so nobody takes the image for the release before that is approved.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 semester=${1:-*}

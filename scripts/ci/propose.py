@@ -24,7 +24,7 @@ PUSH_MINUTES = 10
 
 @dataclass(frozen=True)
 class Proposal:
-    """A commit that waits for a person's yes: its branch, and what its merge request says.
+    """A commit that a person may merge: its branch, and what its merge request says.
 
     draft: why it can't be merged as it is, "" when it can.
     """

@@ -99,7 +99,7 @@ def commit_locks(told: Refresh, title: str) -> None:
 
 
 def is_proposed(told: Refresh) -> bool:
-    """Whether the host's branch is this very change of the same base."""
+    """Tell whether the branch at the host has these changes already, on the same base."""
     found = find_branch(told.branch, told.host, told.root)
     if not found:
         return False
@@ -111,7 +111,7 @@ def is_proposed(told: Refresh) -> bool:
 
 @contextmanager
 def detached(root: Path) -> Iterator[str]:
-    """Leave the checkout as it was, whatever is committed meanwhile; gives the commit that it stands on."""
+    """Give the commit of the checkout; the block may commit, and the checkout is at its old branch again afterwards."""
     base = git("rev-parse", "HEAD", root=root)
     branch = git("branch", "--show-current", root=root)
     git("checkout", "--quiet", "--detach", root=root)
@@ -122,7 +122,7 @@ def detached(root: Path) -> Iterator[str]:
 
 
 def build(semester: str) -> None:
-    """Run `make ci-build`; raises PracticumError with the line that says best why it failed."""
+    """Run `make ci-build`; raises PracticumError with the line that names the failure."""
     lines: list[str] = []
     try:
         make("ci-build", lines.append, SEMESTER=semester)

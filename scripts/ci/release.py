@@ -28,7 +28,7 @@ from practicum.semester.find import find_semester
 TAG = re.compile(r"(20\d\d-(?:spring|autumn))-r([1-9]\d*)")
 GPU_IMAGE = "build/report/gpu-image.txt"
 ASSET_LIMIT = 2 << 30
-"""Bytes of one file of a GitHub release, which must stay below."""
+"""A file of a GitHub release must have fewer bytes."""
 
 
 def read_tag(tag: str) -> tuple[str, int]:
@@ -58,7 +58,7 @@ def check_record(record: Record, tag: str) -> None:
 
 @contextmanager
 def signing_key(environ: MutableMapping[str, str]) -> Iterator[None]:
-    """Put the key that stands in SIGNING_KEY into a file that only its owner reads, for as long as it is needed."""
+    """Put the key in SIGNING_KEY into a file that only its owner can read; the block's end removes it."""
     text = environ.pop("SIGNING_KEY", "")
     if not text:
         yield
@@ -109,7 +109,7 @@ def propose_record(record: Record, host: Host, root: Path = ROOT) -> None:
 
 
 def release(tag: str, targets: list[str], host: Host) -> None:
-    """Do all of it, in an order in which nothing is published before it is proved, signed and verified."""
+    """Assemble, sign, verify and publish the release; nothing is published before it is proved and signed."""
     semester, number = read_tag(tag)
     described = find_semester(semester)
     print(check_gpu(ROOT, check(ROOT, described.id)))

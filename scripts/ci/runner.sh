@@ -9,8 +9,8 @@ if [[ ${RUNNER_ENVIRONMENT-} == github-hosted ]]; then
     udevadm control --reload-rules && udevadm trigger --name-match=kvm || echo "runner: udev did not take the rule for KVM"
 fi
 
-# Only to open the device shows that it works: its file may be there without the right or the processor's help. A shell
-# that opens a file which is not there makes it, so the device is looked for first.
+# KVM works only if the device opens: its file may be there without the right to use it, or without the processor's support.
+# The test for a device comes first, because a shell that opens a missing file for writing makes it.
 kvm=/dev/kvm
 if [[ -c $kvm ]] && { : <>"$kvm"; } 2>/dev/null; then
     echo "runner: KVM opens"
