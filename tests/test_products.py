@@ -1,5 +1,6 @@
 """practicum.semester.products for two architectures, and that one is built as if there were no other."""
 
+import platform
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,9 +14,12 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.stage import Stage
 from practicum.recipes.archive import Archive
 from practicum.recipes.base import Base
+from practicum.recipes.course import Course
 from practicum.recipes.disk import Disk
 from practicum.recipes.grub import Grub
 from practicum.recipes.ova import Ova
+from practicum.recipes.system import System
+from practicum.recipes.wheels import Wheels
 from practicum.semester import find, products, settings
 from practicum.semester.revision import Revision
 
@@ -24,6 +28,14 @@ T = TypeVar("T", bound=Stage)
 
 OWN_OF_ARM = {"grub"}
 """Stages that only an architecture has whose files of GRUB the build fetches."""
+HELPERS = {"base", "system"}
+"""Stages of the machine's own architecture in which wheels for another one are installed."""
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are on a machine with a processor of Intel or AMD."""
+    monkeypatch.setattr(platform, "machine", lambda: AMD64.machine)
 
 
 @pytest.fixture
@@ -33,14 +45,15 @@ def both(checkout: Checkout) -> Checkout:
 
 
 def one_of(kind: type[T], listed: tuple[Stage, ...]) -> T:
-    (found,) = [stage for stage in listed if isinstance(stage, kind)]
+    """The stage of a class, of the architecture that the last one is for."""
+    (found,) = [stage for stage in listed if isinstance(stage, kind) and stage.suffix == listed[-1].suffix]
     return found
 
 
 def test_each_architecture_has_the_same_stages_under_names_of_its_own(both: Checkout) -> None:
     semester = both.load()
     mine, theirs = ({stage.name for stage in products.list_all(semester, [one])} for one in (AMD64, ARM64))
-    assert mine == ALL and theirs == {f"{name}-arm64" for name in ALL | OWN_OF_ARM}
+    assert mine == ALL and theirs == {f"{name}-arm64" for name in ALL | OWN_OF_ARM} | HELPERS
     assert {stage.name for stage in products.list_all(semester)} == mine | theirs
 
 
@@ -57,7 +70,30 @@ def test_stages_of_one_architecture_read_none_of_another(both: Checkout) -> None
     keys = {stage.key: stage.name for stage in products.list_all(both.load())}
     for stage in products.list_all(both.load()):
         read = {keys[value] for value in stage.inputs.values() if value in keys}
-        assert {name.endswith(ARM64.suffix) for name in read} <= {stage.name.endswith(ARM64.suffix)}, stage.name
+        others = {name for name in read if name.endswith(ARM64.suffix) != stage.name.endswith(ARM64.suffix)}
+        assert others <= {"system"}, stage.name
+
+
+def test_emulated_are_only_the_stages_that_nothing_else_can_make(both: Checkout) -> None:
+    """uv, a program of this machine, installs and compiles in this machine's own system, for any processor."""
+    semester = both.load()
+    system = next(stage for stage in products.list_all(semester) if stage.name == "system")
+    for stage in products.list_all(semester):
+        if isinstance(stage, System | Wheels | Course):
+            assert stage.native == (system if stage.suffix else None), stage.name
+        if isinstance(stage, Wheels):
+            assert stage.platform == ("aarch64-manylinux_2_36" if stage.suffix else "")
+
+
+def test_machine_with_the_other_processor_helps_the_first(both: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: ARM64.machine)
+    semester = both.load()
+    assert not products.list_helpers(semester, ARM64, products.MIRROR)
+    assert [stage.name for stage in products.list_helpers(semester, AMD64, products.MIRROR)] == [
+        *("base-arm64", "system-arm64"),
+    ]
+    names = {stage.name for stage in products.list_image(semester, "cpu", ARM64)}
+    assert not {name for name in names if not name.endswith(ARM64.suffix)}
 
 
 def test_suffix_is_in_the_key_by_the_name_alone(both: Checkout) -> None:
@@ -136,7 +172,7 @@ def test_inputs_have_the_packages_of_each_architecture_that_was_built(both: Chec
     semester = both.load()
     assert inputs.list_deb_stages(semester, [AMD64]) == ["base", "system", "appliance"]
     assert inputs.list_deb_stages(semester, [ARM64]) == [
-        *("base-arm64", "system-arm64", "appliance-arm64", "grub-arm64"),
+        *("base", "system", "base-arm64", "system-arm64", "appliance-arm64", "grub-arm64"),
     ]
     assert len(inputs.list_deb_stages(semester)) == 7
 

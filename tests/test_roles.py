@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 import pytest
+import yaml
 
 from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
 from practicum.semester.settings import JUPYTER_PORT
@@ -170,3 +171,55 @@ def test_machine_without_the_driver_says_where_to_put_files() -> None:
     )
     assert "mount -t vboxsf" in with_driver and "scp" not in with_driver
     assert "vboxsf" not in without and "scp" in without and "JupyterLab" in without
+
+
+def render_task(role: str, name: str, **variables: Any) -> list[str] | None:
+    """The command of a task, by Ansible's own rules for `when` and `vars`; None where it is left out."""
+    tasks = yaml.safe_load((ROLES / role / "tasks/main.yml").read_text())
+    (task,) = [task for task in tasks if task["name"] == name]
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    known = {"build_mount": "/m", **variables}
+    if "when" in task and not environment.compile_expression(task["when"])(**known):
+        return None
+    known |= {
+        key: [environment.from_string(word).render(**known) for word in words]
+        for key, words in task.get("vars", {}).items()
+    }
+    command = task.get("ansible.builtin.command") or task["ansible.builtin.shell"]
+    argv = command if isinstance(command, str) else command.get("argv") or command["cmd"]
+    if isinstance(argv, str) and argv.startswith("{{"):
+        return list(environment.compile_expression(argv.strip("{} "))(**known))
+    if isinstance(argv, str):
+        return environment.from_string(argv).render(**known).split()
+    return [environment.from_string(word).render(**known) for word in argv]
+
+
+def test_wheels_for_another_processor_are_installed_by_the_same_command() -> None:
+    name = "Install the locked wheels and compile them"
+    own, other = (render_task("wheels", name, **given) for given in ({}, {"python_platform": "aarch64-manylinux_2_36"}))
+    assert own and own[:4] == ["/m/bin/uv", "pip", "install", "--python=/opt/venv"] and "--compile-bytecode" in own
+    assert other == [*own, "--python-platform=aarch64-manylinux_2_36"]
+
+
+@pytest.mark.parametrize(
+    ("role", "given", "own", "taken"),
+    [
+        (
+            "python",
+            "given_venv",
+            "Create the virtual environment",
+            "Take the empty virtual environment of another processor",
+        ),
+        (
+            "course",
+            "given_lib",
+            "Install the student's commands",
+            "Take the student's commands, which were installed outside",
+        ),
+    ],
+)
+def test_what_uv_makes_is_taken_where_uv_cannot_run(role: str, given: str, own: str, taken: str) -> None:
+    wheels = {"course_runtime_wheel": "r.whl", "course_tools_wheel": "t.whl"}
+    assert render_task(role, own, **wheels) and render_task(role, taken, **wheels) is None
+    assert render_task(role, own, **wheels, **{given: True}) is None
+    assert "cp" in (render_task(role, taken, **wheels, **{given: True}) or [])

@@ -12,6 +12,9 @@ from practicum.engine.errors import MissingTool, PracticumError
 from practicum.engine.run import read
 from practicum.images.lifetime import hold_alive
 
+PATIENCE = 900
+"""Seconds for an answer of a container: in an emulator, programs take ten times as long."""
+
 
 def ensure_docker() -> None:
     """Raise PracticumError when the docker daemon does not answer."""
@@ -41,6 +44,12 @@ def remove_nameless(image: str) -> None:
             read(["docker", "image", "rm", image], step="docker")
 
 
+def remove_image(tag: str) -> None:
+    """Remove the image called `tag`, if there is one."""
+    if image_exists(tag):
+        read(["docker", "image", "rm", "--force", tag], step="docker")
+
+
 def container_argv(image: str, alive: Path, network: str) -> list[str]:
     """Return the command that starts a container of `image` doing nothing until `alive` is free."""
     return [
@@ -64,6 +73,6 @@ def ask_image(image: str, questions: Mapping[str, Sequence[str]], work: Path) ->
     """Return the output of each command of `questions`, run in a container of `image`."""
     with running(image, work) as container:
         return {
-            name: read(["docker", "exec", container, *argv], step=f"asking {image}", timeout=120)
+            name: read(["docker", "exec", container, *argv], step=f"asking {image}", timeout=PATIENCE)
             for name, argv in questions.items()
         }

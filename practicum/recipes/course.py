@@ -1,7 +1,7 @@
 """The last layer of a product: the students' commands and the content."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,8 +11,12 @@ from practicum.course.commands import build_wheels, list_commands
 from practicum.course.content import assemble
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
-from practicum.images.packer import Play, Step, build_image, lent_uv
+from practicum.images.native import Task, run_task
+from practicum.images.packer import MOUNT, Play, Step, build_image, lent_uv
 from practicum.images.stage import ImageStage
+
+LIB = "/opt/course/lib"
+"""Where the products have the students' commands."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,9 @@ class Course(ImageStage):
     """The content, read-only, the students' commands, and the suite of `course-verify`.
 
     product: "appliance", "cpu" or "cuda". variables: of the roles. include, solutions: as in the description.
-    settings: of a container image, in Dockerfile words. converter: what makes the notebooks, with its version.
+    settings: of a container image, in Dockerfile words. converter: what makes the notebooks, with its version. native:
+    the system of the machine's own architecture, where the commands for another one are installed; None where that is
+    its own.
     """
 
     outputs: ClassVar = ("course.log",)
@@ -36,6 +42,7 @@ class Course(ImageStage):
     settings: tuple[str, ...]
     play: Play
     converter: str = notebooks.RECIPE
+    native: ImageStage | None = None
 
     @property
     def title(self) -> str:
@@ -57,5 +64,23 @@ class Course(ImageStage):
         with lent_uv(out) as program:
             folders = {"content": staging / "content", "tools": staging / "tools", "verify": verify}
             mounts = {"bin": program, **folders}
+            if self.native:
+                mounts["lib"] = self.install_natively(self.native, staging, program, [runtime.name, tools.name], out)
+                given["given_lib"] = True
             build_image(Step(self.play, self.before.image, self.image, given, mounts, self.settings), out, console)
         shutil.rmtree(staging)
+
+    def install_natively(
+        self, native: ImageStage, staging: Path, program: Path, wheels: Sequence[str], out: Path
+    ) -> Path:
+        """Install the commands, the same on every processor, in this machine's own system; return their folder."""
+        shutil.copytree(program, staging / "native/bin")
+        shutil.copytree(staging / "tools", staging / "native/tools")
+        argv = [
+            f"{MOUNT}/bin/uv", "pip", "install", "--python=/opt/venv", f"--target={LIB}", "--offline", "--no-cache",
+            "--no-index", "--no-deps", "--compile-bytecode", "--link-mode=copy",
+            *(f"{MOUNT}/tools/{wheel}" for wheel in wheels),
+        ]  # fmt: skip
+        task = Task(argv, staging / "native", LIB, {"PYC_INVALIDATION_MODE": "UNCHECKED_HASH"})
+        run_task(native.image, task, staging / "lib", out)
+        return staging / "lib"

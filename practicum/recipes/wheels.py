@@ -1,5 +1,6 @@
 """The layers of Python packages, one for each group of wheels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +9,8 @@ from practicum.engine import cache
 from practicum.engine.progress import Console
 from practicum.engine.publish import write_text
 from practicum.engine.stage import Place, Tree
-from practicum.images.docker import ask_image
+from practicum.images.docker import ask_image, remove_image
+from practicum.images.native import graft
 from practicum.images.packer import Play, Step, build_image, lent_uv
 from practicum.images.stage import GB, ImageStage
 from practicum.wheels import wheelhouse
@@ -37,7 +39,8 @@ class Wheels(ImageStage):
     """A group of wheels, compiled.
 
     group: the name of the layer. packages: those of the lock that it installs. lock: the whole lock, from which all
-    wheels are fetched at once. trim: which files are left out.
+    wheels are fetched at once. trim: which files are left out. native: the system of the machine's own architecture,
+    where wheels for another one are installed; None where that is its own. platform: of the wheels, in uv's words.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("python.txt",)
@@ -49,6 +52,8 @@ class Wheels(ImageStage):
     lock: Place
     trim: Tree
     play: Play
+    native: ImageStage | None = None
+    platform: str = ""
 
     @property
     def title(self) -> str:
@@ -62,12 +67,25 @@ class Wheels(ImageStage):
         write_text(lists / "requirements.txt", house.select(package.name for package in self.packages))
         write_text(lists / "trim.txt", self.trim.path.read_text())
         with lent_uv(out) as program:
-            mounts = {"bin": program, "lists": lists, "wheels": house.folder}
-            build_image(Step(self.play, self.before.image, self.image, {}, mounts), out, console)
+            self.install({"bin": program, "lists": lists, "wheels": house.folder}, out, console)
         write_text(out / "python.txt", ask_image(self.image, {"freeze": FREEZE}, out)["freeze"])
         if any(package.name == "torchvision" for package in self.packages):
             for note in house.notes:  # of its repacking
                 console.say(note)
+
+    def install(self, mounts: Mapping[str, Path], out: Path, console: Console) -> None:
+        """Make the image; for another architecture, from the layer that its wheels are in this machine's system."""
+        if not self.native:
+            build_image(Step(self.play, self.before.image, self.image, {}, mounts), out, console)
+            return
+        carrier = f"practicum-carrier:{self.key[:16]}"
+        try:
+            step = Step(self.play, self.native.image, carrier, {"python_platform": self.platform}, mounts)
+            build_image(step, out, console)
+            console.say("adding the layer to the other architecture's")
+            graft(carrier, self.before.image, self.image, out)
+        finally:
+            remove_image(carrier)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from practicum.architecture import AMD64, Architecture
+from practicum.architecture import AMD64, Architecture, find_native
 from practicum.engine.stage import Place, Stage, Tree
 from practicum.images.debs import DebSource
 from practicum.images.packer import Play
@@ -34,7 +34,7 @@ from practicum.recipes.system import System
 from practicum.recipes.wheels import LastWheels, Wheels
 from practicum.semester import settings
 from practicum.semester.description import Semester
-from practicum.semester.locks import Variant, find_lock, place_debian_lock
+from practicum.semester.locks import Variant, find_lock, find_target, place_debian_lock
 from practicum.semester.revision import read_revision
 from practicum.semester.values import PINNED
 from practicum.wheels.lockfile import LockedPackage, read_lock
@@ -67,7 +67,7 @@ def list_ova(semester: Semester, architecture: Architecture = AMD64, debs: DebSo
         suffix=suffix,
     )
     squashfs = Squashfs(machine, semester.epoch, suffix=suffix)
-    course = _course(semester, machine, "appliance")
+    course = _course(semester, machine, "appliance", find_helper(below))
     fetched = (Grub(boot.package, architecture.name, debs, suffix=suffix),) if boot.package else ()
     disk = Disk(course, squashfs, settings.describe_disk(semester, architecture), *fetched, suffix=suffix)
     described, target = settings.describe_machine(semester, architecture), ova_path(semester, architecture)
@@ -85,7 +85,7 @@ def list_image(
     programs, hooks, library = (Tree(semester.root, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
     play = Play(semester.root, "container", ("jupyter", "container"), semester.epoch)
     container = Container(below[-1], variant, described, programs, hooks, library, play, suffix=suffix)
-    course = _course(semester, container, variant, settings.describe_start(semester, variant))
+    course = _course(semester, container, variant, find_helper(below), settings.describe_start(semester, variant))
     revision = read_revision(semester.root)
     names = settings.name_image(semester, variant, revision, architecture)
     facts = Facts(
@@ -122,9 +122,9 @@ def only(architectures: Sequence[Architecture]) -> Sequence[Architecture]:
     return architectures if len(architectures) == 1 else ()
 
 
-def list_layers(stages: Iterable[Stage]) -> tuple[str, ...]:
-    """Return the names of the stages that make a layer of an image, the lowest first."""
-    return tuple(stage.name for stage in stages if isinstance(stage, ImageStage))
+def list_layers(stages: Sequence[Stage]) -> tuple[str, ...]:
+    """Return the names of the stages that make a layer of the last stage's image, the lowest first."""
+    return tuple(stage.name for stage in stages if isinstance(stage, ImageStage) and stage.suffix == stages[-1].suffix)
 
 
 def list_all(semester: Semester, architectures: Sequence[Architecture] = ()) -> list[Stage]:
@@ -170,22 +170,42 @@ def list_environment(
     semester: Semester, variant: Variant, architecture: Architecture = AMD64, debs: DebSource = MIRROR
 ) -> tuple[ImageStage, ...]:
     """Return the stages up to the complete Python environment of `variant`."""
+    root, suffix = semester.root, architecture.suffix
+    helpers = list_helpers(semester, architecture, debs)
+    native = helpers[-1] if helpers else None
+    done: list[ImageStage] = [*list_system(semester, architecture, debs, native)]
+    groups = split_wheels(semester, variant, architecture)
+    trim, play = Tree(root, "ansible/trim/python.txt"), Play(root, "wheels", ("wheels",), semester.epoch)
+    lock, platform = Place(find_lock(semester, variant, architecture)), find_target(semester, architecture).platform
+    for group, packages in groups.items():
+        make = LastWheels if group == list(groups)[-1] else Wheels
+        cross = (native, platform) if native else ()
+        done.append(make(done[-1], group, packages, lock, trim, play, *cross, suffix=suffix))
+        if group == "python" and semester.data.sets:
+            done.append(_data(semester, done[-1]))
+    return (*helpers, *done)
+
+
+def list_system(
+    semester: Semester, architecture: Architecture, debs: DebSource, native: ImageStage | None = None
+) -> tuple[ImageStage, ...]:
+    """Return the stages of Debian's packages; native: the last of them for this machine's own architecture."""
     root, debian, suffix = semester.root, semester.debian, architecture.suffix
     debian_lock = place_debian_lock(semester, architecture)
     recorded = Tree(root, f"{debian_lock.relative_to(root)}") if debian_lock.exists() else None
     trim, kind = Tree(root, TRIM_DEBIAN), (architecture.name, architecture.variant)
     base = Base(debian.suite, trim, recorded, semester.epoch, debs, *kind, suffix=suffix)
     play = Play(root, "system", ("system", "python"), semester.epoch)
-    done: list[ImageStage] = [base, System(base, debian.suite, debian.packages, debs, play, suffix=suffix)]
-    groups = split_wheels(semester, variant, architecture)
-    trim, play = Tree(root, "ansible/trim/python.txt"), Play(root, "wheels", ("wheels",), semester.epoch)
-    lock = Place(find_lock(semester, variant, architecture))
-    for group, packages in groups.items():
-        make = LastWheels if group == list(groups)[-1] else Wheels
-        done.append(make(done[-1], group, packages, lock, trim, play, suffix=suffix))
-        if group == "python" and semester.data.sets:
-            done.append(_data(semester, done[-1]))
-    return tuple(done)
+    return base, System(base, debian.suite, debian.packages, debs, play, native, suffix=suffix)
+
+
+def list_helpers(semester: Semester, architecture: Architecture, debs: DebSource) -> tuple[ImageStage, ...]:
+    """Return the stages of this machine's own system, where wheels for another architecture are installed.
+
+    There are none where `architecture` is that of this machine.
+    """
+    native = find_native()
+    return () if native in (None, architecture) else list_system(semester, native, debs)
 
 
 def split_wheels(
@@ -205,13 +225,24 @@ def split_wheels(
     return {name: tuple(groups[name]) for name in order if groups.get(name)}
 
 
+def find_helper(stages: Iterable[Stage]) -> ImageStage | None:
+    """Return the system of this machine's own architecture that `stages` use, None where theirs is its own."""
+    return next((stage.native for stage in stages if isinstance(stage, System) and stage.native), None)
+
+
 def _data(semester: Semester, before: ImageStage) -> Data:
     tools = Tree(semester.root, "course_content/tools/src/course_tools/datasets")
     play = Play(semester.root, "data", ("data",), semester.epoch)
     return Data(before, tuple(semester.data.sets), semester.data.source, tools, play, suffix=before.suffix)
 
 
-def _course(semester: Semester, before: ImageStage, product: settings.Product, start: tuple[str, ...] = ()) -> Course:
+def _course(
+    semester: Semester,
+    before: ImageStage,
+    product: settings.Product,
+    native: ImageStage | None,
+    start: tuple[str, ...] = (),
+) -> Course:
     return Course(
         before=before,
         product=product,
@@ -223,5 +254,6 @@ def _course(semester: Semester, before: ImageStage, product: settings.Product, s
         verify=Tree(semester.root, "smoke_tests/compute"),
         settings=start,
         play=Play(semester.root, "course", ("course", "sysprep"), semester.epoch),
+        native=native,
         suffix=before.suffix,
     )
