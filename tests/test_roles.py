@@ -187,7 +187,7 @@ def render_task(role: str, name: str, **variables: Any) -> list[str] | None:
     }
     command = task.get("ansible.builtin.command") or task["ansible.builtin.shell"]
     argv = command if isinstance(command, str) else command.get("argv") or command["cmd"]
-    if isinstance(argv, str) and argv.startswith("{{"):
+    if isinstance(argv, str) and argv.startswith("{{") and argv.endswith("}}"):  # an expression that gives a list
         return list(environment.compile_expression(argv.strip("{} "))(**known))
     if isinstance(argv, str):
         return environment.from_string(argv).render(**known).split()
