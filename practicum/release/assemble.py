@@ -28,7 +28,7 @@ from practicum.semester.description import Semester
 from practicum.semester.locks import find_lock
 from practicum.semester.revision import Revision, read_revision
 
-MATERIALS = ("semester.toml", "debian.lock", "python-cpu.lock", "python-cuda.lock")
+MATERIALS = ("semester.toml", "*.lock")
 """Files of a semester's folder that the provenance names with their sha256."""
 
 
@@ -179,5 +179,5 @@ def verify_appliance(folder: Path, record: Record, console: Console) -> None:
 
 def hash_materials(semester: Semester) -> dict[str, str]:
     """Return the sha256, by path in the repository, of the files that say what is in the products."""
-    paths = [semester.folder / name for name in MATERIALS]
-    return {str(path.relative_to(semester.root)): cache.hash_file(path) for path in paths if path.exists()}
+    paths = [path for pattern in MATERIALS for path in sorted(semester.folder.glob(pattern))]
+    return {str(path.relative_to(semester.root)): cache.hash_file(path) for path in paths}
