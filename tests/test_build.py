@@ -232,7 +232,7 @@ def test_first_build_is_explained_as_such(checkout: Checkout, monkeypatch: pytes
 
 def test_the_last_wheels_are_those_of_the_lock(checkout: Checkout) -> None:
     semester = checkout.load()
-    stage = products.list_environment(semester, "cpu", products.MIRROR)[-1]
+    stage = products.list_environment(semester, "cpu")[-1]
     assert isinstance(stage, LastWheels) and stage.packages == products.split_wheels(semester, "cpu")["torch-cpu"]
     assert "torch" in {package.name for package in stage.packages}
 

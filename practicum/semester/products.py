@@ -127,7 +127,7 @@ def inputs_path(semester: Semester) -> Path:
     return semester.root / "dist" / semester.id / f"{semester.product_name}.inputs.tar"
 
 
-def list_environment(semester: Semester, variant: Variant, debs: DebSource) -> tuple[ImageStage, ...]:
+def list_environment(semester: Semester, variant: Variant, debs: DebSource = MIRROR) -> tuple[ImageStage, ...]:
     """Return the stages up to the complete Python environment of `variant`."""
     root, debian_lock = semester.root, semester.folder / "debian.lock"
     recorded = Tree(root, f"{debian_lock.relative_to(root)}") if debian_lock.exists() else None
