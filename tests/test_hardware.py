@@ -15,6 +15,7 @@ from hardware import TRIALS, Outcome, Trial  # noqa: E402
 
 from practicum.engine.errors import PracticumError  # noqa: E402
 from smoke_tests import qemu  # noqa: E402
+from smoke_tests.accelerator import EMULATION  # noqa: E402
 from smoke_tests.hardware import CARDS, DISKS, Hardware  # noqa: E402
 
 PAGE = "  Access code  k7wq-3mzp-x4td\n  Status       starting: waiting for the disk\n  Host key     SHA256:x\n"
@@ -59,6 +60,7 @@ def list_options(argv: list[str], option: str) -> Iterator[str]:
 
 
 def make_machine(folder: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> qemu.Machine:
+    monkeypatch.setattr(qemu, "find_accelerator", lambda: EMULATION)
     monkeypatch.setattr(qemu.subprocess, "run", lambda *_args, **_options: None)  # qemu-img
     return qemu.Machine(folder / "disk", folder, folder, "m", **options)  # type: ignore[arg-type]
 
