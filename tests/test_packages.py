@@ -20,6 +20,8 @@ from practicum.release import packages
 from practicum.release.publish import publish
 from practicum.release.verify import verify
 
+pytestmark = pytest.mark.slow  # servers, kills and uploads: not before each commit
+
 OVA = "ee559-2027-spring.ova"
 PATH = "/api/v4/projects/7/packages/generic/practicum"
 

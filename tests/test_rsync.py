@@ -18,7 +18,7 @@ from practicum.engine.progress import Console
 from practicum.release.publish import publish
 from practicum.release.verify import verify
 
-pytestmark = pytest.mark.skipif(not shutil.which("rsync"), reason="rsync is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("rsync"), reason="rsync is not installed")]
 
 CONFIG = """\
 use chroot = no
