@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ import pytest
 
 if TYPE_CHECKING:
     from checkout import Checkout
+
+    from practicum.engine.progress import Console
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,3 +39,21 @@ def checkout(unchanged: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     copied = unchanged.copy(tmp_path / "checkout")
     monkeypatch.setattr(source, "ROOT", copied.root / "practicum")
     return copied
+
+
+@pytest.fixture
+def console() -> Console:
+    """A console that shows nothing."""
+    from practicum.engine.progress import Console
+
+    return Console(stream=io.StringIO(), plain=True)
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> list[Path]:
+    """Two releases of one semester, not signed."""
+    from small_release import make_release
+
+    for number in (1, 2):
+        make_release(tmp_path / f"release{number}", number)
+    return [tmp_path / "release1", tmp_path / "release2"]

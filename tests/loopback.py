@@ -72,6 +72,19 @@ class Index:
 
 
 @contextmanager
+def answering(server: ThreadingHTTPServer) -> Iterator[str]:
+    """Give the address of a server of 127.0.0.1, which answers until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def serve(folder: Path, *, tls: ssl.SSLContext | None = None) -> Iterator[Index]:
     """Serve the wheels of `folder`: /simple/<name>/ lists them with hashes, /files/<filename> gives them."""
     index = Index(folder)
@@ -81,16 +94,12 @@ def serve(folder: Path, *, tls: ssl.SSLContext | None = None) -> Iterator[Index]
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     index.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield index
-    finally:
-        for event in (index.gate, *index.stalls.values()):
-            event.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(server):
+        try:
+            yield index
+        finally:
+            for event in (index.gate, *index.stalls.values()):
+                event.set()
 
 
 class _Handler(BaseHTTPRequestHandler):

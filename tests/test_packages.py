@@ -1,8 +1,6 @@
 """Publishing to a generic package registry, played by a server on 127.0.0.1 that keeps GitLab's or Gitea's rules."""
 
-import io
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import answering
 from publishing import publish_and_kill
 from small_release import OVA_BYTES, make_release
 
@@ -19,6 +18,8 @@ from practicum.engine.progress import Console
 from practicum.release import packages
 from practicum.release.publish import publish
 from practicum.release.verify import verify
+
+pytestmark = pytest.mark.slow  # servers, kills and uploads: not before each commit
 
 OVA = "ee559-2027-spring.ova"
 PATH = "/api/v4/projects/7/packages/generic/practicum"
@@ -94,14 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def _serve(there: Packages) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"there": there}))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(server) as address:
+        yield address
 
 
 @pytest.fixture
@@ -112,18 +107,6 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[Packages]:
     with _serve(found) as url:
         found.url = f"{url}{PATH}"
         yield found
-
-
-@pytest.fixture
-def console() -> Console:
-    return Console(stream=io.StringIO(), plain=True)
-
-
-@pytest.fixture
-def releases(tmp_path: Path) -> list[Path]:
-    for number in (1, 2):
-        make_release(tmp_path / f"release{number}", number)
-    return [tmp_path / "release1", tmp_path / "release2"]
 
 
 def test_the_sums_come_last_and_then_the_moving_name(

@@ -1,6 +1,5 @@
 """Publishing to a folder, and the rules that hold for every target."""
 
-import io
 import subprocess
 from pathlib import Path
 
@@ -16,19 +15,6 @@ from practicum.release.target import read_number
 from practicum.release.verify import verify
 
 OVA = "ee559-2027-spring.ova"
-
-
-@pytest.fixture
-def console() -> Console:
-    return Console(stream=io.StringIO(), plain=True)
-
-
-@pytest.fixture
-def releases(tmp_path: Path) -> list[Path]:
-    """Two releases of one semester, not signed."""
-    for number in (1, 2):
-        make_release(tmp_path / f"release{number}", number)
-    return [tmp_path / "release1", tmp_path / "release2"]
 
 
 @pytest.fixture

@@ -29,7 +29,10 @@ from practicum.release.record import read_record
 from practicum.release.registry_client import Registry
 from practicum.release.target import Item
 
-pytestmark = pytest.mark.skipif(not shutil.which("docker-registry"), reason="docker-registry is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("docker-registry"), reason="docker-registry is not installed"),
+]
 
 
 @pytest.fixture

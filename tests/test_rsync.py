@@ -1,6 +1,5 @@
 """Publishing by rsync: to a daemon on 127.0.0.1, and through a shell in the place of ssh."""
 
-import io
 import os
 import shutil
 import socket
@@ -18,7 +17,7 @@ from practicum.engine.progress import Console
 from practicum.release.publish import publish
 from practicum.release.verify import verify
 
-pytestmark = pytest.mark.skipif(not shutil.which("rsync"), reason="rsync is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("rsync"), reason="rsync is not installed")]
 
 CONFIG = """\
 use chroot = no
@@ -31,18 +30,6 @@ read only = no
 {user}
 """
 SHELL = '#!/bin/sh\nshift\nexec sh -c "$*"\n'  # what ssh does, without another machine: drop the host, run the rest
-
-
-@pytest.fixture
-def console() -> Console:
-    return Console(stream=io.StringIO(), plain=True)
-
-
-@pytest.fixture
-def releases(tmp_path: Path) -> list[Path]:
-    for number in (1, 2):
-        make_release(tmp_path / f"release{number}", number)
-    return [tmp_path / "release1", tmp_path / "release2"]
 
 
 @pytest.fixture(params=["daemon", "shell"])

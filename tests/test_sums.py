@@ -2,7 +2,6 @@
 
 import functools
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT
+from loopback import answering
 from small_release import OVA_BYTES, allow, flip, make_key, make_release
 
 from practicum.engine.errors import PracticumError
@@ -188,14 +188,8 @@ class _Handler(SimpleHTTPRequestHandler):
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(server) as address:
+        yield address
 
 
 def test_a_release_on_the_web(signed: tuple[Path, Path]) -> None:

@@ -71,29 +71,34 @@ def new_file_with_checksum(target: Path) -> Iterator[NewFile]:
     """
     checksum = target.with_name(target.name + ".sha256")
     with new_file(target) as new:
-        hashing = _HashingWriter(new.stream)
+        hashing = HashingWriter(new.stream)
         yield NewFile(cast(BinaryIO, hashing), new.path)
         checksum.unlink(missing_ok=True)
         sync_folder(target.parent)
-    write_text(checksum, f"{hashing.digest()}  {target.name}\n")
+    write_text(checksum, f"{hashing.digest}  {target.name}\n")
 
 
-class _HashingWriter(io.RawIOBase):
-    """Passes bytes on and hashes them, so that the file is not read once more for its checksum."""
+class HashingWriter(io.RawIOBase):
+    """Pass bytes on, hash and count them, so that the file is not read once more for its sum."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._hash = hashlib.sha256()
+        self.size = 0
 
     def write(self, data: bytes) -> int:  # type: ignore[override]  # RawIOBase names no type of its own to agree with
         self._hash.update(data)
-        return self._stream.write(data)
+        self.size += len(data)
+        self._stream.write(data)
+        return len(data)
 
     def flush(self) -> None:
         if not self._stream.closed:
             self._stream.flush()
 
+    @property
     def digest(self) -> str:
+        """The sha256 of what was written, in hex."""
         return self._hash.hexdigest()
 
 

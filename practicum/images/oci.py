@@ -22,6 +22,7 @@ import zstandard
 
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
+from practicum.engine.publish import HashingWriter
 
 LEVEL = 3
 """Of zstd: its own default, at which layers are packed as fast as docker hands them out."""
@@ -110,10 +111,10 @@ def write_oci_archive(images: Sequence[PackedImage], out: BinaryIO, *, name: str
 def write_layer(source: IO[bytes], epoch: int, path: Path) -> tuple[Blob, str]:
     """Write the layer `source`, a tar, to `path`; return the compressed blob and the digest of its content."""
     with path.open("wb") as file:
-        packed = _Hashing(file)
+        packed = HashingWriter(file)
         compressor = zstandard.ZstdCompressor(level=LEVEL, threads=-1)
         with compressor.stream_writer(cast(BinaryIO, packed), closefd=False) as squeezed:
-            plain = _Hashing(cast(BinaryIO, squeezed))
+            plain = HashingWriter(cast(BinaryIO, squeezed))
             with (
                 tarfile.open(fileobj=source, mode="r|") as old,
                 tarfile.open(fileobj=cast(BinaryIO, plain), mode="w|", format=tarfile.PAX_FORMAT) as new,
@@ -121,7 +122,7 @@ def write_layer(source: IO[bytes], epoch: int, path: Path) -> tuple[Blob, str]:
                 new.copybufsize = BLOCK  # type: ignore[attr-defined]  # typeshed does not know it
                 for member in old:
                     new.addfile(settle(member, epoch), old.extractfile(member) if member.isreg() else None)
-    return Blob(LAYER_TYPE, packed.digest, packed.size, path), plain.digest
+    return Blob(LAYER_TYPE, f"sha256:{packed.digest}", packed.size, path), f"sha256:{plain.digest}"
 
 
 def settle(member: tarfile.TarInfo, epoch: int) -> tarfile.TarInfo:
@@ -159,25 +160,6 @@ def write_layout(out: BinaryIO, blobs: Sequence[Blob], named: Blob, name: str, e
         for digest, blob in sorted({blob.digest: blob for blob in blobs}.items()):
             with blob.path.open("rb") as content:
                 archive.addfile(_describe_member(f"blobs/{digest.replace(':', '/')}", blob.size, epoch), content)
-
-
-class _Hashing(io.RawIOBase):
-    """Passes bytes on, hashes and counts them."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]  # RawIOBase names no type of its own to agree with
-        self._hash.update(data)
-        self.size += len(data)
-        self._stream.write(data)
-        return len(data)
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
 
 
 def _open(image: tarfile.TarFile, name: str) -> IO[bytes]:

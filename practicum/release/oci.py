@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from practicum.engine.errors import PracticumError
+from practicum.images.oci import INDEX_TYPE, MANIFEST_TYPE
 from practicum.release.target import Item
 
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
 OVA = "application/vnd.practicum.ova"
 SBOM = "application/vnd.cyclonedx+json"
@@ -35,7 +34,7 @@ class Manifest:
 
     text: bytes
     blobs: tuple[Item, ...]
-    kind: str = MANIFEST
+    kind: str = MANIFEST_TYPE
     artifact: str = ""
     subject: str = ""
     listed: tuple["Manifest", ...] = ()
@@ -99,7 +98,7 @@ def make_artifact(content: Item, title: str, kind: str, created: str, subject: M
     }
     document: dict[str, Any] = {
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
+        "mediaType": MANIFEST_TYPE,
         "artifactType": kind,
         "config": {"mediaType": EMPTY, "digest": empty.name, "size": 2},
         "layers": [layer],
@@ -114,7 +113,7 @@ def make_artifact(content: Item, title: str, kind: str, created: str, subject: M
 def add_referrer(index: dict[str, Any] | None, manifest: Manifest) -> bytes:
     """Return the index of what is attached to a manifest, with one more."""
     others = [other for other in (index or {}).get("manifests", []) if other["digest"] != manifest.digest]
-    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, manifest.descriptor]}
+    document = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [*others, manifest.descriptor]}
     return json.dumps(document, sort_keys=True).encode()
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from practicum.engine.errors import PracticumError
+from practicum.images.oci import INDEX_TYPE
 from practicum.release import oci, provenance
 from practicum.release.oci import Manifest
 from practicum.release.record import Product
@@ -99,7 +100,7 @@ class RegistryTarget:
             index, kept = self._registry.list_referrers(manifest.subject)
             if not kept:
                 text = oci.add_referrer(index, manifest)
-                self._registry.put_manifest(name_fallback(manifest.subject), text, oci.INDEX)
+                self._registry.put_manifest(name_fallback(manifest.subject), text, INDEX_TYPE)
 
     def complete(self, release: Release) -> None:
         """Do nothing: students only look at the moving tag."""

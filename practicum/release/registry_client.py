@@ -20,7 +20,7 @@ import httpx
 from practicum.engine import cache
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import write_text
-from practicum.release.oci import INDEX, MANIFEST
+from practicum.images.oci import INDEX_TYPE, MANIFEST_TYPE
 from practicum.release.registry_auth import RegistryAuth
 from practicum.release.target import Item, Report
 
@@ -29,7 +29,7 @@ TRIES = 5  # in a row without a byte gained
 PAUSE = 1.0  # seconds before another try
 TIMEOUT = 60  # seconds without a byte
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-ACCEPT = {"Accept": f"{MANIFEST}, {INDEX}, {DOCKER_MANIFEST}"}
+ACCEPT = {"Accept": f"{MANIFEST_TYPE}, {INDEX_TYPE}, {DOCKER_MANIFEST}"}
 OCTETS = "application/octet-stream"
 
 

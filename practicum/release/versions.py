@@ -15,7 +15,7 @@ Policy = Literal["none", "security", "minor"]
 torch and CUDA are in none of them: they decide which GPUs and drivers a semester serves.
 """
 
-BY_HAND = re.compile(r"torch|torchvision|triton|(nvidia|cuda)-.*")
+BY_HAND = re.compile(r"torch|torchvision|torchaudio|triton|(nvidia|cuda)-.*")
 """Python packages that change only when a person changes semester.toml."""
 
 CALENDAR = 1990

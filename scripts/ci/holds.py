@@ -6,17 +6,16 @@ changes too. torch and CUDA never change by themselves: a new CUDA needs new dri
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from packaging.version import Version
 
+from practicum.release import contents
+from practicum.release.versions import BY_HAND
 from practicum.wheels.lockfile import read_lock
 
 POLICIES = ("none", "security", "minor")
-HELD = re.compile(r"torch|torchvision|torchaudio|triton|nvidia-.*|cuda-.*")
 
 
 def read_versions(folder: Path) -> dict[str, list[Version]]:
@@ -30,7 +29,7 @@ def read_versions(folder: Path) -> dict[str, list[Version]]:
 
 def read_floors(path: Path) -> dict[str, Version]:
     """Return the oldest version of each package without a published hole."""
-    return {each["package"]: Version(each["version"]) for each in tomllib.loads(path.read_text())["floor"]}
+    return {name: Version(version) for name, version in contents.read_floors(path.read_text()).items()}
 
 
 def list_constraints(
@@ -40,7 +39,7 @@ def list_constraints(
     for name, found in sorted(versions.items()):
         oldest, newest = min(found), max(found)
         floor = floors.get(name)
-        if HELD.fullmatch(name):
+        if BY_HAND.fullmatch(name):
             yield _between(name, oldest, newest)
         elif floor and oldest < floor:
             yield f"{name}>={floor}"

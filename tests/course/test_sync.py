@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from cost import measure_processor
+from cost import measure_least
 from course_runtime.files import sync as sync_module
 from course_runtime.files.sync import STATE, Report, become_owner, has_arrived, sync
 from course_runtime.machine.machine import CourseError, Machine
@@ -40,6 +41,11 @@ class Course:
 
     def sync(self, **options: bool) -> Report:
         return sync(self.content, self.home, "ee559", **options)
+
+    def forget(self) -> None:
+        """Make the home what it was before the first sync."""
+        shutil.rmtree(self.home)
+        self.home.mkdir()
 
     def files(self) -> dict[str, str]:
         return {str(path.relative_to(self.top)): path.read_text() for path in self.top.rglob("*") if path.is_file()}
@@ -341,9 +347,9 @@ def test_hundreds_of_files_take_less_than_half_a_second(course: Course, monkeypa
     monkeypatch.setattr("os.sync", lambda: waits.append("sync"))
     monkeypatch.setattr("os.fsync", lambda descriptor: waits.append("fsync"))
     course.publish_files(MANY)
-    assert measure_processor(lambda: course.sync(durable=False)) < 0.5
+    assert measure_least(lambda: course.sync(durable=False), course.forget) < 0.5
     assert len(course.files()) == 600
-    assert waits == ["fsync", "fsync"]
+    assert waits == ["fsync", "fsync"] * 3
 
 
 def test_the_whole_command_takes_less_than_half_a_second_in_a_container(course: Course, tmp_path: Path) -> None:
@@ -352,7 +358,7 @@ def test_the_whole_command_takes_less_than_half_a_second_in_a_container(course: 
     (tmp_path / "sitecustomize.py").write_text(COUNTS_WAITS)
     course.publish_files(MANY)
     done = []
-    seconds = measure_processor(lambda: done.append(run_command(course, path=tmp_path)))
+    seconds = measure_least(lambda: done.append(run_command(course, path=tmp_path)), course.forget)
     assert done[0].stdout == "course-sync: 600 new files\n"
     assert len(course.files()) == 600
     assert done[0].stderr == "fsync\nfsync\n"
@@ -367,8 +373,8 @@ def test_nothing_new_takes_a_tenth_of_a_second(course: Course, monkeypatch: pyte
     monkeypatch.setattr("os.sync", lambda: waits.append("sync"))
     monkeypatch.setattr("os.fsync", lambda descriptor: waits.append("fsync"))
     reports: list[Report] = []
-    assert measure_processor(lambda: reports.append(course.sync())) < 0.1
-    assert (reports, waits) == ([Report()], [])
+    assert measure_least(lambda: reports.append(course.sync())) < 0.1
+    assert (reports, waits) == ([Report()] * 3, [])
 
 
 def cut_in_child(course: Course, cut_after: int) -> bool:

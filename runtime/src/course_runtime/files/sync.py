@@ -9,7 +9,6 @@ import argparse
 import errno
 import json
 import os
-import secrets
 import stat
 import sys
 from contextlib import suppress
@@ -61,6 +60,7 @@ def sync(content: Path, home: Path, folder: str, *, restore: bool = False, durab
     Raise CourseError when the content or the folder cannot be used at all; what concerns one file is in the report.
     """
     wanted = read_manifest(content)
+    home = home.resolve()
     state_file = home / STATE
     state = read_state(state_file)
     before = (dict(state.installed), dict(state.offered))
@@ -132,7 +132,7 @@ def write_beside(content: Path, path: str, digest: str, target: Path, outcome: s
     data = (content / path).read_bytes()
     if sha256(data).hexdigest() != digest:
         raise OSError("the course's copy is damaged, it is left out")
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
     try:
         with temporary.open("xb") as file:
             os.fchmod(file.fileno(), 0o644)
@@ -186,8 +186,8 @@ def make_folder(folder: Path, home: Path) -> None:
 
 
 def check_inside(folder: Path, home: Path) -> None:
-    """Raise OSError when a link takes `folder` out of the home."""
-    if not folder.resolve().is_relative_to(home.resolve()):
+    """Raise OSError when a link takes `folder` out of `home`, which is resolved."""
+    if not Path(os.path.realpath(folder)).is_relative_to(home):
         raise OSError("a link leads out of the home folder, it is left alone")
 
 
