@@ -1,11 +1,12 @@
 """A copy of everything a build reads, to be changed by a test."""
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from practicum.architecture import AMD64, ARM64
+from practicum.architecture import ARM64
 from practicum.semester import products
 from practicum.semester.description import Semester, load
 
@@ -40,12 +41,24 @@ class Checkout:
         path.write_text(text.replace(before, after))
 
     def describe_both(self) -> None:
-        """Makes the semester one for both architectures, with locks for the other that hold the same packages."""
+        """Makes the semester the one for both architectures that it is in the repository."""
+        for file in (ROOT / "semesters" / SEMESTER).iterdir():
+            shutil.copy(file, self.folder)
+        self.record_bash()
+
+    def describe_first(self) -> None:
+        """Makes the semester one for AMD64 alone: what a change runs again is the same for each architecture."""
         file = self.folder / "semester.toml"
-        file.write_text(f'architectures = ["amd64", "arm64"]\n{file.read_text()}')
-        for lock in [*self.folder.glob("*.lock")]:
-            other = lock.with_stem(f"{lock.stem}{ARM64.suffix}")
-            other.write_text(lock.read_text().replace(f" {AMD64.machine}-", f" {ARM64.machine}-"))
+        text = re.sub(r"^architectures = .*\n", "", file.read_text(), flags=re.MULTILINE)
+        file.write_text(re.sub(r"^\[python\.arm64\](.|\n)*?^\[", "[", text, flags=re.MULTILINE))
+        for lock in self.folder.glob(f"*{ARM64.suffix}.lock"):
+            lock.unlink()
+        self.record_bash()
+
+    def record_bash(self) -> None:
+        """Makes every record of Debian's packages a short one."""
+        for lock in self.folder.glob("debian*.lock"):
+            lock.write_text("bash=5.2\n")
 
     def copy(self, target: Path) -> "Checkout":
         """Copies it by cp, which takes half of what Python takes for the same files."""
@@ -64,5 +77,5 @@ def copy_checkout(target: Path) -> Checkout:
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     for name in PARTS:
         shutil.copytree(ROOT / name, checkout.root / name, ignore=ignored)
-    (checkout.folder / "debian.lock").write_text("bash=5.2\n")
+    checkout.describe_first()
     return checkout

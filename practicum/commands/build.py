@@ -117,18 +117,25 @@ def require_emulators(architectures: Sequence[Architecture]) -> None:
 
 
 def render_reads(semester: Semester) -> str:
-    """Return as a Markdown table what the stages of each class make and read; docs/build.md holds it."""
+    """Return as a Markdown table what the stages of each class make and read; docs/build.md holds it.
+
+    A stage for another architecture is in the row of the first's, under the same name.
+    """
     classes: dict[type[Stage], list[Stage]] = {}
     listed = products.list_all(semester)
     for stage in listed:
         classes.setdefault(type(stage), []).append(stage)
-    names = {stage.name for stage in listed}
+    titles = {stage.name: stage.title for stage in listed}
     rows = ["| stage | makes | reads | runs, of `practicum/` |", "| --- | --- | --- | --- |"]
     for kind, members in classes.items():
-        labels = list(dict.fromkeys(label for stage in members for label in stage.inputs))
+        labels = list(dict.fromkeys(titles.get(label, label) for stage in members for label in stage.inputs))
         code = [label.removeprefix("practicum/") for label in labels if label.startswith("practicum/")]
-        read = [label if label in names else f"`{label}`" for label in labels if not label.startswith("practicum/")]
-        title = ", ".join(f"`{stage.name}`" for stage in members)
+        read = [
+            label if label in titles.values() else f"`{label}`"
+            for label in labels
+            if not label.startswith("practicum/")
+        ]
+        title = ", ".join(dict.fromkeys(f"`{stage.title}`" for stage in members))
         makes = (kind.__doc__ or "").splitlines()[0].rstrip(".")
         rows.append(f"| {title} | {makes} | {', '.join(read)} | {', '.join(fold_modules(code))} |")
     return "\n".join(rows) + "\n"
@@ -141,7 +148,8 @@ def fold_modules(paths: Iterable[str]) -> Iterator[str]:
         folder, _, file = path.rpartition("/")
         folders.setdefault(folder, []).append(file.removesuffix(".py"))
     for folder, names in folders.items():
-        yield f"`{folder}/{names[0] if len(names) == 1 else '{' + ','.join(names) + '}'}.py`"
+        stems = names[0] if len(names) == 1 else f"{{{','.join(names)}}}"
+        yield f"`{Path(folder, stems)}.py`"
 
 
 def require_image(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> str:
