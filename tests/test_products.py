@@ -15,6 +15,7 @@ from practicum.engine.stage import Stage
 from practicum.recipes.archive import Archive
 from practicum.recipes.base import Base
 from practicum.recipes.course import Course
+from practicum.recipes.data import Data
 from practicum.recipes.disk import Disk
 from practicum.recipes.grub import Grub
 from practicum.recipes.ova import Ova
@@ -28,8 +29,8 @@ T = TypeVar("T", bound=Stage)
 
 OWN_OF_ARM = {"grub"}
 """Stages that only an architecture has whose files of GRUB the build fetches."""
-HELPERS = {"base", "system"}
-"""Stages of the machine's own architecture in which wheels for another one are installed."""
+HELPERS = {"base", "system", "python", "data"}
+"""Stages of the machine's own architecture, in which parts for another one are made."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,16 +72,18 @@ def test_stages_of_one_architecture_read_none_of_another(both: Checkout) -> None
     for stage in products.list_all(both.load()):
         read = {keys[value] for value in stage.inputs.values() if value in keys}
         others = {name for name in read if name.endswith(ARM64.suffix) != stage.name.endswith(ARM64.suffix)}
-        assert others <= {"system"}, stage.name
+        assert others <= {"system", "data"}, stage.name
 
 
 def test_emulated_are_only_the_stages_that_nothing_else_can_make(both: Checkout) -> None:
     """uv, a program of this machine, installs and compiles in this machine's own system, for any processor."""
     semester = both.load()
-    system = next(stage for stage in products.list_all(semester) if stage.name == "system")
+    system, data = (stage for stage in products.list_all(semester) if stage.name in ("system", "data"))
     for stage in products.list_all(semester):
         if isinstance(stage, System | Wheels | Course):
             assert stage.native == (system if stage.suffix else None), stage.name
+        if isinstance(stage, Data):
+            assert stage.native == (data if stage.suffix else None)
         if isinstance(stage, Wheels):
             assert stage.platform == ("aarch64-manylinux_2_36" if stage.suffix else "")
 
@@ -88,10 +91,27 @@ def test_emulated_are_only_the_stages_that_nothing_else_can_make(both: Checkout)
 def test_machine_with_the_other_processor_helps_the_first(both: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: ARM64.machine)
     semester = both.load()
-    assert not products.list_helpers(semester, ARM64, products.MIRROR)
-    assert [stage.name for stage in products.list_helpers(semester, AMD64, products.MIRROR)] == [
-        *("base-arm64", "system-arm64"),
-    ]
+    assert not products.list_helpers(semester, "cpu", ARM64, products.MIRROR)
+    for variant in products.VARIANTS:
+        helpers = products.list_helpers(semester, variant, AMD64, products.MIRROR)
+        assert {stage.name for stage in helpers} == {f"{name}{ARM64.suffix}" for name in HELPERS}
+
+
+def test_machine_helps_with_its_system_alone_where_the_course_is_not_for_it(both: Checkout) -> None:
+    both.replace('architectures = ["amd64", "arm64"]', 'architectures = ["arm64"]')
+    for lock in ("python-cpu", "python-cuda"):
+        (both.folder / f"{lock}.lock").unlink()
+    semester = both.load()
+    helpers = products.list_helpers(semester, "cpu", ARM64, products.MIRROR)
+    assert [stage.name for stage in helpers] == ["base", "system"]
+    assert one_of(Data, products.list_image(semester, "cpu", ARM64)).native is None
+
+
+def test_machine_with_the_other_processor_makes_none_of_its_own_stages(
+    both: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: ARM64.machine)
+    semester = both.load()
     names = {stage.name for stage in products.list_image(semester, "cpu", ARM64)}
     assert not {name for name in names if not name.endswith(ARM64.suffix)}
 

@@ -171,8 +171,8 @@ def list_environment(
 ) -> tuple[ImageStage, ...]:
     """Return the stages up to the complete Python environment of `variant`."""
     root, suffix = semester.root, architecture.suffix
-    helpers = list_helpers(semester, architecture, debs)
-    native = helpers[-1] if helpers else None
+    helpers = list_helpers(semester, variant, architecture, debs)
+    native = next((stage for stage in helpers if isinstance(stage, System)), None)
     done: list[ImageStage] = [*list_system(semester, architecture, debs, native)]
     groups = split_wheels(semester, variant, architecture)
     trim, play = Tree(root, "ansible/trim/python.txt"), Play(root, "wheels", ("wheels",), semester.epoch)
@@ -182,7 +182,8 @@ def list_environment(
         cross = (native, platform) if native else ()
         done.append(make(done[-1], group, packages, lock, trim, play, *cross, suffix=suffix))
         if group == "python" and semester.data.sets:
-            done.append(_data(semester, done[-1]))
+            made = next((stage for stage in helpers if isinstance(stage, Data)), None)
+            done.append(_data(semester, done[-1], made))
     return (*helpers, *done)
 
 
@@ -199,13 +200,21 @@ def list_system(
     return base, System(base, debian.suite, debian.packages, debs, play, native, suffix=suffix)
 
 
-def list_helpers(semester: Semester, architecture: Architecture, debs: DebSource) -> tuple[ImageStage, ...]:
-    """Return the stages of this machine's own system, where wheels for another architecture are installed.
+def list_helpers(
+    semester: Semester, variant: Variant, architecture: Architecture, debs: DebSource
+) -> tuple[ImageStage, ...]:
+    """Return the stages of this machine's own architecture in which parts for another one are made.
 
-    There are none where `architecture` is that of this machine.
+    In its system, wheels are installed; its data sets are the other's, too, where the description has both. There are
+    none where `architecture` is that of this machine.
     """
     native = find_native()
-    return () if native in (None, architecture) else list_system(semester, native, debs)
+    if native in (None, architecture):
+        return ()
+    if not semester.data.sets or native not in semester.built_for:
+        return list_system(semester, native, debs)
+    listed = list_environment(semester, variant, native, debs)
+    return listed[: 1 + next(place for place, stage in enumerate(listed) if isinstance(stage, Data))]
 
 
 def split_wheels(
@@ -230,10 +239,10 @@ def find_helper(stages: Iterable[Stage]) -> ImageStage | None:
     return next((stage.native for stage in stages if isinstance(stage, System) and stage.native), None)
 
 
-def _data(semester: Semester, before: ImageStage) -> Data:
+def _data(semester: Semester, before: ImageStage, native: ImageStage | None) -> Data:
     tools = Tree(semester.root, "course_content/tools/src/course_tools/datasets")
     play = Play(semester.root, "data", ("data",), semester.epoch)
-    return Data(before, tuple(semester.data.sets), semester.data.source, tools, play, suffix=before.suffix)
+    return Data(before, tuple(semester.data.sets), semester.data.source, tools, play, native, suffix=before.suffix)
 
 
 def _course(
