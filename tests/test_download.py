@@ -14,9 +14,10 @@ from loopback import Index, make_wheel, serve
 from survivors import wait_until
 
 from practicum.engine.errors import PracticumError
-from practicum.wheels import download
-from practicum.wheels.download import fetch_all, find_file, is_whole
+from practicum.wheels import download, store
+from practicum.wheels.download import fetch_all
 from practicum.wheels.resolver import Wheel
+from practicum.wheels.store import find_file, is_whole
 
 
 class Pauses(list[float]):
@@ -217,8 +218,8 @@ def test_file_is_hashed_again_only_when_it_changed(
     wheel, path = served(tmp_path, index)
     fetch_all([wheel], tmp_path / "store")
     hashed: list[Path] = []
-    real = download.hash_file
-    monkeypatch.setattr(download, "hash_file", lambda path: hashed.append(path) or real(path))
+    real = store.hash_file
+    monkeypatch.setattr(store, "hash_file", lambda path: hashed.append(path) or real(path))
     assert is_whole(path, wheel.sha256) and hashed == []
     os.utime(path, (1, 1))
     assert is_whole(path, wheel.sha256) and hashed == [path]

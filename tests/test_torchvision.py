@@ -25,8 +25,8 @@ from practicum.semester.description import Semester, load
 from practicum.semester.locks import find_lock, find_target
 from practicum.wheels import torchvision, wheelhouse
 from practicum.wheels.cuda import is_cpu_build
-from practicum.wheels.download import find_file
 from practicum.wheels.resolver import Wheel
+from practicum.wheels.store import find_file
 from practicum.wheels.torchvision import needs_repacking, repack_for_cpu
 
 ROOT = Path(__file__).parents[1]

@@ -1,11 +1,10 @@
-"""Downloads into a content-addressed store, shared by all builds of a machine.
+"""Downloads into the store of wheels.
 
-A file of sha256 S lies at `<store>/<S>/<filename>`; it appears under that name only when it is complete and has that
-digest. Until then `<filename>.part` grows beside it, across cut connections and killed processes. A lock per file lets
-two builds at once share the work: the second waits, then finds the file.
+A file appears under its name only when it is complete and has its digest. Until then `<filename>.part` grows beside it,
+across cut connections and killed processes. A lock per file lets two builds at once share the work: the second waits,
+then finds the file.
 """
 
-import json
 import os
 import shutil
 import ssl
@@ -21,6 +20,7 @@ import httpx
 from practicum.engine.cache import hash_file, hold, patient
 from practicum.engine.errors import PracticumError
 from practicum.wheels.resolver import Wheel
+from practicum.wheels.store import find_file, is_whole, remember
 
 WORKERS = 4
 TRIES = 6  # in a row without a byte gained
@@ -78,7 +78,7 @@ class _Fetcher:
                     part = target.with_name(f"{target.name}.part")
                     self._complete(part, wheel)
                     part.replace(target)
-                    _remember(target)
+                    remember(target)
         except OSError as error:
             raise PracticumError(
                 str(target),
@@ -174,40 +174,3 @@ def _check_hope(error: Exception, wheel: Wheel, failures: int) -> None:
             f"cannot be downloaded from {host} ({reason})",
             "check the network and run again, what arrived is kept",
         )
-
-
-def find_file(store: Path, sha256: str, filename: str) -> Path:
-    """Where a file of that digest lies in `store`, there or not."""
-    return store / sha256 / filename
-
-
-def is_whole(path: Path, sha256: str) -> bool:
-    """Whether `path` has the digest `sha256`.
-
-    It is hashed again only when its size or time differ from what was recorded when it was last hashed.
-    """
-    try:
-        recorded = json.loads(_stamp_of(path).read_text())
-        if recorded == _measure(path):
-            return True
-    except (OSError, ValueError):
-        pass
-    if not path.exists() or hash_file(path) != sha256:
-        return False
-    _remember(path)
-    return True
-
-
-def _stamp_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.hashed")
-
-
-def _measure(path: Path) -> dict[str, int]:
-    status = path.stat()
-    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def _remember(path: Path) -> None:
-    temporary = path.with_name(f"{path.name}.hashed.{os.getpid()}")
-    temporary.write_text(json.dumps(_measure(path)))
-    temporary.replace(_stamp_of(path))

@@ -18,9 +18,9 @@ from practicum.engine.cache import hash_file, hold, patient, require_space
 from practicum.engine.progress import Console
 from practicum.engine.publish import move_folder, write_text
 from practicum.wheels import cuda, torchvision
-from practicum.wheels.download import fetch_all, find_file, is_whole
 from practicum.wheels.lockfile import LockedPackage, hash_lock, locate
 from practicum.wheels.resolver import Wheel
+from practicum.wheels.store import find_file, is_whole
 
 REQUIREMENTS = "requirements.txt"
 
@@ -77,6 +77,8 @@ def _is_here(wheel: Wheel, store: Path) -> bool:
 def _fetch(wheels: Sequence[Wheel], store: Path, console: Console) -> None:
     if not wheels:
         return
+    from practicum.wheels.download import fetch_all  # imports httpx, which a build of what is here does without
+
     total = sum(wheel.size or 0 for wheel in wheels)
     require_space(store, total, f"downloading {len(wheels)} wheels")
     with console.transfer(f"{len(wheels)} wheels", total) as report:
