@@ -68,7 +68,7 @@ def read_archive(path: Path) -> Manifest:
             def read_manifest(descriptor: Mapping[str, Any]) -> Manifest:
                 text, kind = read(_locate(descriptor["digest"])), descriptor["mediaType"]
                 manifest = json.loads(text)
-                listed = tuple(read_manifest(other) for other in manifest["manifests"]) if kind == INDEX else ()
+                listed = tuple(read_manifest(other) for other in manifest["manifests"]) if kind == INDEX_TYPE else ()
                 named = (manifest["config"], *manifest["layers"]) if not listed else ()
                 found = [blob for other in listed for blob in other.blobs] + [locate(blob["digest"]) for blob in named]
                 blobs = {blob.name: blob for blob in found}
