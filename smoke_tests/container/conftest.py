@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from smoke_tests.container.docker import Container, docker, started
+from smoke_tests.container.registries import serve
 
 if TYPE_CHECKING:
     from practicum.architecture import Architecture
@@ -43,6 +46,16 @@ def cpu_image(request: pytest.FixtureRequest, semester: Semester, architecture: 
 def cuda_image(request: pytest.FixtureRequest, semester: Semester, architecture: Architecture) -> str:
     """Name of the image with CUDA."""
     return find_image(request, semester, architecture, "cuda")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """Address of a registry on loopback."""
+    program = shutil.which("docker-registry")
+    if not program:
+        pytest.skip("docker-registry is missing: install Debian's package of that name")
+    with serve(program, tmp_path) as address:
+        yield address
 
 
 @pytest.fixture

@@ -133,13 +133,14 @@ def test_threads_of_torch_sleep_while_they_wait(imported: str) -> None:
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in imported
 
 
-def test_labels_tell_the_truth(image: Image) -> None:
+def test_labels_tell_the_truth(image: Image, architecture: Architecture) -> None:
     labels = image.config["Labels"]
     told = json.loads(image.ask("cat", "/etc/course/torch.json"))
     assert labels["practicum.torch"] == told["torch"]
     assert labels["practicum.cuda"] == (told["cuda"] or "none")
     assert labels["practicum.architectures"] == (" ".join(told["architectures"]) or "none")
     assert (image.kind == "cuda") == bool(told["architectures"])
+    assert labels.get("practicum.gpu", "") == (architecture.gpu if image.kind == "cuda" else "")
     assert re.fullmatch(r"([0-9a-f]{40}|unknown)(-dirty)?", labels["org.opencontainers.image.revision"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels["org.opencontainers.image.created"])
 
