@@ -22,7 +22,7 @@ include proof.mk
 include ci.mk
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  SEMESTER=2027-spring picks one of semesters/; the newest if left out"
 	@echo "  ARCH=arm64 builds for another processor than this machine's, ARCH=all for all that semester.toml names"
 	@echo "  INPUTS=FILE builds without a network, from the file that make inputs wrote"
@@ -76,8 +76,9 @@ deps: ## Name the missing Debian packages and, as root, install them
 emulator: ## As root, install what ARCH needs for another processor than this machine's
 	@scripts/make-emulator.sh
 
+# What runs the products for ARM is installed where they are proved.
 test-deps:
-	@scripts/install-deps.sh ova test
+	@scripts/install-deps.sh ova test $(if $(PROOF_ARM64)$(wildcard dist/*/*-arm64.ova),arm64)
 
 venv: deps ## Make the Python environment .venv
 	@scripts/make-venv.sh $(VENV)

@@ -8,9 +8,13 @@ PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 PARTS := build-ova students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust upgrade \
 	second-machine cpu-lectures cpu-programs look start runtimes server products shutdown virtualbox archive services disk \
 	samples students-sample compute slow-host linters
+# Of the products for ARM: those of every proof, and those of make test-arm64 alone.
+ARM := build-arm64 image-arm64 first-boot-arm64 container-arm64 disk-arm64 virtualbox-arm64
+ARM_REST := archive-arm64 machine-arm64 start-arm64 server-arm64 content-arm64 packages-arm64 registry-arm64
 QUICK := linters unit-quick container-quick
 PATIENT := interrupts unit course linters
-.PHONY: test test-quick screenshots $(PARTS:%=test-%) $(QUICK:%=test-%)
+EACH := $(PARTS) $(ARM) $(ARM_REST) $(QUICK)
+.PHONY: test test-arm64 test-quick screenshots $(EACH:%=test-%)
 
 # As in the products, and since the parts share the cores.
 export OMP_WAIT_POLICY := PASSIVE
@@ -28,6 +32,8 @@ without_cuda = $(if $(only_cpu),--skip-missing-image --cuda-image=not-built)
 of_semester = $(SEMESTER:%=--semester=%) $(without_cuda)
 # A line for each test: some take minutes.
 machine_pytest = $(pytest) $(of_semester) --verbose
+arm_pytest = $(machine_pytest) --arch=arm64
+arm_build = $(part) $(PYTHON) scripts/proof_build.py arm64 "$(SEMESTER)"
 
 # Runs the parts $(1), each to its end, whatever fails; the report decides whether the proof holds.
 define prove
@@ -37,10 +43,14 @@ define prove
 endef
 
 test: venv test-deps docker-daemon ## Prove everything: unit tests, linters, the builds, and what was built
-	$(call prove,$(PARTS))
+	$(call prove,$(ARM) $(PARTS))
+test-arm64: export PROOF_ARM64 := 1
+test-arm64: venv test-deps docker-daemon ## Prove everything, with the products for ARM, which are built, and the rest of their tests
+	@scripts/make-emulator.sh || true
+	$(call prove,$(ARM) $(PARTS) $(ARM_REST))
 test-quick: venv docker-daemon ## Prove in three minutes what a commit may break: no builds, no machine
 	$(call prove,$(QUICK))
-$(PARTS:%=test-%) $(QUICK:%=test-%): | venv docker-daemon
+$(EACH:%=test-%): | venv docker-daemon
 
 # ---- the builder ----
 
@@ -118,3 +128,38 @@ test-services: test-archive
 		smoke_tests/container/test_archive.py $(of_semester)
 test-container-quick:
 	$(pytest) smoke_tests/container/test_server.py -k "address or credential" --skip-missing-image $(of_semester)
+
+# ---- the products for ARM, on this machine's emulators; they are skipped where they cannot be built or nobody wants them ----
+
+test-build-arm64: test-build-images
+	$(arm_build) ova --arch=arm64
+test-image-arm64: test-build-arm64
+	$(arm_build) docker --arch=arm64 --product=cpu
+test-archive-arm64: test-image-arm64 test-archive
+	$(arm_build) archive --arch=all --product=cpu
+test-first-boot-arm64: test-build-arm64
+	$(arm_pytest) smoke_tests/appliance/test_first_boot.py smoke_tests/appliance/test_notebook.py \
+		smoke_tests/appliance/test_shutdown.py -k "not second_start"
+test-machine-arm64: test-first-boot-arm64
+	$(arm_pytest) smoke_tests/appliance/test_shutdown.py smoke_tests/appliance/test_boot.py smoke_tests/appliance/test_system.py
+test-virtualbox-arm64: test-build-arm64
+	$(arm_pytest) smoke_tests/appliance/test_virtualbox.py
+test-disk-arm64: test-build-arm64
+	$(arm_pytest) smoke_tests/appliance/test_image.py smoke_tests/appliance/test_tree.py -k "not installed"
+test-packages-arm64: test-image-arm64
+	$(arm_pytest) smoke_tests/appliance/test_packages.py smoke_tests/appliance/test_tree.py::test_packages_can_be_installed \
+		--skip-missing-image
+test-container-arm64: test-image-arm64
+	$(arm_pytest) smoke_tests/container/test_content.py::test_two_practicals \
+		smoke_tests/container/test_start.py::test_read_only_root_runs_the_wanted_user \
+		"smoke_tests/container/test_start.py::test_user[--user]" \
+		smoke_tests/container/test_health.py::test_unknown_user_with_a_runtime_folder_elsewhere
+test-content-arm64: test-image-arm64
+	$(arm_pytest) smoke_tests/container/test_content.py::test_rest_that_is_small smoke_tests/appliance/test_content.py
+test-start-arm64: test-image-arm64
+	$(arm_pytest) smoke_tests/container/test_start.py
+test-server-arm64: test-image-arm64
+	$(arm_pytest) smoke_tests/container/test_server.py smoke_tests/container/test_health.py smoke_tests/container/test_image.py \
+		--skip-missing-image
+test-registry-arm64: test-archive-arm64
+	$(arm_pytest) smoke_tests/container/test_index.py

@@ -25,11 +25,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for smoke_tests,
 from bench_base import LOGS, ROOT, wait_for_server
 
 from practicum import cli
+from practicum.architecture import AMD64
 from practicum.engine import run
 from practicum.engine.errors import PracticumError
 from practicum.semester import find, products
 from smoke_tests.hardware import VIRTUALBOX, Hardware
-from smoke_tests.qemu import ISSUE_LINE, Machine, extract_disk, find_firmware
+from smoke_tests.processor import PROCESSORS
+from smoke_tests.qemu import ISSUE_LINE, Machine, extract_disk
 
 PICTURES = ROOT / "build/screenshots"
 
@@ -145,7 +147,7 @@ def try_hardware(
     trials, ova = choose(only), products.ova_path(find.find_semester(semester))
     if not ova.is_file():
         raise PracticumError(str(ova.relative_to(ROOT)), "not there", "run: make ova")
-    if find_firmware() is None and any(trial.uefi for trial in trials):
+    if PROCESSORS[AMD64].find_firmware() is None and any(trial.uefi for trial in trials):
         raise PracticumError("UEFI", "there is no firmware for QEMU", "apt-get install ovmf")
     failed = 0
     with tempfile.TemporaryDirectory(prefix=".hardware-", dir=ROOT / "build") as folder:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install-deps.sh GOAL...: names the Debian packages that are missing for the goals (ova, test, emulator) and, as root, installs them.
+# install-deps.sh GOAL...: names the Debian packages that are missing for the goals (ova, test, emulator, arm64) and, as root, installs them.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin

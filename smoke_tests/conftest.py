@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from practicum.architecture import Architecture
     from practicum.semester.description import Semester
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -16,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("products")
     group.addoption("--semester", help="folder name below semesters/ (default: the newest)")
+    group.addoption("--arch", help="for which processor the products are (default: that of this machine)")
     group.addoption("--ova", type=Path, help="appliance to test (default: the one built in dist/)")
     group.addoption("--skip-missing-image", action="store_true", help="skip the tests of an image that was not built")
     for kind in ("cpu", "cuda"):
@@ -29,6 +31,39 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"logs and screenshots: {REPOSITORY / 'build'}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip every test, with the reason, where the products for another processor are not to be had here."""
+    if not config.getoption("--arch"):
+        return
+    from smoke_tests.obstacle import find_absence
+
+    architecture = find_chosen_architecture(config)
+    absent = "" if architecture.is_native else find_absence(find_chosen_semester(config), architecture)
+    for item in items if absent else ():
+        item.add_marker(pytest.mark.skip(reason=absent))
+
+
+def find_chosen_semester(config: pytest.Config) -> Semester:
+    """Return the description of the semester that `--semester` names, the newest without it."""
+    from practicum.semester import description
+
+    semesters = [folder.parent.name for folder in REPOSITORY.glob("semesters/*/semester.toml")]
+    # "2027-autumn" comes after "2027-spring": order by year, then by season.
+    newest = max(semesters, key=lambda name: (name[:4], name.endswith("autumn")))
+    return description.load(REPOSITORY / "semesters" / (config.getoption("--semester") or newest))
+
+
+def find_chosen_architecture(config: pytest.Config) -> Architecture:
+    """Return the architecture that `--arch` names, this machine's own without it."""
+    from practicum.architecture import ARCHITECTURES
+
+    name = config.getoption("--arch")
+    found = [one for one in ARCHITECTURES if one.name == name or (not name and one.is_native)]
+    if not found:
+        raise pytest.UsageError(f"--arch: known are {', '.join(one.name for one in ARCHITECTURES)}")
+    return found[0]
+
+
 @pytest.fixture(scope="session")
 def build() -> Path:
     """Folder of the logs and screenshots."""
@@ -40,12 +75,13 @@ def build() -> Path:
 @pytest.fixture(scope="session")
 def semester(request: pytest.FixtureRequest) -> Semester:
     """Return the description of the semester whose products are tested."""
-    from practicum.semester import description
+    return find_chosen_semester(request.config)
 
-    semesters = [folder.parent.name for folder in REPOSITORY.glob("semesters/*/semester.toml")]
-    # "2027-autumn" comes after "2027-spring": order by year, then by season.
-    newest = max(semesters, key=lambda name: (name[:4], name.endswith("autumn")))
-    return description.load(REPOSITORY / "semesters" / (request.config.getoption("--semester") or newest))
+
+@pytest.fixture(scope="session")
+def architecture(request: pytest.FixtureRequest) -> Architecture:
+    """Return the architecture of the products that are tested."""
+    return find_chosen_architecture(request.config)
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +97,11 @@ def course_copy(semester: Semester, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def ova(request: pytest.FixtureRequest, semester: Semester) -> Path:
+def ova(request: pytest.FixtureRequest, semester: Semester, architecture: Architecture) -> Path:
     """Return the appliance as it is given to the students."""
-    path = request.config.getoption("--ova") or (REPOSITORY / "dist" / semester.id / f"{semester.product_name}.ova")
+    from practicum.semester.products import ova_path
+
+    path: Path = request.config.getoption("--ova") or ova_path(semester, architecture)
     if not path.is_file():
         pytest.fail(f"{path} does not exist: run `make ova` first", pytrace=False)
     return path

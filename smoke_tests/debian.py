@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-ROOT_FOLDER = {
-    *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc"),
-    *("root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"),
-}
+from practicum.architecture import AMD64, ARM64, Architecture
+
+LOADER = {AMD64: {"lib64"}, ARM64: set[str]()}
+"""The folder of the loader of programs, where the architecture's ABI names another than /lib."""
+
+
+def list_root(architecture: Architecture) -> set[str]:
+    """Return the names in the root folder."""
+    return LOADER[architecture] | {
+        *("bin", "boot", "dev", "etc", "home", "lib", "media", "mnt", "opt", "proc"),
+        *("root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"),
+    }
+
+
 KERNEL_LINKS = {"initrd.img", "initrd.img.old", "vmlinuz", "vmlinuz.old"}
 """Made by Debian's kernel package."""
 

@@ -26,14 +26,12 @@ from typing import Any, NoReturn, Self
 
 import pytest
 
+from practicum.architecture import AMD64, Architecture
 from smoke_tests.accelerator import find_accelerator
 from smoke_tests.guest import Guest
 from smoke_tests.hardware import VIRTUALBOX, Hardware
+from smoke_tests.processor import PROCESSORS
 from smoke_tests.qmp import Monitor
-
-# Code and variables must be of one pair; the 4 MiB pair is the only one of newer Debian releases.
-FIRMWARE = Path("/usr/share/OVMF")
-FIRMWARE_PAIRS = (("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd"))
 
 BOOT_TIMEOUT = 3600
 """Seconds, a net: a boot that makes no progress is noticed before, by `Progress`."""
@@ -59,14 +57,6 @@ def extract_disk(ova: Path, raw: Path) -> Path:
     source = {"driver": "vmdk", "file": slice_of_ova | {"file": {"driver": "file", "filename": str(ova.resolve())}}}
     subprocess.run(["qemu-img", "convert", "-O", "raw", f"json:{json.dumps(source)}", str(raw)], check=True)
     return raw
-
-
-def find_firmware() -> tuple[Path, Path] | None:
-    """UEFI code and variables of Debian's ovmf package, or None when it is not installed."""
-    for code, variables in FIRMWARE_PAIRS:
-        if (FIRMWARE / code).exists() and (FIRMWARE / variables).exists():
-            return FIRMWARE / code, FIRMWARE / variables
-    return None
 
 
 def pick_ports(count: int) -> list[int]:
@@ -98,8 +88,9 @@ class Resume:
 class Machine(Guest):
     """One virtual machine with an overlay on `disk` (only read); `with` powers it on and, at the end, off.
 
-    `name` names its logs; `memory_mb` in MiB, as in the description; `user` is the account ssh uses; `disk_format` is
-    QEMU's name for the format of `disk`. With `resume`, the first power-on goes on from a saved state.
+    `name` names its logs; `memory_mb` in MiB, as in the description; `user` is the account ssh uses; `hardware` must
+    fit `architecture`; `disk_format` is QEMU's name for the format of `disk`. With `resume`, the first power-on goes on
+    from a saved state.
     """
 
     disk: Path
@@ -110,6 +101,7 @@ class Machine(Guest):
     cpus: int = 2
     memory_mb: int = 4096
     uefi: bool = False
+    architecture: Architecture = AMD64
     hardware: Hardware = VIRTUALBOX
     disk_format: str = "raw"
     memory: Memory | None = None
@@ -128,8 +120,9 @@ class Machine(Guest):
         backing = ["-b", str(self.disk.resolve()), "-F", self.disk_format]
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(self.overlay)], check=True)
         if self.uefi:
-            firmware = find_firmware()
-            assert firmware, f"no UEFI firmware in {FIRMWARE}: apt-get install ovmf"
+            processor = PROCESSORS[self.architecture]
+            firmware = processor.find_firmware()
+            assert firmware, f"no UEFI firmware in {processor.firmware}: apt-get install {processor.package}"
             self.variables.write_bytes(firmware[1].read_bytes())
 
     @property
@@ -190,7 +183,7 @@ class Machine(Guest):
 
     def _command(self, monitor: int) -> list[str]:
         firmware: list[str] = []
-        if self.uefi and (pair := find_firmware()):
+        if self.uefi and (pair := PROCESSORS[self.architecture].find_firmware()):
             firmware += ["-drive", f"if=pflash,format=raw,readonly=on,file={pair[0]}"]
             firmware += ["-drive", f"if=pflash,format=raw,file={self.variables}"]
         forwards = ((self.http_port, 8888), (self.ssh_port, 22))
@@ -201,8 +194,8 @@ class Machine(Guest):
             backend = f"memory-backend-file,id=memory,size={self.memory_mb}M,mem-path={self.memory.file}"
             memory = ["-object", f"{backend},share={'on' if self.memory.shared else 'off'}"]
         return [
-            *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "std"),
-            *("-machine", board, *find_accelerator(), "-rtc", "base=utc"),
+            *(f"qemu-system-{self.architecture.machine}", "-nodefaults", "-no-user-config", "-no-reboot"),
+            *("-display", "none", "-machine", board, *find_accelerator(self.architecture), "-rtc", "base=utc"),
             *("-smp", str(self.cpus), "-m", str(self.memory_mb), *memory, *firmware),
             *("-drive", f"if=none,id=disk,format=qcow2,discard=unmap,file={self.overlay}"),
             *("-netdev", f"user,id=nat{network}", *self.hardware.devices),

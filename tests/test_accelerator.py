@@ -1,36 +1,65 @@
 """smoke_tests.accelerator: the probe is answered by a guest that runs, and by no other."""
 
+import platform
+
 import pytest
 
+from practicum.architecture import AMD64, ARCHITECTURES, Architecture
 from practicum.engine import tools
 from smoke_tests import accelerator
-from smoke_tests.accelerator import EMULATION, FORCED, KVM, find_accelerator, runs_a_guest
+from smoke_tests.accelerator import FORCED, KVM, emulate, find_accelerator, runs_a_guest
 
 needs_qemu = pytest.mark.skipif(not tools.find("qemu-system-x86_64"), reason="QEMU is not on this machine")
+each = pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)
 
 
-@needs_qemu
-def test_emulated_guest_answers() -> None:
-    assert runs_a_guest(EMULATION)
+def require_qemu(architecture: Architecture) -> None:
+    if not tools.find(program := f"qemu-system-{architecture.machine}"):
+        pytest.skip(f"{program} is not on this machine")
 
 
-@needs_qemu
-def test_guest_that_stands_still_or_cannot_start_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def forgotten():
+    find_accelerator.cache_clear()
+    yield
+    find_accelerator.cache_clear()
+
+
+@each
+def test_emulated_guest_answers(architecture: Architecture) -> None:
+    require_qemu(architecture)
+    assert runs_a_guest(architecture, emulate(architecture))
+
+
+@each
+def test_guest_that_stands_still_or_cannot_start_does_not(
+    monkeypatch: pytest.MonkeyPatch, architecture: Architecture
+) -> None:
+    require_qemu(architecture)
     monkeypatch.setattr(accelerator, "DEADLINE", 3)
-    assert not runs_a_guest((*EMULATION, "-S"))
-    assert not runs_a_guest(("-accel", "no-such-thing"))
+    assert not runs_a_guest(architecture, (*emulate(architecture), "-S"))
+    assert not runs_a_guest(architecture, ("-accel", "no-such-thing"))
 
 
 @needs_qemu
 def test_kvm_is_taken_where_a_guest_runs_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FORCED, raising=False)
-    find_accelerator.cache_clear()
-    assert find_accelerator() == (KVM if runs_a_guest(KVM) else EMULATION)
-    find_accelerator.cache_clear()
+    runs = AMD64.is_native and runs_a_guest(AMD64, KVM)
+    assert find_accelerator(AMD64) == (KVM if runs else emulate(AMD64))
 
 
-def test_variable_forces_emulation(monkeypatch: pytest.MonkeyPatch) -> None:
+@each
+def test_another_processor_is_emulated_though_kvm_works(
+    monkeypatch: pytest.MonkeyPatch, architecture: Architecture
+) -> None:
+    monkeypatch.delenv(FORCED, raising=False)
+    monkeypatch.setattr(accelerator.os, "access", lambda *_: True)
+    monkeypatch.setattr(accelerator, "runs_a_guest", lambda *_: True)
+    monkeypatch.setattr(platform, "machine", lambda: architecture.machine)
+    assert [find_accelerator(one) == KVM for one in ARCHITECTURES] == [one is architecture for one in ARCHITECTURES]
+
+
+@each
+def test_variable_forces_emulation(monkeypatch: pytest.MonkeyPatch, architecture: Architecture) -> None:
     monkeypatch.setenv(FORCED, "tcg")
-    find_accelerator.cache_clear()
-    assert find_accelerator() == EMULATION
-    find_accelerator.cache_clear()
+    assert find_accelerator(architecture) == emulate(architecture)

@@ -13,10 +13,12 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import hardware  # noqa: E402
 from hardware import TRIALS, Outcome, Trial  # noqa: E402
 
+from practicum.architecture import ARM64  # noqa: E402
 from practicum.engine.errors import PracticumError  # noqa: E402
 from smoke_tests import qemu  # noqa: E402
-from smoke_tests.accelerator import EMULATION  # noqa: E402
-from smoke_tests.hardware import CARDS, DISKS, Hardware  # noqa: E402
+from smoke_tests.accelerator import FORCED, emulate  # noqa: E402
+from smoke_tests.hardware import CARDS, DISKS, Hardware, find_hardware  # noqa: E402
+from smoke_tests.processor import PROCESSORS  # noqa: E402
 
 PAGE = "  Access code  k7wq-3mzp-x4td\n  Status       starting: waiting for the disk\n  Host key     SHA256:x\n"
 
@@ -60,7 +62,7 @@ def list_options(argv: list[str], option: str) -> Iterator[str]:
 
 
 def make_machine(folder: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> qemu.Machine:
-    monkeypatch.setattr(qemu, "find_accelerator", lambda: EMULATION)
+    monkeypatch.setenv(FORCED, "tcg")
     monkeypatch.setattr(qemu.subprocess, "run", lambda *_args, **_options: None)  # qemu-img
     return qemu.Machine(folder / "disk", folder, folder, "m", **options)  # type: ignore[arg-type]
 
@@ -70,6 +72,29 @@ def test_a_machine_has_the_hardware_of_virtualbox(tmp_path: Path, monkeypatch: p
     devices = ["ahci,id=sata", "ide-hd,drive=disk,bus=sata.0", "e1000,netdev=nat"]
     assert list(list_options(argv, "-device")) == devices
     assert list(list_options(argv, "-machine")) == ["pc"]
+
+
+def test_a_machine_for_arm_has_the_hardware_of_its_ova(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As practicum.architecture says it, and no line of it twice."""
+    options = {"architecture": ARM64, "hardware": find_hardware(ARM64)}
+    argv = make_machine(tmp_path, monkeypatch, **options)._command(3)
+    assert argv[0] == "qemu-system-aarch64" and "-vga" not in argv
+    disk = ["virtio-scsi-pci,id=scsi", "scsi-hd,drive=disk,bus=scsi.0"]
+    devices = ["ramfb", *disk, "e1000,netdev=nat", "qemu-xhci", "usb-kbd", "usb-tablet"]
+    assert list(list_options(argv, "-device")) == devices
+    assert list(list_options(argv, "-machine")) == ["virt"]
+    assert [*list_options(argv, "-accel"), *list_options(argv, "-cpu")] == list(emulate(ARM64)[1::2])
+
+
+def test_uefi_has_files_of_its_own_for_each_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if (pair := PROCESSORS[ARM64].find_firmware()) is None:
+        pytest.skip(f"no UEFI firmware on this machine: apt-get install {PROCESSORS[ARM64].package}")
+    options = {"architecture": ARM64, "hardware": find_hardware(ARM64), "uefi": True}
+    machine = make_machine(tmp_path, monkeypatch, **options)
+    code, variables, _ = list_options(machine._command(3), "-drive")
+    assert code == f"if=pflash,format=raw,readonly=on,file={pair[0]}"
+    assert variables == f"if=pflash,format=raw,file={machine.variables}"
+    assert machine.variables.read_bytes() == pair[1].read_bytes()
 
 
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)

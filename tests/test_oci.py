@@ -220,6 +220,32 @@ def assert_each_finds_its_own(target: str) -> None:
         assert one["architecture"] == architecture.name
 
 
+@pytest.mark.skipif(tools.find("docker-registry") is None, reason="docker-registry is not on this machine")
+def test_docker_pulls_each_from_the_registry(tmp_path: Path) -> None:
+    """Unpacked on the way, as docs/cluster.md says: docker's engine 20.10 knows no zstd."""
+    if not tools.find("docker") or subprocess.run(["docker", "version"], capture_output=True).returncode:
+        pytest.skip("no docker daemon answers")
+    _, out = pack_both(tmp_path / "made", MONDAY)
+    unpacked, pulled = f"dir:{tmp_path}/unpacked", {}
+    with registry(tmp_path / "registry") as address:
+        name = f"{address}/course:tag"
+        for options, source, target in (
+            (["--dest-decompress"], f"oci-archive:{out}", unpacked),
+            (["--dest-tls-verify=false"], unpacked, f"docker://{name}"),
+        ):
+            subprocess.run(["skopeo", "copy", "--quiet", "--all", *options, source, target], check=True, timeout=60)
+        try:
+            for architecture in ARCHITECTURES:
+                pull = ["docker", "pull", "--quiet", f"--platform={architecture.platform}", name]
+                subprocess.run(pull, check=True, timeout=60, capture_output=True)
+                asked = ["docker", "inspect", "--format", "{{.Architecture}} {{.Variant}}", name]
+                told = subprocess.run(asked, check=True, timeout=60, capture_output=True, text=True).stdout
+                pulled[architecture] = told.split()
+        finally:
+            subprocess.run(["docker", "image", "rm", name], timeout=60, capture_output=True)
+    assert pulled == {AMD64: ["amd64"], ARM64: ["arm64", "v8"]}
+
+
 def test_two_builds_of_two_images_are_compared_image_by_image(tmp_path: Path) -> None:
     if not tools.find("zstd"):
         pytest.skip("zstd is not on this machine")

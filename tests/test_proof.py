@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -17,9 +18,16 @@ ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+import proof_build  # noqa: E402
 import proof_cgroup  # noqa: E402
 import proof_part  # noqa: E402
 import proof_report  # noqa: E402
+
+from practicum.architecture import ARM64  # noqa: E402
+from practicum.images.emulator import require_emulator  # noqa: E402
+from practicum.semester.find import find_semester  # noqa: E402
+from practicum.semester.products import ova_path  # noqa: E402
+from smoke_tests import obstacle  # noqa: E402
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and cgroups need root")
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PROOF"))}
@@ -36,8 +44,8 @@ def list_commands(*goals: str) -> list[str]:
     return told.replace("\\\n", " ").splitlines()
 
 
-def list_parts() -> list[str]:
-    (line,) = [line for line in list_commands("test") if "proof_report.py end" in line]
+def list_parts(goal: str = "test") -> list[str]:
+    (line,) = [line for line in list_commands(goal) if "proof_report.py end" in line]
     return line.partition(" end ")[2].split()
 
 
@@ -47,7 +55,11 @@ def is_in(path: Path, place: str) -> bool:
 
 def test_every_test_belongs_to_a_part() -> None:
     """What no part names would never run, and nobody would notice."""
-    commands = [line.split() for line in list_commands(*(f"test-{part}" for part in list_parts())) if "pytest" in line]
+    commands = [
+        line.split()
+        for line in list_commands(*(f"test-{part}" for part in list_parts("test-arm64")))
+        if "pytest" in line
+    ]
     covered: set[Path] = set()
     tests = {*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("smoke_tests/**/test_*.py")}
     for words in commands:
@@ -65,6 +77,36 @@ def test_builds_come_before_what_they_made() -> None:
         line.split("proof_part.py ")[1].split()[0] for line in list_commands("test-services") if "proof_part" in line
     ]
     assert order == ["build-ova", "build-images", "archive", "services"]
+
+
+def test_the_patient_proof_has_all_parts_of_the_other_and_more_of_arm() -> None:
+    every, patient = list_parts(), list_parts("test-arm64")
+    assert [part for part in patient if part in every] == every
+    assert {part for part in patient if part not in every} >= {"registry-arm64", "start-arm64"}
+    assert all(part.endswith("-arm64") for part in patient if part not in every)
+
+
+def test_products_for_arm_are_built_where_they_are_wanted_or_were_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And where they cannot be built, the reason is that."""
+    semester = find_semester("")
+    elsewhere = semester.model_copy(update={"folder": tmp_path / "semesters" / semester.id})
+    monkeypatch.setattr(obstacle, "require_emulator", lambda _: None)
+    monkeypatch.delenv(proof_build.WANTED, raising=False)
+    assert "is not there: make test-arm64 builds it" in proof_build.find_reason(elsewhere, "arm64")
+    path = ova_path(elsewhere, ARM64)
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert proof_build.find_reason(elsewhere, "arm64") == ""
+    path.unlink()
+    monkeypatch.setenv(proof_build.WANTED, "1")
+    assert proof_build.find_reason(elsewhere, "arm64") == ""
+    alone = semester.model_copy(update={"architectures": ("amd64",)})
+    assert proof_build.find_reason(alone, "arm64").endswith("semester.toml names no architecture arm64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(obstacle, "require_emulator", lambda name: require_emulator(name, tmp_path))
+    assert "make emulator" in proof_build.find_reason(elsewhere, "arm64")
 
 
 # ---- one part ------------------------------------------------------------------------------------------------------

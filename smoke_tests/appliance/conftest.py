@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from smoke_tests.appliance.identity import Identity, read_identity
+from smoke_tests.hardware import find_hardware
 from smoke_tests.jupyter import Jupyter
 from smoke_tests.qemu import Machine, Memory
 from smoke_tests.saved_machine import Boot, SavedMachine, Shelf, copy_overlay, go_on
 
 if TYPE_CHECKING:
+    from practicum.architecture import Architecture
     from practicum.semester.description import Semester
 
 MakeMachine = Callable[..., Machine]
@@ -37,9 +39,9 @@ def work(build: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def shelf(ova: Path, build: Path) -> Shelf:
+def shelf(ova: Path, build: Path, architecture: Architecture) -> Shelf:
     """Return what the test runs of this .ova share."""
-    return Shelf(ova, build / "machines")
+    return Shelf(ova, build / f"machines{architecture.suffix}")
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +51,8 @@ def disk(shelf: Shelf) -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_machine(disk: Path, work: Path, build: Path, semester: Semester) -> MakeMachine:
-    """Make machines of the appliance: `new_machine("name", uefi=False)`, off until used with `with`."""
+def new_machine(disk: Path, work: Path, build: Path, semester: Semester, architecture: Architecture) -> MakeMachine:
+    """Make machines of the appliance: `new_machine("name", cpus=2)`, off until used with `with`."""
 
     def make(name: str, **options: Any) -> Machine:
         described: dict[str, Any] = {
@@ -58,8 +60,11 @@ def new_machine(disk: Path, work: Path, build: Path, semester: Semester) -> Make
             "user": semester.appliance.user,
             "cpus": 1,  # a second emulated processor makes a boot no quicker beside other tests, and a third dearer
             "memory_mb": semester.appliance.memory_mb,
+            "uefi": architecture.hardware.firmware == "EFI",
+            "architecture": architecture,
+            "hardware": find_hardware(architecture),
         }
-        return Machine(work=work, logs=build / "logs", name=name, **described | options)
+        return Machine(work=work, logs=build / "logs", name=f"{name}{architecture.suffix}", **described | options)
 
     return make
 
@@ -72,7 +77,7 @@ def overlay_at_code(work: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def boot_first(new_machine: MakeMachine, overlay_at_code: Path) -> Boot:
-    """Boots for the first time, under BIOS, until JupyterLab is ready; returns what `Shelf.machine` wants."""
+    """Boots for the first time until JupyterLab is ready; returns what `Shelf.machine` wants."""
 
     def boot(memory: Memory) -> tuple[Machine, dict[str, float]]:
         machine = new_machine("first", memory=memory)
@@ -98,7 +103,7 @@ def saved(shelf: Shelf, boot_first: Boot) -> SavedMachine:
 
 @pytest.fixture(scope="module")
 def machine(saved: SavedMachine, new_machine: MakeMachine, request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """Return the module's own machine, booted for the first time under BIOS, with JupyterLab ready."""
+    """Return the module's own machine, booted for the first time, with JupyterLab ready."""
     with go_on(saved, new_machine, request.module.__name__.rpartition(".test_")[2]) as running:
         yield running
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from practicum.semester import products
+from smoke_tests.appliance.tree import find_tree
 from smoke_tests.inside import LIMIT, PLAIN, SAMPLE, run_suite
 
 if TYPE_CHECKING:
+    from practicum.architecture import Architecture
     from practicum.semester.description import Semester
 
 
 @pytest.mark.timeout(LIMIT + 60)
-def test_sample(semester: Semester, course_copy: Path) -> None:
-    (stage,) = [stage for stage in products.list_ova(semester) if stage.name == "course-appliance"]
-    assert " passed" in run_suite(stage.image, course_copy, *SAMPLE, *PLAIN)
+def test_sample(semester: Semester, architecture: Architecture, course_copy: Path) -> None:
+    assert " passed" in run_suite(find_tree(semester, architecture), course_copy, *SAMPLE, *PLAIN)

@@ -9,10 +9,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from practicum.architecture import Architecture
 from practicum.semester import products
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_lock
@@ -60,49 +64,69 @@ def machine_packages(on_disk: dict[str, Entry]) -> Packages:
     return name_packages(found)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def cpu(request: pytest.FixtureRequest, semester: Semester) -> Iterator[Container]:
-    with idle(find_image(request, semester, "cpu"), "--network=none", f"--workdir={PLACE}") as container:
+@contextmanager
+def image(
+    request: pytest.FixtureRequest, semester: Semester, architecture: Architecture, kind: Variant
+) -> Iterator[Container]:
+    name = find_image(request, semester, architecture, kind)
+    with idle(name, "--network=none", f"--workdir={PLACE}") as container:
         yield container
 
 
 @pytest.fixture(scope="module")
-def cuda(request: pytest.FixtureRequest, semester: Semester) -> Iterator[Container]:
-    with idle(find_image(request, semester, "cuda"), "--network=none", f"--workdir={PLACE}") as container:
+def cpu(request: pytest.FixtureRequest, semester: Semester, architecture: Architecture) -> Iterator[Container]:
+    with image(request, semester, architecture, "cpu") as container:
         yield container
 
 
 @pytest.fixture(scope="module")
-def tree(semester: Semester) -> Iterator[Container]:
+def cuda(request: pytest.FixtureRequest, semester: Semester, architecture: Architecture) -> Iterator[Container]:
+    with image(request, semester, architecture, "cuda") as container:
+        yield container
+
+
+@pytest.fixture(scope="module")
+def tree(semester: Semester, architecture: Architecture) -> Iterator[Container]:
     """Return what the appliance's disk is written from."""
-    with idle(find_tree(semester), "--network=none", f"--workdir={PLACE}") as container:
+    with idle(find_tree(semester, architecture), "--network=none", f"--workdir={PLACE}") as container:
         yield container
 
 
 @pytest.fixture(scope="module")
-def image_packages(cpu: Container, cuda: Container) -> dict[str, Packages]:
-    argv = ["bin/python", "-I", "-c", CODE]
-    return {kind: name_packages(json.loads(image.exec(argv).stdout)) for kind, image in (("cpu", cpu), ("cuda", cuda))}
+def cpu_packages(cpu: Container) -> Packages:
+    return ask_packages(cpu)
 
 
-def test_appliance_and_cpu_image_have_the_same_packages(
-    machine_packages: Packages, image_packages: dict[str, Packages]
-) -> None:
+@pytest.fixture(scope="module")
+def cuda_packages(cuda: Container) -> Packages:
+    return ask_packages(cuda)
+
+
+def ask_packages(container: Container) -> Packages:
+    return name_packages(json.loads(container.exec(["bin/python", "-I", "-c", CODE]).stdout))
+
+
+def test_appliance_and_cpu_image_have_the_same_packages(machine_packages: Packages, cpu_packages: Packages) -> None:
     assert len(machine_packages) > 100
-    assert machine_packages == image_packages["cpu"]
+    assert machine_packages == cpu_packages
 
 
-def test_cuda_image_has_those_and_cuda(image_packages: dict[str, Packages]) -> None:
-    cpu, cuda = image_packages["cpu"], image_packages["cuda"]
-    assert cpu.items() <= cuda.items()
-    more = sorted(cuda.keys() - cpu.keys())
+def test_cuda_image_has_those_and_cuda(
+    cpu_packages: Packages, cuda_packages: Packages, semester: Semester, architecture: Architecture
+) -> None:
+    """In the versions of the CPU image, but for what semester.toml pins there for this architecture."""
+    pinned = {canonicalize_name(Requirement(pin).name) for pin in semester.list_pins(architecture)}
+    assert {name for name in cpu_packages if cpu_packages[name] != cuda_packages.get(name)} == pinned
+    more = sorted(cuda_packages.keys() - cpu_packages.keys())
     assert more and [name for name in more if not name.startswith(("nvidia-", "cuda-", "triton"))] == []
 
 
 @pytest.mark.parametrize("kind", VARIANTS)
-def test_packages_are_those_of_the_lock(kind: Variant, image_packages: dict[str, Packages], semester: Semester) -> None:
-    locked = [(package.name, package.version) for package in read_lock(find_lock(semester, kind))]
-    assert image_packages[kind] == name_packages(locked)
+def test_packages_are_those_of_the_lock(
+    kind: Variant, request: pytest.FixtureRequest, semester: Semester, architecture: Architecture
+) -> None:
+    locked = [(package.name, package.version) for package in read_lock(find_lock(semester, kind, architecture))]
+    assert request.getfixturevalue(f"{kind}_packages") == name_packages(locked)
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
@@ -132,10 +156,10 @@ def torch_hashes(cpu: Container) -> dict[str, str]:
 
 
 def test_appliance_and_cpu_image_are_made_of_the_same_layers(
-    tree: Container, cpu: Container, semester: Semester
+    tree: Container, cpu: Container, semester: Semester, architecture: Architecture
 ) -> None:
     """Up to torch and with it: docker names a layer by the sha256 of all that is in it."""
-    common = inspect(products.list_environment(semester, "cpu")[-1].image)["RootFS"]["Layers"]
+    common = inspect(products.list_environment(semester, "cpu", architecture)[-1].image)["RootFS"]["Layers"]
     for container in (tree, cpu):
         image = inspect(container.described["Image"])
         assert image["RootFS"]["Layers"][: len(common)] == common
@@ -171,8 +195,10 @@ def test_disk_has_the_files_of_the_tree(
 
 
 def test_students_python_has_the_torch_of_the_image(
-    torch_hashes: dict[str, str], request: pytest.FixtureRequest
+    torch_hashes: dict[str, str], request: pytest.FixtureRequest, architecture: Architecture
 ) -> None:
+    if not architecture.is_native:
+        pytest.skip("the students' Python on this machine is for its own processor")
     folder = request.config.getoption("--students-python", None) or REPOSITORY / "build/course-venv"
     packages = next(Path(folder).glob("lib/python3*/site-packages"), None)
     if packages is None:

@@ -15,11 +15,13 @@ import httpx
 import paramiko
 import pytest
 
+from practicum.architecture import Architecture
 from practicum.semester.description import Semester
 from smoke_tests.appliance.conftest import MakeMachine
 from smoke_tests.appliance.identity import Identity, read_identity
 from smoke_tests.guest import PATIENCE
-from smoke_tests.qemu import Machine, Progress, find_firmware
+from smoke_tests.processor import PROCESSORS
+from smoke_tests.qemu import Machine, Progress
 from smoke_tests.saved_machine import SavedMachine
 from smoke_tests.waiting import wait_until
 
@@ -29,9 +31,12 @@ the code is being made. Before, nothing is written."""
 
 
 @pytest.fixture(scope="module")
-def clone(saved: SavedMachine, new_machine: MakeMachine, semester: Semester) -> Iterator[Machine]:
+def clone(
+    saved: SavedMachine, new_machine: MakeMachine, semester: Semester, architecture: Architecture
+) -> Iterator[Machine]:
     """Give a machine that lost its power late in its first boot and was started again."""
-    with new_machine("second", uefi=find_firmware() is not None, cpus=semester.appliance.cpus) as second:
+    uefi = PROCESSORS[architecture].find_firmware() is not None
+    with new_machine("second", uefi=uefi, cpus=semester.appliance.cpus) as second:
         cut_at(second, SHARE * saved.boot["code"])
         second.power_on()
         second.wait_ready()

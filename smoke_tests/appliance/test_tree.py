@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from practicum.architecture import Architecture
 from practicum.engine import stages
 from practicum.semester.description import Semester
 from practicum.wheels.debian_lock import read_debian
@@ -25,15 +26,17 @@ SOURCES = "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || tr
 
 
 @pytest.fixture(scope="module")
-def tree(semester: Semester) -> Iterator[Container]:
+def tree(semester: Semester, architecture: Architecture) -> Iterator[Container]:
     """On this machine's own network, as a machine of the emulator is."""
-    with idle(find_tree(semester), "--network=host") as container:
+    with idle(find_tree(semester, architecture), "--network=host") as container:
         yield container
 
 
-def test_debian_packages_are_those_of_the_build(tree: Container, semester: Semester) -> None:
+def test_debian_packages_are_those_of_the_build(
+    tree: Container, semester: Semester, architecture: Architecture
+) -> None:
     """The build's own record counts: debian.lock is older, and Debian's mirror serves only what is current."""
-    record = stages.last_output(semester.id, "appliance")
+    record = stages.last_output(semester.id, f"appliance{architecture.suffix}")
     if record is None:
         pytest.skip("the cache has no record of the build of this appliance")
     shown = tree.exec(["dpkg-query", "--show", "--showformat=${Package}=${Version}\\n"]).stdout

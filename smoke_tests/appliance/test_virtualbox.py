@@ -11,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from practicum.architecture import Architecture
 from practicum.engine import cache
 from practicum.semester.description import Semester
+from practicum.semester.settings import name_appliance
 from smoke_tests.virtualbox import Unavailable, VBox, open_vbox, prepare_root
+
+CONTROLLERS = {"AHCI": "IntelAhci", "VirtioSCSI": "VirtioSCSI"}
+"""What showvminfo calls the controllers, by their names in the settings."""
 
 pytestmark = pytest.mark.timeout(1500)  # the first test may have to make VirtualBox's root
 
@@ -39,6 +44,12 @@ def imported(vbox: VBox, name: str) -> dict[str, str]:
     return vbox.showvminfo(name)
 
 
+@pytest.fixture(scope="module")
+def settings(vbox: VBox, imported: dict[str, str]) -> str:
+    """Return the file that VirtualBox keeps of the machine."""
+    return vbox.host_path(imported["CfgFile"]).read_text()
+
+
 def test_is_the_version_students_have(vbox: VBox) -> None:
     assert vbox.version().startswith("7."), vbox.version()
 
@@ -57,12 +68,15 @@ def test_preview_names_product_and_url(vbox: VBox, ova: Path, semester: Semester
     assert f"http://localhost:{semester.appliance.jupyter_port}" in shown.output
 
 
-def test_machine_has_the_described_hardware(imported: dict[str, str], semester: Semester) -> None:
-    assert imported["name"] == semester.product_name
+def test_machine_has_the_described_hardware(
+    imported: dict[str, str], semester: Semester, architecture: Architecture
+) -> None:
+    assert imported["name"] == name_appliance(semester, architecture)
     assert imported["ostype"].startswith("Debian") and "64" in imported["ostype"]
+    assert ("ARM" in imported["ostype"]) == (architecture.hardware.platform == "ARM")
     assert imported["cpus"] == str(semester.appliance.cpus)
     assert imported["memory"] == str(semester.appliance.memory_mb)
-    assert imported["firmware"] == "BIOS"
+    assert imported["firmware"] == architecture.hardware.firmware
     assert imported["rtcuseutc"] == "on"
     assert imported["audio"] == "none"
 
@@ -81,11 +95,15 @@ def test_forwards_two_ports_from_loopback_only(imported: dict[str, str], semeste
     }
 
 
-def test_disk_is_on_sata_and_has_room(
-    vbox: VBox, imported: dict[str, str], semester: Semester, capsys: pytest.CaptureFixture[str]
+def test_disk_is_on_one_controller_and_has_room(
+    vbox: VBox,
+    imported: dict[str, str],
+    semester: Semester,
+    architecture: Architecture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     controllers = {value for key, value in imported.items() if re.fullmatch(r"storagecontrollertype\d+", key)}
-    assert controllers == {"IntelAhci"}
+    assert controllers == {CONTROLLERS[architecture.hardware.controller]}
     controller = imported["storagecontrollername0"]
     # "SATA-0-0" is the medium's path; keys with another word in them ("SATA-ImageUUID-0-0") say more about it.
     media = {key: value for key, value in imported.items() if re.fullmatch(rf"{re.escape(controller)}-\d+-\d+", key)}
@@ -97,10 +115,22 @@ def test_disk_is_on_sata_and_has_room(
         print(f"\n  size on the student's disk after import: {medium['Size on disk']}")
 
 
-def test_saves_reach_the_disk(vbox: VBox, imported: dict[str, str]) -> None:
+def test_saves_reach_the_disk(settings: str, architecture: Architecture) -> None:
     """Without the host's cache in between, a save that JupyterLab acknowledged survives the host's power cut."""
-    settings = vbox.host_path(imported["CfgFile"]).read_text()
-    assert re.search(r'<StorageController [^>]*type="AHCI"[^>]*useHostIOCache="false"', settings), settings
+    controller = rf'<StorageController [^>]*type="{architecture.hardware.controller}"[^>]*useHostIOCache="false"'
+    assert re.search(controller, settings), settings
+
+
+def test_machine_is_of_the_right_platform(settings: str, architecture: Architecture) -> None:
+    """VirtualBox imports what it takes for another without a word, and refuses to start it."""
+    platforms = re.findall(r'<Platform architecture="(\w+)"', settings)
+    assert platforms == [architecture.hardware.platform or "x86"], settings
+
+
+def test_keyboard_and_pointer_are_there(settings: str, architecture: Architecture) -> None:
+    """On USB where the platform has no others."""
+    found = [bool(re.search(pattern, settings)) for pattern in (r'Keyboard="USBKeyboard"', r'<Controller [^>]*"XHCI"')]
+    assert found == [architecture.hardware.usb] * 2, settings
 
 
 def test_description_tells_what_to_do(imported: dict[str, str], semester: Semester) -> None:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from smoke_tests.container.docker import Container, docker, started
+from smoke_tests.container.registries import serve
 
 if TYPE_CHECKING:
+    from practicum.architecture import Architecture
     from practicum.semester.description import Semester
 
 RunContainer = Callable[..., Container]
 
 
-def find_image(request: pytest.FixtureRequest, semester: Semester, kind: Literal["cpu", "cuda"]) -> str:
+def find_image(
+    request: pytest.FixtureRequest, semester: Semester, architecture: Architecture, kind: Literal["cpu", "cuda"]
+) -> str:
     from practicum.semester.revision import read_revision
     from practicum.semester.settings import name_image
 
     named = request.config.getoption(f"--{kind}-image")
-    name = str(named or name_image(semester, kind, read_revision(semester.root)).moving)
+    name = str(named or name_image(semester, kind, read_revision(semester.root), architecture).moving)
     if not docker("image", "ls", "--quiet", name).stdout.strip():
         missing = f"docker has no image {name}: run `make docker` first"
         if request.config.getoption("--skip-missing-image"):
@@ -31,15 +37,25 @@ def find_image(request: pytest.FixtureRequest, semester: Semester, kind: Literal
 
 
 @pytest.fixture(scope="session")
-def cpu_image(request: pytest.FixtureRequest, semester: Semester) -> str:
+def cpu_image(request: pytest.FixtureRequest, semester: Semester, architecture: Architecture) -> str:
     """Name of the image for machines without a GPU."""
-    return find_image(request, semester, "cpu")
+    return find_image(request, semester, architecture, "cpu")
 
 
 @pytest.fixture(scope="session")
-def cuda_image(request: pytest.FixtureRequest, semester: Semester) -> str:
+def cuda_image(request: pytest.FixtureRequest, semester: Semester, architecture: Architecture) -> str:
     """Name of the image with CUDA."""
-    return find_image(request, semester, "cuda")
+    return find_image(request, semester, architecture, "cuda")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """Address of a registry on loopback."""
+    program = shutil.which("docker-registry")
+    if not program:
+        pytest.skip("docker-registry is missing: install Debian's package of that name")
+    with serve(program, tmp_path) as address:
+        yield address
 
 
 @pytest.fixture

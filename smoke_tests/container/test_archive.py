@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from practicum.architecture import Architecture
 from practicum.semester import products
 from practicum.semester.description import Semester
 from smoke_tests.container.docker import LABEL, cgroup_options, docker, idle, inspect
-from smoke_tests.waiting import PATIENCE, wait_until
+from smoke_tests.container.registries import skopeo
 
 LIMIT = 0.65e9
 """Bytes of the cpu image's archive; the cuda image's, at most 3.1e9, is measured by bench.py."""
@@ -28,25 +26,10 @@ prune=$(printf ' -o -path %s' /proc /sys /dev /etc/hosts /etc/hostname /etc/reso
 find / -xdev \( -false $prune \) -prune -o -type d -printf '%y %m %U %G %p\n' -o -printf '%y %m %U %G %s %p %l\n'
 """
 
-REGISTRY = """
-version: 0.1
-storage:
-  filesystem:
-    rootdirectory: {folder}
-http:
-  addr: 127.0.0.1:0
-"""
-
-
-def skopeo(*arguments: str) -> str:
-    done = subprocess.run(["skopeo", *arguments], capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
 
 @pytest.fixture(scope="module")
-def file(semester: Semester, cpu_image: str) -> Path:
-    path = products.archive_path(semester, "cpu")
+def file(semester: Semester, architecture: Architecture, cpu_image: str) -> Path:
+    path = products.archive_path(semester, "cpu", [architecture])
     if not path.is_file():
         pytest.fail(f"{path} does not exist: run `practicum archive --product cpu` first", pytrace=False)
     return path
@@ -66,14 +49,14 @@ def test_checksum_fits(file: Path) -> None:
 
 
 def test_layers_are_zstd_and_named_after_their_stages(
-    file: Path, manifest: dict[str, Any], cpu_image: str, semester: Semester
+    file: Path, manifest: dict[str, Any], cpu_image: str, semester: Semester, architecture: Architecture
 ) -> None:
     layers = manifest["layers"]
     assert {layer["mediaType"] for layer in layers} == {"application/vnd.oci.image.layer.v1.tar+zstd"}
     config = json.loads(skopeo("inspect", "--config", "--raw", f"oci-archive:{file}"))
     described = inspect(cpu_image)
     assert len(layers) == len(config["rootfs"]["diff_ids"]) == len(described["RootFS"]["Layers"])
-    made = [stage.name for stage in products.list_image(semester, "cpu") if stage.image]
+    made = products.list_layers(products.list_image(semester, "cpu", architecture))
     assert [entry["created_by"] for entry in config["history"]] == [f"practicum {name}" for name in made]
     assert config["config"]["Labels"] == described["Config"]["Labels"]
     assert config["config"]["Entrypoint"] == described["Config"]["Entrypoint"]
@@ -82,26 +65,6 @@ def test_layers_are_zstd_and_named_after_their_stages(
 def test_size_is_as_promised(file: Path, manifest: dict[str, Any]) -> None:
     assert file.stat().st_size <= LIMIT
     assert sum(layer["size"] for layer in manifest["layers"]) <= LIMIT
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[str]:
-    """Address of a registry on loopback."""
-    program = shutil.which("docker-registry")
-    if not program:
-        pytest.skip("docker-registry is missing: install Debian's package of that name")
-    (tmp_path / "config.yml").write_text(REGISTRY.format(folder=tmp_path / "store"))
-    log = tmp_path / "registry.log"
-    with log.open("w") as sink:
-        process = subprocess.Popen([program, "serve", str(tmp_path / "config.yml")], stdout=sink, stderr=sink)
-    try:
-        wait_until(lambda: process.poll() is not None or "listening on" in log.read_text(), "the registry")
-        address = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())
-        assert address, log.read_text()
-        yield address[1]
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
 
 
 def test_registry_without_a_network_takes_it(file: Path, manifest: dict[str, Any], registry: str) -> None:

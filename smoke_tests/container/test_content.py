@@ -15,6 +15,9 @@ from smoke_tests.inside import HALVES, LIMIT, PLAIN, PRETENDED, SAMPLE, run_suit
 
 BUILD = Path(__file__).parents[2] / "build"
 
+TWO = ("test_practical_1.py", "test_practical_3.py")
+SMALL = ("test_check.py", "test_practical_2.py", "test_practical_4.py", "test_project_pairs.py")
+
 pytestmark = pytest.mark.timeout(LIMIT + 60)
 
 
@@ -34,6 +37,15 @@ def test_pretended_gpu(cuda_image: str, course_copy: Path, half: str) -> None:
     told = run_suite(cuda_image, course_copy, *HALVES[half], *PRETENDED)
     assert " passed" in told
     assert "nothing need be pretended" not in told, "a real GPU took the place of the pretended one"
+
+
+def test_two_practicals(cpu_image: str, course_copy: Path) -> None:
+    """Enough for a processor that is emulated here: tensors, and a perceptron that learns."""
+    assert " passed" in run_suite(cpu_image, course_copy, *TWO, *PLAIN)
+
+
+def test_rest_that_is_small(cpu_image: str, course_copy: Path) -> None:
+    assert " passed" in run_suite(cpu_image, course_copy, *SMALL, *PLAIN)
 
 
 def test_sample(cuda_image: str, course_copy: Path) -> None:

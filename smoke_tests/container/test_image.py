@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from practicum.architecture import Architecture
 from practicum.semester import products, settings
 from practicum.semester.description import Semester
 from practicum.semester.revision import Revision
 from smoke_tests.bytecode import LIST_DATED
 from smoke_tests.container.docker import Container, docker, idle, inspect
-from smoke_tests.debian import ROOT_FOLDER, RUN
+from smoke_tests.debian import RUN, list_root
 
 LIMITS = {"cpu": 2.0e9, "cuda": 6.7e9}
 """Bytes, unpacked, as docker counts them."""
@@ -106,6 +107,12 @@ def imported(image: Image) -> str:
 # ---- settings ------------------------------------------------------------------------------------------------------
 
 
+def test_docker_knows_its_platform(image: Image, architecture: Architecture) -> None:
+    """docker import, asked for another than its own, makes its own without a word."""
+    told = (image.described["Os"], image.described["Architecture"], image.described.get("Variant", ""))
+    assert told == ("linux", architecture.name, architecture.variant)
+
+
 def test_runs_as_a_numbered_user_and_declares_no_volume(image: Image) -> None:
     assert image.config["User"] == "1000"
     assert not image.config.get("Volumes")
@@ -126,22 +133,23 @@ def test_threads_of_torch_sleep_while_they_wait(imported: str) -> None:
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in imported
 
 
-def test_labels_tell_the_truth(image: Image) -> None:
+def test_labels_tell_the_truth(image: Image, architecture: Architecture) -> None:
     labels = image.config["Labels"]
     told = json.loads(image.ask("cat", "/etc/course/torch.json"))
     assert labels["practicum.torch"] == told["torch"]
     assert labels["practicum.cuda"] == (told["cuda"] or "none")
     assert labels["practicum.architectures"] == (" ".join(told["architectures"]) or "none")
     assert (image.kind == "cuda") == bool(told["architectures"])
+    assert labels.get("practicum.gpu", "") == (architecture.gpu if image.kind == "cuda" else "")
     assert re.fullmatch(r"([0-9a-f]{40}|unknown)(-dirty)?", labels["org.opencontainers.image.revision"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels["org.opencontainers.image.created"])
 
 
-def test_commit_has_a_name_of_its_own(image: Image, semester: Semester) -> None:
+def test_commit_has_a_name_of_its_own(image: Image, semester: Semester, architecture: Architecture) -> None:
     labels = image.config["Labels"]
     commit, _, dirty = labels["org.opencontainers.image.revision"].partition("-")
     built = Revision(commit, labels["org.opencontainers.image.created"])
-    names = settings.name_image(semester, image.kind, built)  # type: ignore[arg-type]
+    names = settings.name_image(semester, image.kind, built, architecture)  # type: ignore[arg-type]
     assert names.moving in image.described["RepoTags"]
     if dirty:
         pytest.skip("built from files that no commit holds: the image has no name that stays")
@@ -203,8 +211,9 @@ def test_nothing_is_left_in_temporary_folders(image: Image) -> None:
     assert [path for path in image.files if path.startswith(("/tmp/", "/var/tmp/"))] == []
 
 
-def test_no_mount_point_of_the_build_is_left(image: Image) -> None:
-    assert list_folder(image.files, "/") - {".dockerenv"} == ROOT_FOLDER  # docker makes that file in each container
+def test_no_mount_point_of_the_build_is_left(image: Image, architecture: Architecture) -> None:
+    # Docker makes the file .dockerenv in each container.
+    assert list_folder(image.files, "/") - {".dockerenv"} == list_root(architecture)
     assert list_folder(image.files, "/run/") == RUN
 
 
