@@ -117,9 +117,12 @@ def require_emulators(architectures: Sequence[Architecture]) -> None:
 
 
 def render_reads(semester: Semester) -> str:
-    """Return as a Markdown table what the stages of each class make and read; docs/build.md holds it."""
+    """Return as a Markdown table what the stages of each class make and read; docs/build.md holds it.
+
+    Of several architectures, the table has the stages of the first one that the description names.
+    """
     classes: dict[type[Stage], list[Stage]] = {}
-    listed = products.list_all(semester)
+    listed = products.list_all(semester, semester.built_for[:1])
     for stage in listed:
         classes.setdefault(type(stage), []).append(stage)
     names = {stage.name for stage in listed}
