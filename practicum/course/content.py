@@ -80,7 +80,14 @@ def fill_in(page: bytes, versions: Mapping[str, str], where: Path) -> bytes:
     return PLACE.sub(find_version, page)
 
 
-def publish(course_content: Path, include: Sequence[str], folder: Path, *, solutions: bool) -> None:
+def publish(
+    course_content: Path,
+    include: Sequence[str],
+    folder: Path,
+    *,
+    solutions: bool,
+    versions: Mapping[str, str] | None = None,
+) -> None:
     """`assemble` into `folder`, which appears when it is complete, in the place of an earlier one.
 
     Raises PracticumError as `assemble` does, and when `folder` is something else.
@@ -92,7 +99,7 @@ def publish(course_content: Path, include: Sequence[str], folder: Path, *, solut
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        assemble(course_content, include, beside, solutions=solutions)
+        assemble(course_content, include, beside, solutions=solutions, versions=versions)
         move_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
