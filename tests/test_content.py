@@ -42,6 +42,35 @@ def test_only_the_included_parts_come_without_solutions(source: Path, tmp_path: 
     assert listed(out) == ["index.md", "manifest.json", "practicals/practical-1/practical-1.ipynb"]
 
 
+def test_page_names_the_versions_that_are_installed(source: Path, tmp_path: Path) -> None:
+    """And the list of the files has the sum of what the student gets."""
+    (source / "index.md").write_text("PyTorch {{ torch }}, {{ jupyter-server }}; {{braces}} {{ }} stay\n")
+    out = tmp_path / "out"
+    assemble(source, ["index.md"], out, solutions=False, versions={"torch": "2.10.0+cpu", "jupyter-server": "2.21.0"})
+    text = (out / "index.md").read_bytes()
+    assert text == b"PyTorch 2.10.0, 2.21.0; {{braces}} {{ }} stay\n"
+    assert json.loads((out / "manifest.json").read_text())["files"] == {"index.md": hashlib.sha256(text).hexdigest()}
+
+
+def test_only_pages_name_versions(source: Path, tmp_path: Path) -> None:
+    (source / "index.md").write_text("{{ torch }}")
+    (source / "prologue/prologue.py").write_text("x = '{{ torch }}'")
+    assemble(source, ["index.md", "prologue"], tmp_path / "out", solutions=False)
+    assert (tmp_path / "out/index.md").read_text() == "{{ torch }}", "nothing is known of what is installed"
+    assemble(source, ["prologue"], tmp_path / "other", solutions=False, versions={"torch": "2.13.0"})
+    assert (tmp_path / "other/prologue/prologue.py").read_text() == "x = '{{ torch }}'"
+
+
+def test_page_that_names_a_package_that_is_not_installed_is_one_line(source: Path, tmp_path: Path) -> None:
+    (source / "index.md").write_text("{{ torhc }}")
+    with pytest.raises(PracticumError) as caught:
+        assemble(source, ["index.md"], tmp_path / "out", solutions=False, versions={"torch": "2.13.0"})
+    assert str(caught.value) == (
+        f"{source / 'index.md'}: {{{{ torhc }}}} stands for the version of a package that no lock names; "
+        "name a package of python.requires"
+    )
+
+
 def test_solutions_come_when_asked_for(source: Path, tmp_path: Path) -> None:
     assemble(source, ["practicals"], tmp_path / "out", solutions=True)
     assert "practicals/practical-1/solutions/solution.py" in listed(tmp_path / "out")

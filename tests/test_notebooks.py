@@ -8,11 +8,16 @@ from typing import Any
 
 import nbformat
 import pytest
+from checkout import ROOT, SEMESTER
+from packaging.version import Version
 
-from practicum.course import content, notebooks
+from practicum.commands.venv import make_content
+from practicum.course import notebooks
 from practicum.engine.errors import PracticumError
+from practicum.semester.description import load
+from practicum.wheels.lockfile import read_lock
 
-COURSE_CONTENT = Path(__file__).parents[1] / "course_content"
+COURSE_CONTENT = ROOT / "course_content"
 SOURCES = sorted(COURSE_CONTENT.rglob("*.nb.py"))
 TEXT = """# %% [markdown]
 # # A title
@@ -102,8 +107,7 @@ def test_no_notebook_is_kept_as_json() -> None:
 def student_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of the content, with solutions."""
     folder = tmp_path_factory.mktemp("content") / "ee559"
-    parts = ["index.md", "prologue", "practicals", "projects", "lectures"]
-    content.publish(COURSE_CONTENT, parts, folder, solutions=True)
+    make_content(load(ROOT / "semesters" / SEMESTER), folder, solutions=True)
     return folder
 
 
@@ -129,6 +133,13 @@ def test_landing_page_leads_to_every_notebook(student_copy: Path) -> None:
     listed = {(student_copy / link).resolve() for link in links_of(student_copy / "index.md")}
     there = {path.resolve() for path in student_copy.rglob("*.ipynb") if "solutions" not in path.parts}
     assert there <= listed, sorted(str(path) for path in there - listed)
+
+
+def test_landing_page_names_the_locked_torch(student_copy: Path) -> None:
+    lock = read_lock(ROOT / "semesters" / SEMESTER / "python-cpu.lock")
+    (torch,) = [Version(package.version).public for package in lock if package.name == "torch"]
+    assert f"this is PyTorch {torch} with torchvision" in (student_copy / "index.md").read_text()
+    assert not [page for page in student_copy.rglob("*.md") if "{{" in page.read_text()]
 
 
 def test_lectures_are_eleven(student_copy: Path) -> None:

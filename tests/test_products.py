@@ -1,5 +1,6 @@
 """practicum.semester.products for two architectures, and that one is built as if there were no other."""
 
+import itertools
 import platform
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,10 @@ from practicum.recipes.ova import Ova
 from practicum.recipes.system import System
 from practicum.recipes.wheels import Wheels
 from practicum.semester import find, products, settings
+from practicum.semester.locks import find_lock
+from practicum.semester.products import VARIANTS
 from practicum.semester.revision import Revision
+from practicum.wheels.lockfile import read_lock
 
 REVISION = Revision("0123456789abcdef0123456789abcdef01234567", "2026-11-25T10:00:00Z")
 T = TypeVar("T", bound=Stage)
@@ -142,6 +146,17 @@ def test_files_of_grub_are_fetched_where_they_cannot_be_installed(both: Checkout
     grub = one_of(Grub, other)
     assert (grub.package, grub.architecture) == ("grub-efi-arm64-bin", "arm64")
     assert one_of(Disk, other).grub is grub and not [tool for tool in one_of(Disk, other).needs if "grub/" in tool]
+
+
+def test_landing_page_gets_the_version_that_the_product_installs(both: Checkout) -> None:
+    """CPU products of ARM have another torch than the others."""
+    semester = both.load()
+    for architecture, variant in itertools.product(ARCHITECTURES, VARIANTS):
+        locked = read_lock(find_lock(semester, variant, architecture))
+        (torch,) = [package.version for package in locked if package.name == "torch"]
+        listed = [products.list_image(semester, variant, architecture)]
+        listed += [products.list_ova(semester, architecture)] if variant == "cpu" else []
+        assert {one_of(Course, stages).versions["torch"] for stages in listed} == {torch}
 
 
 def test_machines_differ_in_every_identifier(both: Checkout) -> None:

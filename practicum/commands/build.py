@@ -119,23 +119,19 @@ def require_emulators(architectures: Sequence[Architecture]) -> None:
 def render_reads(semester: Semester) -> str:
     """Return as a Markdown table what the stages of each class make and read; docs/build.md holds it.
 
-    A stage for another architecture is in the row of the first's, under the same name.
+    Of several architectures, the table has the stages of the first one that the description names.
     """
     classes: dict[type[Stage], list[Stage]] = {}
-    listed = products.list_all(semester)
+    listed = products.list_all(semester, semester.built_for[:1])
     for stage in listed:
         classes.setdefault(type(stage), []).append(stage)
-    titles = {stage.name: stage.title for stage in listed}
+    names = {stage.name for stage in listed}
     rows = ["| stage | makes | reads | runs, of `practicum/` |", "| --- | --- | --- | --- |"]
     for kind, members in classes.items():
-        labels = list(dict.fromkeys(titles.get(label, label) for stage in members for label in stage.inputs))
+        labels = list(dict.fromkeys(label for stage in members for label in stage.inputs))
         code = [label.removeprefix("practicum/") for label in labels if label.startswith("practicum/")]
-        read = [
-            label if label in titles.values() else f"`{label}`"
-            for label in labels
-            if not label.startswith("practicum/")
-        ]
-        title = ", ".join(dict.fromkeys(f"`{stage.title}`" for stage in members))
+        read = [label if label in names else f"`{label}`" for label in labels if not label.startswith("practicum/")]
+        title = ", ".join(f"`{stage.name}`" for stage in members)
         makes = (kind.__doc__ or "").splitlines()[0].rstrip(".")
         rows.append(f"| {title} | {makes} | {', '.join(read)} | {', '.join(fold_modules(code))} |")
     return "\n".join(rows) + "\n"

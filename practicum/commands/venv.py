@@ -15,6 +15,7 @@ from practicum.engine.run import run
 from practicum.semester.description import Semester
 from practicum.semester.locks import find_lock
 from practicum.wheels import wheelhouse
+from practicum.wheels.lockfile import read_lock
 
 
 def create_argv(python: str, folder: Path) -> list[str]:
@@ -59,7 +60,9 @@ def make_venv(semester: Semester, folder: Path) -> None:
 def make_content(semester: Semester, folder: Path, *, solutions: bool) -> None:
     """Write the course's content as students get it, with `solutions` whatever the description says.
 
-    Raises PracticumError as `course.content.publish` does.
+    Raises PracticumError as `course.content.publish` does, and without a lock for the CPU.
     """
     wanted = semester.content
-    publish(semester.content_root, wanted.include, folder, solutions=solutions or wanted.solutions)
+    versions = {package.name: package.version for package in read_lock(find_lock(semester, "cpu"))}
+    solutions = solutions or wanted.solutions
+    publish(semester.content_root, wanted.include, folder, solutions=solutions, versions=versions)

@@ -1,10 +1,13 @@
 """The course's content as the student gets it: the included paths of course_content/, with a list of their hashes."""
 
 import json
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+
+from packaging.version import Version
 
 from practicum.course import notebooks
 from practicum.engine.errors import PracticumError
@@ -15,14 +18,26 @@ SOLUTIONS = "solutions"  # folders of this name, anywhere, are the instructor's
 LEFTOVERS = {"__pycache__", "node_modules"}
 LEFTOVER_SUFFIXES = {".pyc", ".pyo", ".tmp", ".orig", ".rej"}
 
+PLACE = re.compile(rb"\{\{ ([a-z0-9-]+) \}\}")
+"""Where a Markdown page names the version of a package, by the package's canonical name: {{ torch }}."""
 
-def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutions: bool) -> None:
+
+def assemble(
+    course_content: Path,
+    include: Sequence[str],
+    out: Path,
+    *,
+    solutions: bool,
+    versions: Mapping[str, str] | None = None,
+) -> None:
     """Copy `include`, paths inside `course_content`, into the new or empty folder `out`.
 
     Folders called "solutions" come only with `solutions`; caches and hidden files never; a `.nb.py` comes as the
-    notebook it describes. `out` then holds manifest.json, {"version": 1, "files": {"relative/path": "sha256"}}, the
-    same bytes for the same content, and files of mode 0644 in folders of mode 0755. Raises PracticumError when a path
-    is missing or cannot be copied, or when two files would come under one name.
+    notebook it describes. versions: of the Python packages that are installed, by canonical name, which Markdown pages
+    show; None where nothing is installed. `out` then holds manifest.json, {"version": 1, "files": {"relative/path":
+    "sha256"}}, the same bytes for the same content, and files of mode 0644 in folders of mode 0755. Raises
+    PracticumError when a path is missing or cannot be copied, when two files would come under one name, or when a page
+    names a package that is not among `versions`.
     """
     if out.exists() and any(out.iterdir()):
         raise PracticumError(str(out), "not empty", "remove it: the content is assembled from nothing")
@@ -40,6 +55,8 @@ def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutio
                 str(course_content / path), f"{source} becomes this file, too", "remove one of the two"
             )
         data = notebooks.build(course_content / source) if path != source else (course_content / source).read_bytes()
+        if path.suffix == ".md" and versions is not None:
+            data = fill_in(data, versions, course_content / source)
         make_folder(out / path.parent)
         write_file(out / path, data)
         hashes[str(path)] = sha256(data).hexdigest()
@@ -47,7 +64,30 @@ def assemble(course_content: Path, include: Sequence[str], out: Path, *, solutio
     write_file(out / MANIFEST, manifest.encode())
 
 
-def publish(course_content: Path, include: Sequence[str], folder: Path, *, solutions: bool) -> None:
+def fill_in(page: bytes, versions: Mapping[str, str], where: Path) -> bytes:
+    """Return `page` with the public versions of the packages that it names; raises PracticumError as `assemble` does.
+
+    The public version is what comes before a "+" (PEP 440).
+    """
+
+    def find_version(place: re.Match[bytes]) -> bytes:
+        name = place[1].decode()
+        if name not in versions:
+            reason = f"{place[0].decode()} stands for the version of a package that no lock names"
+            raise PracticumError(str(where), reason, "name a package of python.requires")
+        return Version(versions[name]).public.encode()
+
+    return PLACE.sub(find_version, page)
+
+
+def publish(
+    course_content: Path,
+    include: Sequence[str],
+    folder: Path,
+    *,
+    solutions: bool,
+    versions: Mapping[str, str] | None = None,
+) -> None:
     """`assemble` into `folder`, which appears when it is complete, in the place of an earlier one.
 
     Raises PracticumError as `assemble` does, and when `folder` is something else.
@@ -59,7 +99,7 @@ def publish(course_content: Path, include: Sequence[str], folder: Path, *, solut
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        assemble(course_content, include, beside, solutions=solutions)
+        assemble(course_content, include, beside, solutions=solutions, versions=versions)
         move_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

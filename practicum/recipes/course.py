@@ -23,7 +23,8 @@ LIB = "/opt/course/lib"
 class Course(ImageStage):
     """The content, read-only, the students' commands, and the suite of `course-verify`.
 
-    product: "appliance", "cpu" or "cuda". variables: of the roles. include, solutions: as in the description.
+    product: "appliance", "cpu" or "cuda". variables: of the roles. include, solutions: as in the description. versions:
+    of the Python packages of the stages below, which the landing page shows.
     settings: of a container image, in Dockerfile words. converter: what makes the notebooks, with its version. native:
     the system of the machine's own architecture, where the commands for another one are installed; None where that is
     its own.
@@ -38,6 +39,7 @@ class Course(ImageStage):
     runtime: Tree
     include: tuple[str, ...]
     solutions: bool
+    versions: Mapping[str, str]
     verify: Tree
     settings: tuple[str, ...]
     play: Play
@@ -51,7 +53,7 @@ class Course(ImageStage):
     def build(self, out: Path, console: Console) -> None:
         staging = out / "mounts"
         console.say("assembling the content")
-        assemble(self.content.path, self.include, staging / "content", solutions=self.solutions)
+        assemble(self.content.path, self.include, staging / "content", solutions=self.solutions, versions=self.versions)
         verify = self.verify.copy_to(staging)
         packages = [self.runtime.path, self.content.path / "tools"]
         runtime, tools = build_wheels(packages, staging / "tools", out / "tools.log")

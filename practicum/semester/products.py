@@ -67,7 +67,7 @@ def list_ova(semester: Semester, architecture: Architecture = AMD64, debs: DebSo
         suffix=suffix,
     )
     squashfs = Squashfs(machine, semester.epoch, suffix=suffix)
-    course = _course(semester, machine, "appliance", find_helper(below))
+    course = _course(semester, machine, "appliance", below)
     fetched = (Grub(boot.package, architecture.name, debs, suffix=suffix),) if boot.package else ()
     disk = Disk(course, squashfs, settings.describe_disk(semester, architecture), *fetched, suffix=suffix)
     described, target = settings.describe_machine(semester, architecture), ova_path(semester, architecture)
@@ -85,7 +85,7 @@ def list_image(
     programs, hooks, library = (Tree(semester.root, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
     play = Play(semester.root, "container", ("jupyter", "container"), semester.epoch)
     container = Container(below[-1], variant, described, programs, hooks, library, play, suffix=suffix)
-    course = _course(semester, container, variant, find_helper(below), settings.describe_start(semester, variant))
+    course = _course(semester, container, variant, below, settings.describe_start(semester, variant))
     revision = read_revision(semester.root)
     names = settings.name_image(semester, variant, revision, architecture)
     facts = Facts(
@@ -249,7 +249,7 @@ def _course(
     semester: Semester,
     before: ImageStage,
     product: settings.Product,
-    native: ImageStage | None,
+    below: Iterable[Stage],
     start: tuple[str, ...] = (),
 ) -> Course:
     return Course(
@@ -260,9 +260,12 @@ def _course(
         runtime=Tree(semester.root, "runtime"),
         include=tuple(semester.content.include),
         solutions=semester.content.solutions,
+        versions={
+            package.name: package.version for stage in below if isinstance(stage, Wheels) for package in stage.packages
+        },
         verify=Tree(semester.root, "smoke_tests/compute"),
         settings=start,
         play=Play(semester.root, "course", ("course", "sysprep"), semester.epoch),
-        native=native,
+        native=find_helper(below),
         suffix=before.suffix,
     )

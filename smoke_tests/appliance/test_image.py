@@ -156,6 +156,12 @@ def test_python_is_compiled(files: FileSystem) -> None:
     assert [path for path in modules if path not in compiled and "/torch/testing/_internal/" not in path] == []
 
 
+def test_landing_page_names_the_torch_that_is_installed(files: FileSystem) -> None:
+    installed = re.compile(r"/opt/venv/lib/python3\.\d+/site-packages/torch-([^/+]+)(\+[^/]+)?\.dist-info")
+    (torch,) = [match[1] for path in files.entries if (match := installed.fullmatch(path))]
+    assert f"this is PyTorch {torch} with" in files.read("/opt/course/content/index.md").decode()
+
+
 def test_course_content_is_described_by_its_manifest(files: FileSystem, semester: Semester) -> None:
     manifest = json.loads(files.read("/opt/course/content/manifest.json"))["files"]
     assert manifest, "no course content in the image"

@@ -145,6 +145,11 @@ def test_labels_tell_the_truth(image: Image, architecture: Architecture) -> None
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", labels["org.opencontainers.image.created"])
 
 
+def test_landing_page_names_the_torch_that_is_installed(image: Image) -> None:
+    torch = json.loads(image.ask("cat", "/etc/course/torch.json"))["torch"]
+    assert f"this is PyTorch {torch.partition('+')[0]} with" in image.ask("cat", "/opt/course/content/index.md")
+
+
 def test_commit_has_a_name_of_its_own(image: Image, semester: Semester, architecture: Architecture) -> None:
     labels = image.config["Labels"]
     commit, _, dirty = labels["org.opencontainers.image.revision"].partition("-")
