@@ -127,6 +127,12 @@ def test_machine_is_of_the_right_platform(settings: str, architecture: Architect
     assert platforms == [architecture.hardware.platform or "x86"], settings
 
 
+def test_localhost_is_out_of_reach_where_the_settings_can_say_so(settings: str, architecture: Architecture) -> None:
+    """VirtualBox writes what it allows, and nothing where it does not."""
+    said = re.search(r'slot="0"[^>]*>\s*<NAT( localhost-reachable="true")?>', settings)
+    assert said and bool(said[1]) != architecture.hardware.shuts_localhost, settings
+
+
 def test_keyboard_and_pointer_are_there(settings: str, architecture: Architecture) -> None:
     """On USB where the platform has no others."""
     found = [bool(re.search(pattern, settings)) for pattern in (r'Keyboard="USBKeyboard"', r'<Controller [^>]*"XHCI"')]
