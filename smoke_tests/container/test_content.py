@@ -16,7 +16,7 @@ from smoke_tests.inside import HALVES, LIMIT, PLAIN, PRETENDED, SAMPLE, run_suit
 BUILD = Path(__file__).parents[2] / "build"
 
 TWO = ("test_practical_1.py", "test_practical_3.py")
-SMALL = ("test_check.py", "test_practical_2.py", "test_practical_4.py", "test_project_pairs.py")
+SMALL = ("test_check.py", "test_practical_2.py", "test_project_eeg.py", "test_project_framework.py")
 
 pytestmark = pytest.mark.timeout(LIMIT + 60)
 
