@@ -72,20 +72,25 @@ class Release:
     def list_files(self) -> dict[str, Files]:
         """Returns the files of the kernel, called "kernel", and of OTHERS."""
         self.update()
-        planned = self.apt("install", "--simulate", "--no-install-recommends", self.architecture.kernel)
-        (kernel,) = set(re.findall(r"^Inst (linux-image-\d\S*)", planned, re.MULTILINE))
-        return {"kernel": self.read_package(kernel)} | {name: self.read_package(name) for name in OTHERS}
+        # Lines of 'ADDRESS' FILE SIZE DIGEST, also for the packages that these need.
+        wanted = [self.architecture.kernel, *OTHERS]
+        planned = self.apt("install", "--print-uris", "--no-install-recommends", *wanted)
+        pattern = rf"^'\S+' ((?:linux-image-\d[^_ ]*|{'|'.join(OTHERS)})_\S+)"
+        names = re.findall(pattern, planned, re.MULTILINE)
+        packages = {name.partition("_")[0]: name for name in names}
+        return {
+            package if package in OTHERS else "kernel": self.read_package(package, name)
+            for package, name in packages.items()
+        }
 
-    def read_package(self, package: str) -> Files:
-        """Returns the files of `package`, which is downloaded where it is not known yet."""
-        name = self.apt("download", "--print-uris", package).split()[1]
+    def read_package(self, package: str, name: str) -> Files:
+        """Returns the files of `package`, which is downloaded where its file `name` is not known yet."""
         known = self.folder / f"{name}.json"
         if not known.exists():
             with cache.work_folder("trim") as work:
                 self.apt("download", package, folder=work)
                 (file,) = work.glob("*.deb")
-                files = read_deb(file)
-            known.write_text(json.dumps(files))
+                known.write_text(json.dumps(read_deb(file)))
         found: Files = json.loads(known.read_text())
         return found
 
