@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,7 +30,7 @@ from practicum.semester.description import Semester, load
 ROOT = Path(__file__).parent.parent
 # Of the newest semester's year, and so of its epoch: its lowest layers can be lent.
 SEMESTER = f"{find.list_semesters(ROOT)[-1][:4]}-autumn"
-# The least the roles ask for, on the layer of Debian packages that the newest semester has.
+# On the layer of Debian packages that the newest semester has.
 TOML = """
 [course]
 code = "TT-1"
@@ -38,15 +38,16 @@ title = "Interrupted"
 institution = "Nowhere"
 semester = "%(semester)s"
 [debian]
-suite = "bookworm"
+suite = "%(suite)s"
 packages = %(packages)s
-appliance_packages = ["chrony", "openssh-server", "systemd-resolved", "systemd-sysv"]
+appliance_packages = %(appliance_packages)s
 [python]
-requires = ["pip"]
+requires = %(requires)s
 [content]
 include = ["index.md"]
 """
-
+# The least the roles ask for.
+ROLES_ASK = ("chrony", "openssh-server", "systemd-resolved", "systemd-sysv")
 
 SILENCE = 2 * HANG
 """Seconds without a new line after which a build counts as hanging, and seconds that its end may take."""
@@ -270,16 +271,25 @@ def docker(*arguments: str, check: bool = True) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=check).stdout
 
 
-def make_site(folder: Path) -> Site:
-    """Copies what a build reads, and describes a semester that is not locked yet."""
+def make_site(
+    folder: Path,
+    suite: str = "bookworm",
+    machine: Sequence[str] = ROLES_ASK,
+    requires: Sequence[str] = ("pip",),
+) -> Site:
+    """Copies what a build reads, and describes a semester that is not locked yet.
+
+    suite: of Debian. machine: its packages that only the appliance has. requires: its Python packages.
+    """
     site = Site(folder)
     site.programs.make()
     for name in ("packer", "ansible", "docker", "runtime", "course_content", "smoke_tests"):
         shutil.copytree(ROOT / name, site.root / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     described = site.root / "semesters" / SEMESTER
     described.mkdir(parents=True)
-    packages = json.dumps(newest_semester().debian.packages)
-    (described / "semester.toml").write_text(TOML % {"semester": SEMESTER, "packages": packages})
+    lists = {"packages": newest_semester().debian.packages, "appliance_packages": machine, "requires": requires}
+    texts = {key: json.dumps(list(values)) for key, values in lists.items()}
+    (described / "semester.toml").write_text(TOML % {"semester": SEMESTER, "suite": suite, **texts})
     (folder / "tmp").mkdir()
     # Where ipykernel would be installed, it brings the folder of the kernel description that the role overwrites.
     role = site.root / "ansible/roles/jupyter/tasks/main.yml"

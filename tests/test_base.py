@@ -4,10 +4,10 @@ import hashlib
 import json
 import os
 import tarfile
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from trim_rules import TRIM, is_unpacked
 
 from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
 from practicum.engine import run
@@ -18,7 +18,6 @@ from practicum.images import root as base
 
 EPOCH = 1_767_225_600
 DESCRIBED = "Package: apt\nPriority: required\n\nPackage: b\nPriority: optional\n"
-TRIM = Path(__file__).parent.parent / "ansible/trim/debian.dpkg.cfg"
 
 
 def make_plan(trim: Path = TRIM, architecture: Architecture = AMD64) -> base.Root:
@@ -124,16 +123,6 @@ def test_native_is_what_dpkg_says() -> None:
 
 
 # ---- the trim list -------------------------------------------------------------------------------------------------
-
-
-def is_unpacked(path: str) -> bool:
-    """Judges as dpkg(1) does: shell patterns whose `*` also matches `/`, the last one that matches wins."""
-    unpacked = True
-    for line in TRIM.read_text().splitlines():
-        option, _, pattern = line.partition("=")
-        if option.startswith("path-") and fnmatchcase(path, pattern):
-            unpacked = option == "path-include"
-    return unpacked
 
 
 MODULES = "/lib/modules/6.1.0-50-amd64/kernel"

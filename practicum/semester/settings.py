@@ -62,6 +62,7 @@ def describe_roles(semester: Semester, architecture: Architecture = AMD64) -> di
     """Return what the Ansible roles of the appliance know of the semester."""
     return {
         "product": "appliance",
+        "debian_suite": semester.debian.suite,
         "debian_packages": list(semester.debian.list_appliance_packages(architecture)),
         "root_label": disk.LABEL,
         "python_label": disk.PYTHON_LABEL,

@@ -1,0 +1,114 @@
+"""Debian 13: a small appliance is built for real, and boots to a JupyterLab that is ready.
+
+It has no torch: no index has a CPU build for Debian 13's Python. `make test-trixie` runs this; `make test` does not.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import paramiko
+import pytest
+from small_site import SEMESTER, Site, make_site, newest_semester
+
+from practicum.commands.lock import lock_python
+from practicum.engine import cache, tools
+from practicum.engine.errors import PracticumError
+from practicum.images.docker import ensure_docker
+from smoke_tests.jupyter import Jupyter
+from smoke_tests.qemu import Machine, extract_disk
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+BUILD = Path(__file__).parent.parent / "build"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    if os.geteuid() != 0:
+        pytest.skip("a build needs root")
+    try:
+        ensure_docker()
+        tools.require("mmdebstrap", "packer", "ansible-playbook", "qemu-system-x86_64")
+    except PracticumError as error:
+        pytest.skip(str(error))
+    packages = newest_semester().debian.appliance_packages
+    site = make_site(tmp_path_factory.mktemp("site"), "trixie", packages, ("jupyterlab", "pip"))
+    try:
+        # The wheels are content-addressed and made for being shared.
+        (site.folder / "cache/practicum").mkdir(parents=True)
+        store = cache.root() / "wheels"
+        store.mkdir(exist_ok=True)
+        (site.folder / "cache/practicum/wheels").symlink_to(store)
+        locked = lock_python(site.load(), variant="cpu")
+        shutil.copy(locked, locked.with_name("python-cuda.lock"))  # no torch, so no difference
+        with site.building() as running:
+            running.finish()
+        yield site
+    except PracticumError as error:
+        if "network" not in str(error):
+            raise
+        pytest.skip(str(error))
+    finally:
+        site.remove()
+
+
+@pytest.fixture(scope="module")
+def machine(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The machine after its first boot."""
+    work = tmp_path_factory.mktemp("machine")
+    disk = extract_disk(site.dist / f"tt1-{SEMESTER}.ova", work / "disk.raw")
+    with Machine(disk, work, BUILD / "logs", "trixie", cpus=1) as booted:
+        booted.wait_ready()
+        yield booted
+
+
+def test_first_boot_ends_with_jupyterlab_ready(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    spent = machine.cpu_seconds
+    assert machine.issue["Status"] == "ready"
+    assert machine.http("/api/contents", machine.code).status_code == 200
+    assert machine.http("/api/contents").status_code == 403
+    assert machine.run("systemctl --failed --plain --no-legend").stdout == ""
+    with capsys.disabled():
+        print(f"\n  ready after {spent:.0f} CPU s of QEMU")
+
+
+def test_machine_is_of_debian_13(machine: Machine) -> None:
+    assert machine.run(". /etc/os-release; echo $VERSION_CODENAME").stdout == "trixie\n"
+    assert machine.run("/opt/venv/bin/python -V").stdout.startswith("Python 3.13.")
+
+
+def test_notebook_computes(machine: Machine) -> None:
+    with Jupyter(machine.url, machine.code).start_kernel() as kernel:
+        assert kernel.execute("print(6 * 7)").text == "42\n"
+
+
+def test_tmp_is_on_the_disk(machine: Machine) -> None:
+    """A tmpfs would take its room from the memory of the notebooks."""
+    assert machine.run("findmnt --noheadings --output FSTYPE --target /tmp").stdout == "ext4\n"
+
+
+def test_wrong_codes_do_not_lock_the_student_out(machine: Machine) -> None:
+    """All connections come from one address, whose penalties OpenSSH 10 would add up."""
+    for _ in range(5):
+        with pytest.raises(paramiko.AuthenticationException):
+            machine.ssh(password="wrong")
+    machine.ssh().close()
+
+
+def test_ssh_has_one_way_in(machine: Machine) -> None:
+    """The port that the hypervisor forwards; systemd 257 would add sockets of its own."""
+    listed = machine.run("systemctl list-sockets --all --plain --no-legend | grep ssh").stdout
+    assert listed == ""
+
+
+def test_kernel_is_trimmed(machine: Machine) -> None:
+    """Untrimmed, its modules take 79 MB."""
+    assert int(machine.run("du --summarize --block-size=1M /usr/lib/modules").stdout.split()[0]) < 30
+
+
+def test_bye_ends_the_machine(machine: Machine) -> None:
+    """The last test: the machine is off then."""
+    with Jupyter(machine.url, machine.code).start_kernel() as kernel:
+        kernel.send("!bye")
+        machine.wait_poweroff(timeout=600)
