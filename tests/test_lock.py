@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -322,6 +324,7 @@ def test_every_lock_that_the_description_names_is_written(
         return {"bash": "5.2"}
 
     monkeypatch.setattr(lock, "resolve_packages", resolve_packages)
+    monkeypatch.setattr(lock, "require_emulators", lambda _: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     text = ARM_TOML.replace('suite = "bookworm"', 'suite = "bookworm"\nappliance_packages = ["linux-image"]')
     (both.folder / "semester.toml").write_text(text)
@@ -332,6 +335,25 @@ def test_every_lock_that_the_description_names_is_written(
     ]
     assert asked == [("amd64", "", ("linux-image-amd64",)), ("arm64", "v8", ("linux-image-arm64",))]
     assert read_debian(both.folder / "debian-arm64.lock") == {"bash": "5.2"}
+
+
+def test_missing_emulator_is_told_before_any_lock_is_written(both: Semester, tmp_path: Path) -> None:
+    """In a process in which binfmt_misc is mounted nowhere: the one of this machine may have the emulator."""
+    probe = (
+        "import sys; from pathlib import Path; from practicum.images import emulator\n"
+        f"emulator.require_emulator.__defaults__ = (Path({str(tmp_path / 'nowhere')!r}),)\n"
+        "from practicum.cli import main; sys.argv = ['practicum', 'lock']; main()"
+    )
+    before = sorted(both.folder.iterdir())
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "xdg"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"practicum: qemu-\w+: binfmt_misc is not mounted at .*; run as root: make emulator\n", done.stderr
+    )
+    assert sorted(both.folder.iterdir()) == before
 
 
 @pytest.mark.parametrize("target", [BOOKWORM, BOOKWORM_ARM])

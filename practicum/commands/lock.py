@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from practicum.architecture import AMD64, Architecture
+from practicum.commands.build import require_emulators
 from practicum.engine import cache
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
@@ -34,7 +35,11 @@ LEFT_OUT = "ansible/trim/packages.txt"
 
 
 def lock_semester(semester: Semester, console: Console) -> Iterator[Path]:
-    """Write the locks of `semester` anew and give the path of each; raises PracticumError, the old one then stays."""
+    """Write the locks of `semester` anew and give the path of each; raises PracticumError, the old one then stays.
+
+    Each architecture's Debian packages are asked of a base root, the programs of which must run here.
+    """
+    require_emulators(semester.built_for)
     for architecture in semester.built_for:
         for variant in VARIANTS:
             yield lock_python(semester, variant=variant, architecture=architecture)

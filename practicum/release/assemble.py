@@ -22,7 +22,7 @@ from practicum.release.commits import find_previous, git_of, list_releases, reco
 from practicum.release.contents import Answers
 from practicum.release.notes import render_notes
 from practicum.release.proof import collect_reports, read_proof
-from practicum.release.record import FILE, ProductName, Record, write_record
+from practicum.release.record import FILE, NAMED, Record, write_record
 from practicum.release.sbom import render_sbom
 from practicum.semester.description import Semester
 from practicum.semester.locks import find_lock
@@ -109,7 +109,7 @@ def list_tags(semester: Semester, *options: str) -> list[int]:
 def assemble(
     semester: Semester,
     record: Record,
-    answers: Mapping[ProductName, Answers],
+    answers: Mapping[str, Answers],
     console: Console,
     *,
     key: Path | None = None,
@@ -126,9 +126,9 @@ def assemble(
     beside.mkdir(parents=True)
     try:
         write_files(beside, semester, record, answers, signed=key is not None)
-        verify_appliance(beside, record, console)
+        verify_appliances(beside, record, console)
         provenance.write_provenance(beside, record, key, materials=hash_materials(semester))
-        console.say(f"hashing {cache.format_bytes(sum(product.bytes for product in record.products.values()))}")
+        console.say(f"hashing {cache.format_bytes(sum(product.bytes for product in record.files.values()))}")
         sums.write_sums(beside)
         if key:
             signing.sign(beside, key)
@@ -139,13 +139,15 @@ def assemble(
 
 
 def write_files(
-    folder: Path, semester: Semester, record: Record, answers: Mapping[ProductName, Answers], *, signed: bool
+    folder: Path, semester: Semester, record: Record, answers: Mapping[str, Answers], *, signed: bool
 ) -> None:
     """Fill `folder` with everything but the provenance, the sums and the signature."""
     previous = find_previous(semester.root, semester.id, record.number)
+    for file in record.files:
+        link(semester.root / "dist" / semester.id / file, folder / file)
     for name, product in record.products.items():
-        link(semester.root / "dist" / semester.id / product.file, folder / product.file)
-        lock = find_lock(semester, "cuda" if name == "cuda" else "cpu")
+        kind, architecture = NAMED[name]
+        lock = find_lock(semester, "cuda" if kind == "cuda" else "cpu", architecture)
         text = render_sbom(record.name, record.created, name, product, answers[name], lock, semester.debian.suite)
         write_text(folder / f"sbom/{name}.cdx.json", text)
     write_text(folder / FILE, write_record(record))
@@ -165,16 +167,17 @@ def link(source: Path, name: Path) -> None:
         shutil.copyfile(source, name)
 
 
-def verify_appliance(folder: Path, record: Record, console: Console) -> None:
-    """Write report/verify-ova.json; raises PracticumError when the appliance breaks a rule."""
+def verify_appliances(folder: Path, record: Record, console: Console) -> None:
+    """Write a report, report/verify-ova.json, on each appliance; raises PracticumError when one breaks a rule."""
     for name, product in record.products.items():
-        if name == "appliance":
+        kind, architecture = NAMED[name]
+        if kind == "appliance":
             console.say(f"verifying {product.file}")
             report = conformance.check(folder / product.file)
             if not report.ok:
                 cure = f"see which: practicum verify-ova dist/{record.semester}/{product.file}"
                 raise PracticumError(product.file, "breaks rules of VirtualBox's importer", cure)
-            write_text(folder / "report/verify-ova.json", report.to_json() + "\n")
+            write_text(folder / f"report/verify-ova{architecture.suffix}.json", report.to_json() + "\n")
 
 
 def hash_materials(semester: Semester) -> dict[str, str]:

@@ -29,6 +29,7 @@ def render_changes(old: Record | None, new: Record) -> str:
     if old is None:
         return f"# {new.name}\n\nThis is the first release: there is none to compare it with.\n"
     sections = (
+        ("Products", render_products(old, new)),
         ("Debian packages", render_packages(list_debian(old, new), new)),
         ("Python packages", render_packages(list_python(old, new), new)),
         ("Sizes", render_sizes(old, new)),
@@ -77,6 +78,17 @@ def render_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterat
         yield from lines
 
 
+def render_products(old: Record, new: Record) -> Iterator[str]:
+    """Give a line for each product that is new or gone, and for each whose file has another name."""
+    for name in dict.fromkeys((*new.products, *old.products)):
+        if name not in old.products:
+            yield f"- `{name}` is new."
+        elif name not in new.products:
+            yield f"- `{name}` is gone."
+        elif old.products[name].file != new.products[name].file:
+            yield f"- `{name}` is in `{new.products[name].file}`, before in `{old.products[name].file}`."
+
+
 def render_packages(changes: Sequence[Change], new: Record) -> Iterator[str]:
     rows = [
         (
@@ -93,7 +105,8 @@ def render_packages(changes: Sequence[Change], new: Record) -> Iterator[str]:
 
 def render_sizes(old: Record, new: Record) -> Iterator[str]:
     rows = []
-    for name in shared_products(old, new):
+    files = {new.products[name].file or name: name for name in reversed(shared_products(old, new))}
+    for name in reversed(files.values()):  # of the images in one file, the first stands for it
         before, after = old.products[name].bytes, new.products[name].bytes
         if before and after:
             mark = f"**more than {JUMP:.0%}**" if abs(after - before) > JUMP * before else ""

@@ -9,11 +9,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from practicum.architecture import AMD64, ARCHITECTURES
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import write_text
 from practicum.engine.run import read
-from practicum.release.contents import PRODUCTS, read_floors
-from practicum.release.record import Product, Record, read_record
+from practicum.release.contents import list_names, read_floors
+from practicum.release.record import NAMED, Product, Record, read_record
 from practicum.semester.find import list_semesters, sort_semesters
 from practicum.semester.revision import format_date, read_revision
 from practicum.wheels.debian_lock import read_debian
@@ -122,12 +123,16 @@ def git_of(root: Path) -> list[str]:
 def describe_files(root: Path, semester: str, blobs: Mapping[str, str], revision: str, created: str) -> Record:
     """Return the record of a semester's files below `root`; blobs: path -> git's hash of each file."""
     folder, floors = root / "semesters" / semester, root / "semesters/security-floors.toml"
-    described = tomllib.loads((folder / "semester.toml").read_text())["content"]
-    content = select_content(blobs, described["include"], solutions=described.get("solutions", False))
-    debian = read_debian(folder / "debian.lock") if (folder / "debian.lock").exists() else {}
+    described = tomllib.loads((folder / "semester.toml").read_text())
+    included, solutions = described["content"]["include"], described["content"].get("solutions", False)
+    content = select_content(blobs, included, solutions=solutions)
+    named = described.get("architectures", [AMD64.name])
     found = {}
-    for name in PRODUCTS:
-        lock = folder / f"python-{'cuda' if name == 'cuda' else 'cpu'}.lock"
+    for name in list_names([one for one in ARCHITECTURES if one.name in named]):
+        kind, suffix = NAMED[name][0], NAMED[name][1].suffix
+        recorded = folder / f"debian{suffix}.lock"
+        debian = read_debian(recorded) if recorded.exists() else {}
+        lock = folder / f"python-{'cuda' if kind == 'cuda' else 'cpu'}{suffix}.lock"
         python = {package.name: package.version for package in read_lock(lock)} if lock.exists() else {}
         # The runtime has the version of CUDA in front: 13.0.96.
         cuda = ".".join(python.get("nvidia-cuda-runtime", "").split(".")[:2])

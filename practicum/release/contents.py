@@ -3,23 +3,24 @@
 import json
 import tarfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from practicum.architecture import AMD64, Architecture
+from practicum.commands.build import require_emulators
 from practicum.engine import stages
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.stage import Stage
 from practicum.images.docker import ask_image, image_exists
-from practicum.release.record import Product, ProductName
+from practicum.release.record import KINDS, NAMED, Product
 from practicum.semester import products
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_lock
-
-PRODUCTS: tuple[ProductName, ...] = ("appliance", "cpu", "cuda")
 
 COURSE = "/opt/course/content/"
 PYTHON = "/opt/venv/bin/python"
@@ -47,17 +48,22 @@ QUESTIONS = {
 
 @dataclass(frozen=True)
 class Finished:
-    """A product that was built.
+    """A product that was built, with a name of record.NAMED.
 
     path: its file in dist/. image: the docker image that holds its root file system. lock: of its Python packages.
     data: what the data stage wrote, None when the semester has no data sets.
     """
 
-    name: ProductName
+    name: str
     path: Path
     image: str
     lock: Path
     data: Path | None
+
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture that it is for."""
+        return NAMED[self.name][1]
 
 
 @dataclass(frozen=True)
@@ -75,21 +81,30 @@ class Answers:
     driver: str
 
 
-def find_finished(semester: Semester, name: ProductName) -> Finished:
+def list_names(architectures: Sequence[Architecture]) -> list[str]:
+    """Return the names of the products of a semester that names `architectures`."""
+    return [name for kind in KINDS for name, named in NAMED.items() if named[0] == kind and named[1] in architectures]
+
+
+def find_finished(semester: Semester, name: str) -> Finished:
     """Return the product as the checkout describes it; raises PracticumError when it is not built."""
-    variant: Variant = "cuda" if name == "cuda" else "cpu"
-    if name == "appliance":
-        listed = products.list_ova(semester)
-        path, cure = products.ova_path(semester), f"run: make ova SEMESTER={semester.id}"
+    kind, architecture = NAMED[name]
+    variant: Variant = "cuda" if kind == "cuda" else "cpu"
+    every = " ARCH=all" if len(semester.built_for) > 1 else ""
+    if kind == "appliance":
+        listed, path = products.list_ova(semester, architecture), products.ova_path(semester, architecture)
     else:
-        listed = products.list_archive(semester, name)
-        path, cure = products.archive_path(semester, name), f"run: make archive SEMESTER={semester.id}"
+        listed = products.list_archive(semester, kind, semester.built_for)
+        path = products.archive_path(semester, kind, semester.built_for)
+    target = "ova" if kind == "appliance" else "archive"
     course = find_stage(listed, f"course-{name}")
     for stage in (listed[-1], course):
         if fault := stages.find_fault(stage):
+            cure = f"run: make {target} SEMESTER={semester.id}{every}"
             raise PracticumError(f"{name}: stage {stage.name}", f"not built of these files ({fault})", cure)
-    data = next((stage.folder / "data.json" for stage in listed if stage.name == "data"), None)
-    return Finished(name, path, course.image, find_lock(semester, variant), data)
+    made = f"data{architecture.suffix}"
+    data = next((stage.folder / "data.json" for stage in listed if stage.name == made), None)
+    return Finished(name, path, course.image, find_lock(semester, variant, architecture), data)
 
 
 def find_stage(listed: tuple[Stage, ...], name: str) -> Stage:
@@ -124,12 +139,14 @@ def parse_answers(texts: Mapping[str, str]) -> Answers:
 
 def describe(finished: Finished, answers: Answers) -> Product:
     """Return what the record says of a product; raises PracticumError when its archive or its checksum is damaged."""
-    image = read_archive(finished.path) if finished.name != "appliance" else ArchivedImage("", ())
+    appliance = NAMED[finished.name][0] == "appliance"
+    image = ArchivedImage("", ()) if appliance else read_archive(finished.path, finished.architecture)
     return Product(
         file=finished.path.name,
         bytes=finished.path.stat().st_size,
         sha256=read_checksum(finished.path),
         digest=image.digest,
+        index=image.index,
         layers=image.layers,
         debian={name: version for name, (version, _) in answers.debian.items()},
         python=dict(answers.python),
@@ -140,10 +157,12 @@ def describe(finished: Finished, answers: Answers) -> Product:
     )
 
 
-def describe_all(semester: Semester, work: Path, console: Console) -> dict[ProductName, tuple[Product, Answers]]:
+def describe_all(semester: Semester, work: Path, console: Console) -> dict[str, tuple[Product, Answers]]:
     """Return every product of the semester, with what it answered; raises PracticumError as the functions above do."""
-    finished = [find_finished(semester, name) for name in PRODUCTS]  # all are looked for before the first is asked
-    described: dict[ProductName, tuple[Product, Answers]] = {}
+    # All are looked for before the first is asked.
+    finished = [find_finished(semester, name) for name in list_names(semester.built_for)]
+    require_emulators(semester.built_for)
+    described: dict[str, tuple[Product, Answers]] = {}
     for product in finished:
         with console.stage(f"ask-{product.name}"):
             answers = ask(product.image, work)
@@ -153,37 +172,51 @@ def describe_all(semester: Semester, work: Path, console: Console) -> dict[Produ
 
 @dataclass(frozen=True)
 class ArchivedImage:
-    """The image of an OCI archive: the digest of its manifest, and of its layers, the lowest first ("sha256:...").
+    """An image of an OCI archive: the digests of its manifest and of its layers, the lowest first ("sha256:...").
 
-    Of images for several platforms: the digest of their index, and the layers of all, each once.
+    index: the digest of the index that lists the archive's images, "" where the archive holds one image.
     """
 
     digest: str
     layers: tuple[str, ...]
+    index: str = ""
 
 
-def read_archive(path: Path) -> ArchivedImage:
-    """Return which image an OCI archive holds; raises PracticumError when it is none.
+def read_archive(path: Path, architecture: Architecture = AMD64) -> ArchivedImage:
+    """Return the image that an OCI archive holds: of several, that for `architecture`.
 
-    The layout is that of the OCI image specification: index.json names the manifest, which names the layers.
+    The layout is that of the OCI image specification: index.json names the manifest, which names the layers, or an
+    index, which names a manifest for each platform. Raises PracticumError when there is no such image.
     """
     try:
         with tarfile.open(path, "r:") as archive:
             named = _read_json(archive, "index.json")["manifests"][0]["digest"]
-            document = _read_json(archive, f"blobs/{named.replace(':', '/')}")
-            others = (image["digest"] for image in document.get("manifests", ()))
-            manifests = [_read_json(archive, f"blobs/{digest.replace(':', '/')}") for digest in others] or [document]
-            layers = [layer["digest"] for manifest in manifests for layer in manifest["layers"]]
-    except (OSError, tarfile.TarError, KeyError, IndexError, ValueError) as error:
+            document, digest, index = _read_blob(archive, named), named, ""
+            if "manifests" in document:
+                digest, index = _choose(document["manifests"], architecture), named
+                document = _read_blob(archive, digest)
+            layers = tuple(layer["digest"] for layer in document["layers"])
+    except (OSError, tarfile.TarError, LookupError, ValueError) as error:
         raise PracticumError(str(path), f"no OCI archive ({error})", "run: make archive") from None
-    return ArchivedImage(named, tuple(dict.fromkeys(layers)))
+    return ArchivedImage(digest, layers, index)
 
 
-def _read_json(archive: tarfile.TarFile, name: str) -> dict[str, list[dict[str, str]]]:
+def _choose(listed: Sequence[Mapping[str, Any]], architecture: Architecture) -> str:
+    for image in listed:
+        if image["platform"]["architecture"] == architecture.name:
+            return str(image["digest"])
+    raise LookupError(f"no image for {architecture.name}")
+
+
+def _read_blob(archive: tarfile.TarFile, digest: str) -> dict[str, Any]:
+    return _read_json(archive, f"blobs/{digest.replace(':', '/')}")
+
+
+def _read_json(archive: tarfile.TarFile, name: str) -> dict[str, Any]:
     member = archive.extractfile(name)
     if member is None:
         raise KeyError(name)
-    content: dict[str, list[dict[str, str]]] = json.load(member)
+    content: dict[str, Any] = json.load(member)
     return content
 
 

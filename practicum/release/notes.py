@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 from practicum.engine.cache import format_bytes
 from practicum.release.changes import render_table, summarize
-from practicum.release.record import ProductName, Record
+from practicum.release.record import NAMED, Kind, Record
 
-FOR: dict[ProductName, str] = {
-    "appliance": "VirtualBox, on a computer with an Intel or AMD processor",
-    "cpu": "Docker, on a computer with an Intel or AMD processor",
+FOR: dict[Kind, str] = {
+    "appliance": "VirtualBox, on",
+    "cpu": "Docker, on all computers that this table names",
     "cuda": "Docker, or a cluster, with an NVIDIA GPU",
 }
 
-READ: dict[ProductName, str] = {
+READ: dict[Kind, str] = {
     "appliance": 'docs/student.md, "Start"',
     "cpu": 'docs/docker.md, "Start"',
     "cuda": 'docs/docker.md, "Start"; docs/cluster.md for a cluster',
@@ -25,13 +25,9 @@ def render_notes(record: Record, previous: Record | None, *, signed: bool) -> st
 
     previous: the release before, None for none. signed: whether SHA256SUMS.sig lies beside SHA256SUMS.
     """
-    downloads = {name: product for name, product in record.products.items() if product.file}
-    rows = [
-        (f"`{product.file}`", format_bytes(product.bytes), FOR[name], READ[name]) for name, product in downloads.items()
-    ]
     changed = f"{summarize(previous, record)} CHANGES.md names them." if previous else "This is the first release."
     sections = (
-        ("Download", [*render_table(("file", "size", "for", "read on in"), rows), "", *render_driver(record)]),
+        ("Download", [*render_downloads(record), "", *render_driver(record)]),
         ("Check the download", render_checks(record)),
         ("Check who released it", render_signature(signed)),
         ("What changed", [changed, "", *render_data(record)]),
@@ -43,15 +39,25 @@ def render_notes(record: Record, previous: Record | None, *, signed: bool) -> st
     return "\n".join(text)
 
 
+def render_downloads(record: Record) -> Iterator[str]:
+    """Give the table of the files, which says for which computers each is."""
+    rows = []
+    for file, first in record.files.items():
+        (kind, architecture), *_ = (NAMED[name] for name, product in record.products.items() if product.file == file)
+        use = f"{FOR[kind]} {architecture.computers}" if kind == "appliance" else FOR[kind]
+        rows.append((f"`{file}`", format_bytes(first.bytes), use, READ[kind]))
+    return render_table(("file", "size", "for", "read on in"), rows)
+
+
 def render_driver(record: Record) -> Iterator[str]:
-    for product in record.products.values():
-        if product.driver:
-            yield f"`{product.file}` brings CUDA {product.cuda} and needs NVIDIA's driver {product.driver} or newer."
+    needs = {(product.file, product.cuda, product.driver) for product in record.products.values() if product.driver}
+    for file, version, driver in sorted(needs):
+        yield f"`{file}` brings CUDA {version} and needs NVIDIA's driver {driver} or newer."
 
 
 def render_checks(record: Record) -> Iterator[str]:
     """Give the sums, and for each system the command that computes the sum of a file."""
-    files = [(product.file, product.sha256) for product in record.products.values() if product.file]
+    files = [(file, product.sha256) for file, product in record.files.items()]
     name = files[0][0] if files else "FILE"
     yield "A download may be damaged. Compute the sum of your file; it must be the one in this list:"
     yield ""
@@ -99,3 +105,7 @@ def render_proof(record: Record) -> Iterator[str]:
     else:
         yield "- Tests: not proved; no report of `make test` is about these files."
     yield f"- GPU: {proof.gpu}."
+    for name in record.products:
+        kind, architecture = NAMED[name]
+        if kind == "cuda" and architecture.gpu:
+            yield f"- The `cuda` image for {architecture.name}: {architecture.gpu}."

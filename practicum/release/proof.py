@@ -55,7 +55,7 @@ def read_gpu(report: Path, products: Iterable[Product]) -> str:
     subjects = set(said.get("subjects", {}).values())
     if image.exists():
         subjects.add(image.read_text().strip().rpartition("@")[2])
-    ours = {digest for product in products for digest in (product.sha256, product.digest) if digest}
+    ours = {digest for product in products for digest in (product.sha256, product.digest, product.index)}
     failed = sum(said.get("tests", {}).get(outcome, 0) for outcome in ("failed", "error"))
     device = describe_gpu(said)
     return f"proved on {device}" if subjects and subjects <= ours and device and not failed else NOT_PROVED

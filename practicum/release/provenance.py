@@ -68,14 +68,14 @@ def make_statement(record: Record, materials: Mapping[str, str]) -> dict[str, An
 
 
 def list_subjects(record: Record) -> list[tuple[str, str]]:
-    """Return the name and sha256 of each file of a product, and of each image's manifest."""
+    """Return the name and sha256 of each file, of each image's manifest, and of each index of images."""
     subjects = []
     for name, product in sorted(record.products.items()):
         if product.file:
             subjects.append((product.file, product.sha256))
-        if product.digest:
-            subjects.append((f"{record.name}-{name}", product.digest.removeprefix("sha256:")))
-    return subjects
+        for end, digest in record.list_images(name).items():
+            subjects.append((f"{record.name}-{end}", digest.removeprefix("sha256:")))
+    return list(dict.fromkeys(subjects))
 
 
 def verify_provenance(envelope: bytes, record: Record, signers: Path | None) -> int:

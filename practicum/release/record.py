@@ -5,13 +5,23 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
+from practicum.architecture import ARCHITECTURES, Architecture
 from practicum.engine.errors import PracticumError
 
-ProductName = Literal["appliance", "cpu", "cuda"]
+Kind = Literal["appliance", "cpu", "cuda"]
+KINDS: tuple[Kind, ...] = ("appliance", "cpu", "cuda")
+
+NAMED: dict[str, tuple[Kind, Architecture]] = {
+    f"{kind}{architecture.suffix}": (kind, architecture) for kind in KINDS for architecture in ARCHITECTURES
+}
+"""What the name of a product means: "cpu-arm64" is the image for the CPU of the architecture arm64."""
+
+ProductName = Annotated[str, Field(pattern=f"^({'|'.join(NAMED)})$")]
+"""A key of NAMED."""
 
 FILE = "release.json"
 """Name of the record in the folder of a release."""
@@ -22,19 +32,21 @@ class _Model(BaseModel):
 
 
 class Product(_Model):
-    """One product: its file in the folder of the release, and what it contains.
+    """One product for one architecture: its file in the folder of the release, and what it contains.
 
-    file: name in the folder. bytes: its size. sha256: of the file, hex. digest: of the image's manifest
-    ("sha256:..."), "" for the appliance. layers: the digests of the image's layers, the lowest first. debian, python:
-    name -> version, as `dpkg-query` and `pip list` say inside the product. content: path below /opt/course/content ->
-    sha256. data: data set -> "real" or "stand-in". cuda: the version that torch was built for, "" without. driver: the
-    oldest driver branch that runs it, "" without CUDA.
+    file: name in the folder; an archive is the file of its image for each architecture. bytes: its size. sha256: of the
+    file, hex. digest: of the image's manifest ("sha256:..."), "" for the appliance. index: the digest of the index by
+    which each computer finds its own of the archive's images, "" where the archive holds one image. layers: the digests
+    of the image's layers, the lowest first. debian, python: name -> version, as `dpkg-query` and `pip list` say inside
+    the product. content: path below /opt/course/content -> sha256. data: data set -> "real" or "stand-in". cuda: the
+    version that torch was built for, "" without. driver: the oldest driver branch that runs it, "" without CUDA.
     """
 
     file: str = ""
     bytes: int = 0
     sha256: str = ""
     digest: str = ""
+    index: str = ""
     layers: tuple[str, ...] = ()
     debian: dict[str, str] = {}
     python: dict[str, str] = {}
@@ -42,6 +54,12 @@ class Product(_Model):
     data: dict[str, str] = {}
     cuda: str = ""
     driver: str = ""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_index(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the product as JSON, in which a release for one architecture has the keys that it always had."""
+        told: dict[str, Any] = write(self)
+        return told if self.index else {key: value for key, value in told.items() if key != "index"}
 
 
 class Proof(_Model):
@@ -74,6 +92,25 @@ class Record(_Model):
     def name(self) -> str:
         """The name of the release, which is also its tag in git: 2027-spring-r1."""
         return f"{self.semester}-r{self.number}" if self.number else f"{self.semester}@{self.revision[:12]}"
+
+    @property
+    def files(self) -> dict[str, Product]:
+        """The files of the release, each with the first product that it holds."""
+        found: dict[str, Product] = {}
+        for product in self.products.values():
+            if product.file:
+                found.setdefault(product.file, product)
+        return found
+
+    def list_images(self, name: str) -> dict[str, str]:
+        """Return the digests by which a product is pulled, each with the end of its tags in a registry.
+
+        The short name of several images, "cpu", is that of their index; each has a name of its own, "cpu-amd64".
+        """
+        product, (kind, architecture) = self.products[name], NAMED[name]
+        if product.index:
+            return {kind: product.index, f"{kind}-{architecture.name}": product.digest}
+        return {name: product.digest} if product.digest else {}
 
 
 def write_record(record: Record) -> str:

@@ -1,10 +1,12 @@
 """Releases in a container registry, one tag for each product: 2027-spring-r1-cpu, and 2027-spring-cpu that moves.
 
-SBOM and provenance are attached to each product. The appliance is an artifact, which `oras pull` fetches.
+Of images for several architectures this tag names their index, by which each computer finds its own, and each image has
+a tag of its own, 2027-spring-r1-cpu-arm64. SBOM and provenance are attached to each image, the provenance to an index,
+too. The appliance is an artifact, which `oras pull` fetches.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,9 +14,11 @@ from practicum.engine.errors import PracticumError
 from practicum.images.oci import INDEX_TYPE
 from practicum.release import oci, provenance
 from practicum.release.oci import Manifest
-from practicum.release.record import Product
+from practicum.release.record import Record
 from practicum.release.registry_client import Registry, name_fallback
 from practicum.release.target import Item, Release, Report, list_files, read_number, too_large
+
+PROVENANCE = {provenance.FILE: oci.PROVENANCE}
 
 _NAME = re.compile(r"docker://(?P<host>[^/]+)/(?P<repository>[a-z0-9._/-]+)")
 
@@ -35,39 +39,47 @@ class RegistryTarget:
         self._registry = registry
         self._name = name
         self._manifests: dict[str, Manifest] = {}  # by the names of the items
-        self._products: dict[str, Manifest] = {}  # by product
+        self._products: dict[str, Manifest] = {}  # by the ends of the tags
 
     def list_items(self, release: Release) -> list[Item]:
-        """Return an item for each product and one for each file attached to it; none is larger than the limit."""
+        """Return an item for each tag and one for each file attached to it; none is larger than the limit."""
         files = {item.name: item for item in list_files(replace(release, limit=0), 0)}
-        record, items = release.record, []
-        for name, product in sorted(record.products.items()):
-            if not product.file:
-                continue
-            manifest = self._describe_product(release, product, files[product.file])
-            self._products[name] = manifest
-            items.append(self._add(f"{record.name}-{name}", manifest))
-            for file, kind in ((f"sbom/{name}.cdx.json", oci.SBOM), (provenance.FILE, oci.PROVENANCE)):
-                if file in files:
-                    attached = oci.make_artifact(as_blob(files[file]), file, kind, record.created, manifest)
-                    items.append(self._add(f"{record.name}-{name} {file}", attached))
+        products, items = release.record.products, []
+        for name in sorted(name for name, product in products.items() if product.file):
+            for end, manifest in self._describe_product(release, name, files).items():
+                if end not in self._products:  # each image of an index names it
+                    self._products[end] = manifest
+                    sbom = {} if manifest.listed else {f"sbom/{name}.cdx.json": oci.SBOM}
+                    attached = {files[file]: kind for file, kind in (sbom | PROVENANCE).items() if file in files}
+                    items += self._list_tagged(release.record, end, manifest, attached)
         for manifest in self._manifests.values():
             for blob in manifest.blobs:
                 if release.limit and blob.size > release.limit:
                     raise too_large(blob.name, blob.size, release.limit)
         return items
 
-    def _describe_product(self, release: Release, product: Product, file: Item) -> Manifest:
-        if not product.digest:
-            return oci.make_artifact(as_blob(file), product.file, oci.OVA, release.record.created)
-        manifest = oci.read_archive(release.folder / product.file)
-        if manifest.digest != product.digest:
-            raise PracticumError(
-                product.file,
-                f"has the image {manifest.digest}, release.json {product.digest}",
-                "build the release again",
-            )
-        return manifest
+    def _list_tagged(
+        self, record: Record, end: str, manifest: Manifest, attached: Mapping[Item, str]
+    ) -> Iterator[Item]:
+        """Give the items of one tag; attached: a file -> its media type."""
+        yield self._add(f"{record.name}-{end}", manifest)
+        for file, kind in attached.items():
+            artifact = oci.make_artifact(as_blob(file), file.name, kind, record.created, manifest)
+            yield self._add(f"{record.name}-{end} {file.name}", artifact)
+
+    def _describe_product(self, release: Release, name: str, files: Mapping[str, Item]) -> dict[str, Manifest]:
+        """Return the manifests of a product by the ends of their tags."""
+        record, file = release.record, release.record.products[name].file
+        images = record.list_images(name)
+        if not images:
+            return {name: oci.make_artifact(as_blob(files[file]), file, oci.OVA, record.created)}
+        archive = oci.read_archive(release.folder / file)
+        held = {manifest.digest: manifest for manifest in (archive, *archive.listed)}
+        for digest in images.values():
+            if digest not in held:
+                reason = f"has the image {archive.digest}, release.json {digest}"
+                raise PracticumError(file, reason, "build the release again")
+        return {end: held[digest] for end, digest in images.items()}
 
     def _add(self, name: str, manifest: Manifest) -> Item:
         self._manifests[name] = manifest

@@ -17,7 +17,7 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
 
 from practicum.release.contents import Answers
-from practicum.release.record import Product, ProductName
+from practicum.release.record import NAMED, Product
 from practicum.wheels.lockfile import LockedPackage, read_lock
 
 KIND = {
@@ -28,17 +28,18 @@ KIND = {
 
 
 def render_sbom(
-    release: str, created: str, name: ProductName, product: Product, answers: Answers, lock: Path, suite: str
+    release: str, created: str, name: str, product: Product, answers: Answers, lock: Path, suite: str
 ) -> str:
     """Return the SBOM of a product as JSON text: the same text for the same release.
 
-    release: its name. created: time of its commit, RFC 3339. lock: of the product's Python packages. suite: of Debian.
+    release: its name. created: time of its commit, RFC 3339. name: of the product, in record.NAMED. lock: of the
+    product's Python packages. suite: of Debian.
     Raises PracticumError when the lock cannot be read.
     """
     root = Component(
         name=product.file,
         version=release,
-        type=KIND[name],
+        type=KIND[NAMED[name][0]],
         bom_ref=f"product/{name}",
         hashes=hash_types([product.sha256]),
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from packaging.version import InvalidVersion, Version
 
-from practicum.release.record import Product, ProductName, Record
+from practicum.release.record import Product, Record
 
 Policy = Literal["none", "security", "minor"]
 """What a weekly refresh may propose: nothing; what closes holes; that, and versions with the same first number.
@@ -29,7 +29,7 @@ class Change:
     name: str
     before: str
     after: str
-    products: tuple[ProductName, ...]
+    products: tuple[str, ...]
 
     @property
     def kind(self) -> str:
@@ -66,7 +66,7 @@ def list_python(old: Record, new: Record) -> list[Change]:
 
 def list_changes(old: Record, new: Record, choose: Callable[[Product], Mapping[str, str]]) -> list[Change]:
     """Return what differs in the chosen mapping of the products that both records have; what is equal is told once."""
-    found: dict[tuple[str, str, str], list[ProductName]] = {}
+    found: dict[tuple[str, str, str], list[str]] = {}
     for name in shared_products(old, new):
         before, after = choose(old.products[name]), choose(new.products[name])
         for key in before.keys() | after.keys():
@@ -76,7 +76,7 @@ def list_changes(old: Record, new: Record, choose: Callable[[Product], Mapping[s
     return [Change(*change, tuple(products)) for change, products in sorted(found.items())]
 
 
-def shared_products(old: Record, new: Record) -> list[ProductName]:
+def shared_products(old: Record, new: Record) -> list[str]:
     return [name for name in new.products if name in old.products]
 
 
