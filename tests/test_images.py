@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docker_clients import list_clients, name_client, path_with
@@ -24,6 +25,11 @@ PLAY = Play(ROOT, "appliance", ("jupyter", "appliance"))
 STEP = Step(PLAY, "practicum-base:aa", "practicum-appliance:bb", {"product": "appliance"})
 
 
+def give(step: Step) -> dict[str, Any]:
+    """What Packer is given for a step, by the names of its variables."""
+    return packer.packer_variables(step, Path("/w/alive"), Path("/w/vars.json"), Path("/w/roles"))
+
+
 def read_templates() -> str:
     return "".join(path.read_text() for path in sorted(PACKER.glob("*.pkr.hcl")))
 
@@ -33,13 +39,13 @@ def read_templates() -> str:
 
 def test_packer_is_given_the_variables_it_declares_and_no_other() -> None:
     declared = set(re.findall(r'^variable "(\w+)"', read_templates(), re.MULTILINE))
-    given = packer.packer_variables(STEP, Path("/w/alive"), Path("/w/vars.json"))
+    given = give(STEP)
     assert set(given) == declared
     assert declared == set(re.findall(r"\bvar\.(\w+)", read_templates())), "declared, but used by nothing"
 
 
 def test_packer_variables_have_the_declared_types() -> None:
-    given = packer.packer_variables(STEP, Path("/w/alive"), Path("/w/vars.json"))
+    given = give(STEP)
     kinds = {"string": str, "list(string)": list, "map(string)": dict}
     for name, kind in re.findall(r'^variable "(\w+)" {\n +type += (\S+)$', read_templates(), re.MULTILINE):
         assert isinstance(given.pop(name), kinds[kind]), name
@@ -55,14 +61,14 @@ def test_packer_variables_name_folders_by_their_place_in_the_container() -> None
         {"wheels": Path("/host/wheels")},
         ("USER 1000",),
     )
-    given = packer.packer_variables(step, Path("/w/alive"), Path("/w/vars.json"))
-    assert given["mounts"] == {"/run/practicum/wheels": "/host/wheels"}
+    given = give(step)
+    assert given["mounts"] == {"/run/practicum/wheels": "/host/wheels", "/run/practicum/roles": "/w/roles"}
     assert (given["repository"], given["tag"]) == ("registry.example:5000/made", "2")
     assert given["changes"] == ["USER 1000"] and given["alive"] == "/w/alive"
 
 
 def network_of(step: Step) -> object:
-    return packer.packer_variables(step, Path("/w/alive"), Path("/w/vars.json"))["network"]
+    return give(step)["network"]
 
 
 def test_only_a_step_that_installs_from_the_mirror_has_a_network() -> None:
@@ -70,8 +76,8 @@ def test_only_a_step_that_installs_from_the_mirror_has_a_network() -> None:
     installing = replace(plain, archives=Path("/w/debs"))
     offline = replace(installing, given=Path("/cache/inputs/1/debs/system"))
     assert [network_of(step) for step in (plain, installing, offline)] == ["none", "bridge", "none"]
-    given = packer.packer_variables(offline, Path("/w/alive"), Path("/w/vars.json"))
-    assert given["mounts"] == {"/run/practicum/debs": "/cache/inputs/1/debs/system"} and given["archives"] == "/w/debs"
+    given = give(offline)
+    assert given["mounts"]["/run/practicum/debs"] == "/cache/inputs/1/debs/system" and given["archives"] == "/w/debs"
     assert packer.role_variables(offline)["apt_config"] == "/run/practicum/debs/apt.conf"
     assert "apt_config" not in packer.role_variables(installing)
 

@@ -114,7 +114,7 @@ def test_packer_validate(play: str, tmp_path: Path) -> None:
     """With the variables a build passes, so that a variable only one side knows is found here."""
     roles, variables = tmp_path / "ansible-vars.json", tmp_path / "packer.pkrvars.json"
     roles.write_text("{}")
-    changes = packer_variables(Step(Play(ROOT, play, ()), "base:1", "made:2", {}), tmp_path / "alive", roles)
+    changes = packer_variables(Step(Play(ROOT, play, ()), "base:1", "made:2", {}), tmp_path / "alive", roles, tmp_path)
     variables.write_text(json.dumps(changes))
     lint("packer", "validate", f"-var-file={variables}", ROOT / "packer", CHECKPOINT_DISABLE="1")
 

@@ -26,6 +26,9 @@ from practicum.images.lifetime import hold_alive
 DEBS = "debs"
 """Name below MOUNT of the Debian packages of a build without a network."""
 
+ROLES = "ansible/roles"
+"""Folder of the roles in a checkout."""
+
 MOUNT = "/run/practicum"
 """Where the build container sees the host folders it reads: on its tmpfs, so that no mount point stays in the image."""
 
@@ -42,7 +45,7 @@ class Play:
 
     @property
     def trees(self) -> list[Tree]:
-        roles = (f"ansible/roles/{role}" for role in self.roles)
+        roles = (f"{ROLES}/{role}" for role in self.roles)
         return [Tree(self.root, name) for name in ("packer", "ansible/ansible.cfg", f"ansible/{self.name}.yml", *roles)]
 
     @cached_property
@@ -70,7 +73,7 @@ class Step:
     given: Path | None = None
 
 
-def packer_variables(step: Step, alive: Path, variables: Path) -> dict[str, Any]:
+def packer_variables(step: Step, alive: Path, variables: Path, roles: Path) -> dict[str, Any]:
     """Return what packer/variables.pkr.hcl asks for."""
     repository, _, tag = step.tag.rpartition(":")
     return {
@@ -80,16 +83,17 @@ def packer_variables(step: Step, alive: Path, variables: Path) -> dict[str, Any]
         "tag": tag,
         "ansible_vars": os.fspath(variables),
         "alive": os.fspath(alive),
-        "mounts": {f"{MOUNT}/{name}": os.fspath(folder) for name, folder in list_mounts(step).items()},
+        "mounts": {f"{MOUNT}/{name}": os.fspath(folder) for name, folder in list_mounts(step, roles).items()},
         "archives": os.fspath(step.archives or ""),
         "network": "bridge" if step.archives and not step.given else "none",
         "changes": list(step.changes),
     }
 
 
-def list_mounts(step: Step) -> dict[str, Path]:
-    """Return what the build container sees below MOUNT, by name."""
-    return {**step.mounts, DEBS: step.given} if step.given else {**step.mounts}
+def list_mounts(step: Step, roles: Path) -> dict[str, Path]:
+    """Return what the build container sees below MOUNT, by name; roles: the folder of the play's Ansible roles."""
+    mounts = {"roles": roles, **step.mounts}
+    return {**mounts, DEBS: step.given} if step.given else mounts
 
 
 def role_variables(step: Step) -> dict[str, Any]:
@@ -122,7 +126,7 @@ def build_image(step: Step, work: Path, console: Console) -> None:
     variables.write_text(json.dumps(role_variables(step), indent=2))
     packer_vars = work / "packer.pkrvars.json"
     with hold_alive(work) as alive:
-        packer_vars.write_text(json.dumps(packer_variables(step, alive, variables), indent=2))
+        packer_vars.write_text(json.dumps(packer_variables(step, alive, variables, checkout / ROLES), indent=2))
         run(
             packer_argv(checkout / "packer", packer_vars),
             step=name,

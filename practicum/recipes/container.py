@@ -1,5 +1,6 @@
 """A container image, but for the course: the start interface on the Python environment."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,9 @@ class Container(ImageStage):
         return f"container-{self.variant}"
 
     def build(self, out: Path, console: Console) -> None:
+        start = out / "start"
         for tree in (self.programs, self.hooks, self.library):
-            tree.copy_to(out / "checkout")  # the role copies them from beside ansible/
-        mounts = {"torch": self.torch.folder}
+            tree.copy_to(start)
+        mounts = {"torch": self.torch.folder, "docker": start / "docker"}
         build_image(Step(self.play, self.torch.image, self.image, self.variables, mounts), out, console)
+        shutil.rmtree(start)
