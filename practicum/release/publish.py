@@ -33,6 +33,7 @@ def publish(
     release = open_release(folder, console, unsigned=unsigned, limit=limit, split=split)
     name, semester, number = release.record.name, release.record.semester, release.record.number
     with connect(target) as there:
+        there.check()
         items = list(there.list_items(release))
         absent = find_absent(there, items, f"{target}: {name}")
         send(there, absent, console, f"publishing {name}")
@@ -47,6 +48,20 @@ def publish(
             there.show(release)
             lines.append(f"{semester} shows {name} now")
         return lines + there.describe(release)
+
+
+def check_target(target: str, key: Path | None) -> None:
+    """Raise PracticumError where a release could not be published to `target` now.
+
+    key: the private ssh key that is to sign it; None for none.
+    """
+    if key is None:
+        cure = "make a key as docs/release.md says, then: export PRACTICUM_SIGNING_KEY=practicum-release"
+        raise PracticumError("PRACTICUM_SIGNING_KEY", "is not set, and only a signed release is published", cure)
+    if not key.is_file():
+        raise PracticumError(str(key), "no such key", f"make one: ssh-keygen -t ed25519 -f {key}")
+    with connect(target) as there:
+        there.check()
 
 
 def open_release(folder: Path, console: Console, *, unsigned: bool, limit: int = 0, split: bool = False) -> Release:
