@@ -287,7 +287,8 @@ def test_make_builds_assembles_and_publishes(target: str) -> None:
     make = shutil.which("make") or pytest.skip("no make here")
     done = subprocess.run([make, "--dry-run", "release", f"SEMESTER={SEMESTER}", *target.split()], cwd=root,
                           capture_output=True, text=True, env={**os.environ, "MAKEFLAGS": ""})  # fmt: skip
-    commands = [f"practicum {word} " for word in ("ova", "archive", "release")]
+    commands = [f"practicum {word} " for word in ("release check", "ova", "archive", f"release {SEMESTER}")]
     places = [done.stdout.find(command) for command in commands]
     assert places == sorted(places) and -1 not in places, done.stdout + done.stderr
-    assert ('[[ -n "/mnt/releases" ]]' in done.stdout) == bool(target)
+    assert done.stdout.count('[[ -n "/mnt/releases" ]]') == (2 if target else 0)
+    assert all("--arch=all" in line for line in done.stdout.splitlines() if re.search("practicum (ova|archive)", line))

@@ -63,7 +63,7 @@ class PackageTarget:
         self._release = url  # list_items names it
 
     def check(self) -> None:
-        """Ask for a file that is not there: a wrong address or token is refused, whatever the file."""
+        """Ask for a file that is not there: a wrong token is refused, whatever the file."""
         with self._read(f"{self._url}/{LATEST}/{LATEST}"):
             pass
 

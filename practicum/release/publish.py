@@ -33,7 +33,6 @@ def publish(
     release = open_release(folder, console, unsigned=unsigned, limit=limit, split=split)
     name, semester, number = release.record.name, release.record.semester, release.record.number
     with connect(target) as there:
-        there.check()
         items = list(there.list_items(release))
         absent = find_absent(there, items, f"{target}: {name}")
         send(there, absent, console, f"publishing {name}")
@@ -115,6 +114,9 @@ def connect(target: str) -> AbstractContextManager[Target]:
         from practicum.release.packages import open_packages
 
         return open_packages(target)
+    if re.match(r"(?!rsync:)[^/:]+://", target):
+        cure = "give a folder, HOST:PATH, rsync://HOST/MODULE, docker://HOST/REPOSITORY or https://HOST/..."
+        raise PracticumError(target, "is no kind of target", cure)
     if target.startswith("rsync://") or re.match(r"[^/]+:", target):
         from practicum.release.rsync_target import open_rsync
 

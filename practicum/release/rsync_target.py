@@ -69,6 +69,7 @@ class RsyncTarget:
         """Return the files, after one comparison of all of them with what is there."""
         if release.split:
             raise PracticumError(self._name, "takes files of any size", "leave out --split")
+        self.check()
         self._release = f"{self._name}/{release.record.name}"
         lines = self._ask(compare_argv(release.folder, self._release)).splitlines()
         self._differs = {match["name"]: match["how"] for line in lines if (match := _CHANGE.fullmatch(line))}
