@@ -46,7 +46,7 @@ release: check-target ova archive ## Assemble the release of a semester; TO=TARG
 
 # A target that cannot take the release is told before the build.
 check-target: venv
-	@if [[ -n "$(TO)" ]]; then $(PRACTICUM) release check --to "$(TO)"; fi
+	$(if $(TO),@$(PRACTICUM) release check --to "$(TO)")
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER) $(of_arch)

@@ -374,8 +374,9 @@ def test_make_builds_assembles_and_publishes(target: str) -> None:
     make = shutil.which("make") or pytest.skip("no make here")
     done = subprocess.run([make, "--dry-run", "release", f"SEMESTER={SEMESTER}", *target.split()], cwd=root,
                           capture_output=True, text=True, env={**os.environ, "MAKEFLAGS": ""})  # fmt: skip
-    commands = [f"practicum {word}" for word in ("release check", "ova", "archive", f"release {SEMESTER}")]
+    looked = ['release check --to "/mnt/releases"'] if target else []
+    commands = [f"practicum {words}" for words in (*looked, "ova", "archive", f"release {SEMESTER}")]
     places = [done.stdout.find(command) for command in commands]
     assert places == sorted(places) and -1 not in places, done.stdout + done.stderr
-    assert done.stdout.count('[[ -n "/mnt/releases" ]]') == (2 if target else 0)
+    assert ('[[ -n "/mnt/releases" ]]' in done.stdout) == bool(target)
     assert all("--arch=all" in line for line in done.stdout.splitlines() if re.search("practicum (ova|archive)", line))
