@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release explain lock lint fmt bench reproduce hardware \
+.PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release check-target explain lock lint fmt bench reproduce hardware \
 	preflight prune clean
 
 SEMESTER ?=
@@ -40,9 +40,13 @@ inputs: venv docker-daemon ## Write all packages of the last build into one file
 	@$(PRACTICUM) inputs $(only_cpu) $(SEMESTER) $(of_arch)
 
 release: ARCH := all
-release: ova archive ## Assemble the release of a semester; TO=TARGET publishes it, docs/release.md
+release: check-target ova archive ## Assemble the release of a semester; TO=TARGET publishes it, docs/release.md
 	@folder=$$($(PRACTICUM) release $(SEMESTER)) && echo "$$folder" && \
 		if [[ -n "$(TO)" ]]; then $(PRACTICUM) release publish "$$folder" --to "$(TO)"; fi
+
+# A target that cannot take the release is told before the build.
+check-target: venv
+	$(if $(TO),@$(PRACTICUM) release check --to "$(TO)")
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER) $(of_arch)

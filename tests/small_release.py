@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from practicum.architecture import AMD64, Architecture
 from practicum.release import provenance, signing, sums
-from practicum.release.record import FILE, Product, ProductName, Record, write_record
+from practicum.release.record import FILE, Product, Record, write_record
 
+INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -39,19 +42,44 @@ def allow(key: Path, signers: Path) -> Path:
     return signers
 
 
-def make_archive(path: Path, seed: str) -> str:
-    """Writes an OCI archive of an image with two layers, and returns the digest of its manifest."""
+def make_archive(path: Path, seed: str, architectures: Sequence[Architecture] = (AMD64,)) -> dict[str, str]:
+    """Writes an OCI archive of an image with two layers for each architecture.
+
+    Returns the digest of each one's manifest; that of their index as "index", where there is one.
+    """
     blobs: dict[str, bytes] = {}
+    images = [_add_image(blobs, f"{seed}{architecture.suffix}", architecture) for architecture in architectures]
+    digests = {one.name: str(image["digest"]) for one, image in zip(architectures, images, strict=True)}
+    described = images[0]
+    if len(images) > 1:
+        listed = [
+            {**image, "platform": {"architecture": one.name, "os": "linux"}}
+            for one, image in zip(architectures, images, strict=True)
+        ]
+        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
+        described = {"mediaType": INDEX, **_add_blob(blobs, json.dumps(document).encode())}
+        digests["index"] = described["digest"]
+    index = {"schemaVersion": 2, "manifests": [described]}
+    with tarfile.open(path, "w") as tar:
+        for name, data in [
+            ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'),
+            ("index.json", json.dumps(index).encode()),
+            *((f"blobs/sha256/{digest}", data) for digest, data in blobs.items()),
+        ]:
+            _add(tar, name, data)
+    return digests
+
+
+def _add_image(blobs: dict[str, bytes], seed: str, architecture: Architecture) -> dict[str, Any]:
+    """Adds an image to the blobs of an archive, and returns the descriptor of its manifest."""
 
     def add(data: bytes) -> dict[str, Any]:
-        digest = hashlib.sha256(data).hexdigest()
-        blobs[digest] = data
-        return {"digest": f"sha256:{digest}", "size": len(data)}
+        return _add_blob(blobs, data)
 
     packed = [_pack("shared", noise(300_000, "shared")), _pack("course", noise(700_000, seed))]
     layers = [{"mediaType": LAYER, **add(data)} for data in packed]
     config = {
-        "architecture": "amd64",
+        "architecture": architecture.name,
         "os": "linux",
         "config": {},
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
@@ -63,30 +91,35 @@ def make_archive(path: Path, seed: str) -> str:
         "config": {"mediaType": CONFIG, **add(json.dumps(config).encode())},
         "layers": layers,
     }
-    described = {"mediaType": MANIFEST, **add(json.dumps(manifest).encode())}
-    index = {"schemaVersion": 2, "manifests": [described]}
-    with tarfile.open(path, "w") as tar:
-        for name, data in [
-            ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'),
-            ("index.json", json.dumps(index).encode()),
-            *((f"blobs/sha256/{digest}", data) for digest, data in blobs.items()),
-        ]:
-            _add(tar, name, data)
-    return str(described["digest"])
+    return {"mediaType": MANIFEST, **add(json.dumps(manifest).encode())}
 
 
-def make_release(folder: Path, number: int = 1, *, key: Path | None = None, seed: str = "") -> Record:
+def _add_blob(blobs: dict[str, bytes], data: bytes) -> dict[str, Any]:
+    digest = hashlib.sha256(data).hexdigest()
+    blobs[digest] = data
+    return {"digest": f"sha256:{digest}", "size": len(data)}
+
+
+def make_release(
+    folder: Path,
+    number: int = 1,
+    *,
+    key: Path | None = None,
+    seed: str = "",
+    architectures: Sequence[Architecture] = (AMD64,),
+) -> Record:
     """Writes a whole release of 2027-spring into `folder`; another seed gives other products."""
     seed = seed or str(number)
     (folder / "sbom").mkdir(parents=True)
     (folder / "report/screenshots").mkdir(parents=True)
-    ova, archive = "ee559-2027-spring.ova", "ee559-2027-spring-cpu.oci.tar"
-    (folder / ova).write_bytes(noise(OVA_BYTES, f"ova{seed}"))
-    digest = make_archive(folder / archive, seed)
-    products: dict[ProductName, Product] = {
-        "appliance": _product(folder / ova),
-        "cpu": _product(folder / archive, digest),
-    }
+    archive = folder / "ee559-2027-spring-cpu.oci.tar"
+    digests = make_archive(archive, seed, architectures)
+    products: dict[str, Product] = {}
+    for one in architectures:
+        ova = folder / f"ee559-2027-spring{f'-{one.name}' if len(architectures) > 1 else ''}.ova"
+        ova.write_bytes(noise(OVA_BYTES, f"ova{seed}{one.suffix}"))
+        products[f"appliance{one.suffix}"] = _product(ova)
+        products[f"cpu{one.suffix}"] = _product(archive, digests[one.name], digests.get("index", ""))
     record = Record(
         semester="2027-spring", number=number, revision="5" * 40, created="2026-11-29T10:00:00Z", products=products
     )
@@ -121,9 +154,10 @@ def snapshot(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _product(path: Path, digest: str = "") -> Product:
+def _product(path: Path, digest: str = "", index: str = "") -> Product:
     data = path.read_bytes()
-    return Product(file=path.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), digest=digest)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Product(file=path.name, bytes=len(data), sha256=sha256, digest=digest, index=index)
 
 
 def _pack(name: str, data: bytes) -> bytes:

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from checkout import SEMESTER, Checkout
 from small_ova import build_good
+from small_release import allow, make_archive, make_key
 from test_release_contents import write_archive
 from test_revision import git
 from test_sbom import SMALL
 from typer.testing import CliRunner
 
+from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
 from practicum.cli import app
 from practicum.engine.cache import hash_file
 from practicum.engine.errors import PracticumError
@@ -134,6 +136,91 @@ def test_appliance_that_breaks_a_rule_leaves_the_last_release(repository: Checko
         write(repository, describe(repository))
     assert read_bytes(dist / "release") == before
     assert not (dist / ".release.new").exists()
+
+
+# ---- two architectures ----
+
+
+@pytest.fixture
+def both(repository: Checkout) -> Checkout:
+    """A clean commit for two architectures, with an appliance for each and one archive."""
+    repository.describe_both()
+    git(repository.root, "add", ".")
+    git(repository.root, "commit", "--quiet", "--message", "both")
+    dist = repository.root / "dist" / SEMESTER
+    (dist / CPU).unlink()
+    make_archive(dist / CPU, "seed", ARCHITECTURES)
+    for one in ARCHITECTURES:
+        shutil.copy(dist / OVA, dist / name_ova(one))
+    for name in (CPU, *map(name_ova, ARCHITECTURES)):
+        (dist / f"{name}.sha256").write_text(f"{hash_file(dist / name)}  {name}\n")
+    return repository
+
+
+def name_ova(architecture: Architecture) -> str:
+    return f"ee559-{SEMESTER}-{architecture.name}.ova"
+
+
+def describe_all(both: Checkout, number: int = 1) -> Record:
+    """The record of the products for two architectures, each of which answers alike."""
+    dist = both.root / "dist" / SEMESTER
+    lock, files = both.folder / "python-cpu.lock", {"appliance": name_ova(AMD64), "appliance-arm64": name_ova(ARM64)}
+    names = [name for name in contents.list_names(ARCHITECTURES) if not name.startswith("cuda")]
+    products = {
+        name: contents.describe(Finished(name, dist / files.get(name, CPU), "", lock, None), SMALL) for name in names
+    }
+    return describe(both, number, products=products)
+
+
+def test_release_for_two_architectures_has_the_products_of_each(both: Checkout, tmp_path: Path) -> None:
+    key = make_key(tmp_path)
+    record = describe_all(both)
+    folder = write(both, record, key)
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert names >= {
+        *(name_ova(AMD64), name_ova(ARM64), CPU, "report/verify-ova.json", "report/verify-ova-arm64.json"),
+        *(f"sbom/{name}.cdx.json" for name in ("appliance", "appliance-arm64", "cpu", "cpu-arm64")),
+    }
+    assert len([name for name in names if name.endswith((".ova", ".oci.tar"))]) == 3, "the archive is there once"
+    cpu, other = record.products["cpu"], record.products["cpu-arm64"]
+    assert cpu.index == other.index and len({cpu.index, cpu.digest, other.digest}) == 3
+    assert read_record(folder / "release.json") == record
+    signers = allow(key, tmp_path / "signers")
+    told = CliRunner().invoke(app, ["release", "verify", str(folder), "--signers", str(signers)])
+    assert told.exit_code == 0 and "provenance: 6 files and images" in told.stdout, told.output
+
+
+def test_notes_tell_each_student_the_file_for_the_own_computer(both: Checkout) -> None:
+    notes = (write(both, describe_all(both)) / "NOTES.md").read_text()
+    for one in ARCHITECTURES:
+        (row,) = re.findall(rf"^\| `{name_ova(one)}` .*$", notes, re.MULTILINE)
+        assert f"| VirtualBox, on {one.computers} |" in row
+    assert len(re.findall(rf"^\| `{CPU}` ", notes, re.MULTILINE)) == 1
+
+
+def test_changes_tell_the_products_of_a_second_architecture(both: Checkout) -> None:
+    keep(both, describe(both))
+    changes = (write(both, describe_all(both, 2)) / "CHANGES.md").read_text()
+    assert "- `appliance-arm64` is new.\n" in changes
+    assert f"- `appliance` is in `{name_ova(AMD64)}`, before in `{OVA}`.\n" in changes
+    assert f"- cpu: who has {SEMESTER}-r1 pulls 0 of 2 layers." in changes, "the image for the first is the same"
+
+
+def test_record_for_one_architecture_has_the_keys_that_it_always_had(repository: Checkout) -> None:
+    products = json.loads(write_record(describe(repository)))["products"]
+    assert list(products) == ["appliance", "cpu"]
+    assert sorted(products["cpu"]) == [
+        *("bytes", "content", "cuda", "data", "debian", "digest", "driver", "file", "layers", "python", "sha256")
+    ]
+
+
+def test_gpu_that_ran_the_image_of_an_index_counts(both: Checkout) -> None:
+    record = describe_all(both)
+    machine = {"gpus": [{"name": "NVIDIA H200"}], "driver": "580.95"}
+    write_report(both, "gpu.json", {"machine": machine, "tests": {"passed": 40}})
+    for digest in (record.products["cpu"].index, record.products["cpu-arm64"].digest):
+        (both.root / "build/report/gpu-image.txt").write_text(f"registry.example/ee559@{digest}\n")
+        assert ask(both, record).gpu == "proved on NVIDIA H200, driver 580.95"
 
 
 # ---- number and commit ----
@@ -287,7 +374,9 @@ def test_make_builds_assembles_and_publishes(target: str) -> None:
     make = shutil.which("make") or pytest.skip("no make here")
     done = subprocess.run([make, "--dry-run", "release", f"SEMESTER={SEMESTER}", *target.split()], cwd=root,
                           capture_output=True, text=True, env={**os.environ, "MAKEFLAGS": ""})  # fmt: skip
-    commands = [f"practicum {word} " for word in ("ova", "archive", "release")]
+    looked = ['release check --to "/mnt/releases"'] if target else []
+    commands = [f"practicum {words}" for words in (*looked, "ova", "archive", f"release {SEMESTER}")]
     places = [done.stdout.find(command) for command in commands]
     assert places == sorted(places) and -1 not in places, done.stdout + done.stderr
     assert ('[[ -n "/mnt/releases" ]]' in done.stdout) == bool(target)
+    assert all("--arch=all" in line for line in done.stdout.splitlines() if re.search("practicum (ova|archive)", line))

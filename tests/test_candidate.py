@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -54,8 +54,11 @@ def registry(tmp_path: Path) -> Iterator[str]:
         process.wait(HANG)
 
 
-def write_archive(path: Path) -> str:
-    """Writes an OCI archive of one empty layer; returns the digest of its image."""
+def write_archive(path: Path, architectures: Sequence[str] = ("amd64",)) -> str:
+    """Writes an OCI archive of an image of one empty layer for each architecture.
+
+    Returns the digest of its image, that of the index where there are several.
+    """
     blobs: dict[str, bytes] = {}
 
     def add(data: bytes, kind: str) -> dict[str, object]:
@@ -66,16 +69,24 @@ def write_archive(path: Path) -> str:
     layer = io.BytesIO()
     tarfile.open(fileobj=layer, mode="w").close()
     diff = f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"
-    described = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff]}, "config": {}}
-    config = add(json.dumps(described).encode(), "config.v1+json")
-    manifest = {"schemaVersion": 2, "config": config, "layers": [add(layer.getvalue(), "layer.v1.tar")]}
-    image = add(json.dumps(manifest).encode(), "manifest.v1+json")
+    root = {"type": "layers", "diff_ids": [diff]}
+    images = []
+    for name in architectures:
+        described = {"architecture": name, "os": "linux", "rootfs": root, "config": {}}
+        config = add(json.dumps(described).encode(), "config.v1+json")
+        manifest = {"schemaVersion": 2, "config": config, "layers": [add(layer.getvalue(), "layer.v1.tar")]}
+        image = add(json.dumps(manifest).encode(), "manifest.v1+json")
+        images.append({**image, "platform": {"architecture": name, "os": "linux"}})
+    if len(images) > 1:
+        kind = "application/vnd.oci.image.index.v1+json"
+        index = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": images}).encode()
+        image = add(index, "index.v1+json")
     files = {
         "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
         "index.json": json.dumps({"schemaVersion": 2, "manifests": [image]}).encode(),
         **blobs,
     }
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
@@ -84,8 +95,21 @@ def write_archive(path: Path) -> str:
     return str(image["digest"])
 
 
-def test_candidate_keeps_the_digest_of_its_archive(checkout: Path, registry: str) -> None:
-    digest = write_archive(checkout / "dist/2027-spring/ee559-2027-spring-cuda.oci.tar")
+@pytest.mark.parametrize(
+    ("files", "architectures"),
+    [
+        (["cuda"], ["amd64"]),
+        (["cuda"], ["amd64", "arm64"]),
+        (["cuda-amd64"], ["amd64"]),
+        (["cuda-amd64", "cuda"], ["amd64", "arm64"]),
+    ],
+)
+def test_candidate_keeps_the_digest_of_its_archive(
+    checkout: Path, registry: str, files: list[str], architectures: list[str]
+) -> None:
+    """That of all architectures, whatever machine sends it; that of one where no other is there."""
+    for file in files:
+        digest = write_archive(checkout / f"dist/2027-spring/ee559-2027-spring-{file}.oci.tar", architectures)
     settings = checkout / ".config/containers/registries.conf"
     settings.parent.mkdir(parents=True)
     settings.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')

@@ -190,6 +190,31 @@ def release(repository: Checkout, number: int, **of: object) -> Record:
     return record
 
 
+def test_commit_that_adds_an_architecture_is_compared_with_one_before(repository: Checkout) -> None:
+    repository.describe_both()
+    git(repository.root, "add", ".")
+    git(repository.root, "commit", "--quiet", "--message", "both")
+    lock = repository.folder / "debian-arm64.lock"
+    lock.write_text("bash=5.3\n")
+    old, new = commits.read_pair(repository.root, "HEAD~1", "HEAD")
+    assert list(old.products) == ["appliance", "cpu", "cuda"]
+    assert list(new.products) == ["appliance", "appliance-arm64", "cpu", "cpu-arm64", "cuda", "cuda-arm64"]
+    assert new.products["cpu-arm64"].python["torch"].startswith("2.10.")
+    assert new.products["cuda-arm64"].python["torch"] == new.products["cuda"].python["torch"]
+    assert "- `cuda-arm64` is new.\n" in render_changes(old, new)
+    here = commits.read_named(repository.root, SEMESTER)
+    assert "| bash | 5.2 | 5.3 |  | appliance-arm64, cpu-arm64, cuda-arm64 |" in render_changes(new, here)
+
+
+def test_record_names_only_products_that_are_known(repository: Checkout) -> None:
+    record = json.loads(write_record(make_record()))
+    record["products"]["cpu-riscv64"] = record["products"].pop("cpu")
+    (repository.folder / "releases").mkdir()
+    (repository.folder / "releases/1.json").write_text(json.dumps(record))
+    with pytest.raises(PracticumError, match=r"1\.json: products\.cpu-riscv64\.\S*: .*; restore it: git checkout -- "):
+        commits.read_named(repository.root, f"{SEMESTER}-r1")
+
+
 def test_releases_are_compared_by_their_records(repository: Checkout) -> None:
     old, new = release(repository, 1, python={"a": "1"}), release(repository, 2, python={"a": "2"})
     assert commits.read_pair(repository.root, "2027-spring-r1", "2027-spring-r2") == (old, new)

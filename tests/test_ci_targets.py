@@ -56,9 +56,20 @@ def test_release_of_a_tag_builds_its_semester_once(checkout: Path) -> None:
     (checkout / "build/products.json").write_text("{}")
     code, calls = call(checkout, "ci-release", TAG="2027-spring-r1")
     assert code == 0 and shorten(calls) == [
-        "make ova docker archive",
+        "make ova docker archive ARCH=all",
         "python scripts/ci/products.py check 2027-spring",
         "python scripts/ci/release.py 2027-spring-r1",
+    ]
+
+
+def test_tag_builds_and_proves_the_products_for_all_architectures(checkout: Path) -> None:
+    code, calls = call(checkout, "ci-build", TAG="2027-spring-r1")
+    assert code == 0 and shorten(calls) == [
+        "make preflight ARCH=all",
+        "make ova docker archive ARCH=all",
+        "python scripts/ci/products.py note 2027-spring",
+        "make test-arm64",
+        "python scripts/ci/products.py check 2027-spring",
     ]
 
 

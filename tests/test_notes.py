@@ -66,6 +66,15 @@ def test_what_was_proved_is_said() -> None:
     assert "7 passed, 0 failed" in text and "- GPU: proved on NVIDIA H200, driver 580." in text
 
 
+def test_image_that_no_gpu_ran_is_said() -> None:
+    record = make_release(Proof(passed=7, gpu="proved on NVIDIA H200, driver 580"))
+    both = record.model_copy(update={"products": {**record.products, "cuda-arm64": CUDA}})
+    text = render_notes(both, None, signed=True)
+    assert "- The `cuda` image for arm64: not run on a GPU yet." in text
+    assert text.count("brings CUDA 13.0") == 1 and text.count(f"    {CUDA.sha256}  {CUDA.file}") == 1, "one file"
+    assert "not run on a GPU yet" not in render_notes(record, None, signed=True)
+
+
 def test_sections_that_the_notes_send_to_are_there() -> None:
     for places in READ.values():
         for file, title in re.findall(r'(docs/[\w.]+)(?:, "(\w+)")?', places):

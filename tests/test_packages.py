@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from loopback import answering
 from publishing import publish_and_kill
-from small_release import OVA_BYTES, make_release
+from small_release import OVA_BYTES, make_key, make_release
 
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.release import packages
-from practicum.release.publish import publish
+from practicum.release.publish import check_target, publish
 from practicum.release.verify import verify
 
 pytestmark = pytest.mark.slow  # servers, kills and uploads: not before each commit
@@ -66,7 +66,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name, there = self.path.removeprefix(f"{PATH}/"), self.there
-        if self.path.startswith("/store/"):
+        if self.headers.get("PRIVATE-TOKEN", "secret") != "secret":
+            self._answer(401)
+        elif self.path.startswith("/store/"):
             there.seen_elsewhere.append(self.headers.get("PRIVATE-TOKEN", ""))
             self._answer(200, there.files[self.path.removeprefix("/store/")])
         elif name not in there.files:
@@ -145,6 +147,15 @@ def test_a_kill_leaves_the_old_release_and_the_next_run_goes_on(
     assert "already" in publish(releases[1], there.url, console, unsigned=True)[1]
     assert "which is newer" in publish(releases[0], there.url, console, unsigned=True)[1]
     assert (there.files, len(there.puts)) == before
+
+
+def test_token_is_tried_before_a_build(there: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = make_key(tmp_path / "keys")
+    check_target(there.url, key)
+    assert not there.puts
+    monkeypatch.setenv("PRACTICUM_TOKEN", "wrong")
+    with pytest.raises(PracticumError, match="refuses the token; give PRACTICUM_TOKEN one"):
+        check_target(there.url, key)
 
 
 def test_another_content_is_refused(there: Packages, releases: list[Path], console: Console, tmp_path: Path) -> None:

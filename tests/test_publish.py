@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 from publishing import publish_and_kill
 from small_release import OVA_BYTES, allow, flip, make_key, make_release, snapshot
+from typer.testing import CliRunner
 
+from practicum.architecture import ARCHITECTURES
+from practicum.cli import app
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
-from practicum.release.publish import publish
+from practicum.release.publish import check_target, publish
 from practicum.release.sums import SIGNATURE, Untrue, write_sums
 from practicum.release.target import read_number
 from practicum.release.verify import verify
@@ -150,6 +153,45 @@ def test_a_record_without_a_number(tmp_path: Path, web: Path, console: Console) 
     write_sums(tmp_path / "release")
     with pytest.raises(PracticumError, match="has no release number"):
         publish(tmp_path / "release", str(web), console, unsigned=True)
+
+
+# ---- before a build -----------------------------------------------------------------------------------------------
+
+
+def test_folder_and_key_are_looked_at_before_a_build(
+    tmp_path: Path, web: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make_key(tmp_path / "keys")
+    monkeypatch.setenv("PRACTICUM_SIGNING_KEY", str(key))
+    done = CliRunner().invoke(app, ["release", "check", "--to", str(web)])
+    assert done.exit_code == 0 and done.stdout == f"{web}: a release can be published here\n"
+    assert not list(web.iterdir())
+    with pytest.raises(PracticumError, match=f"{web}/none: no such folder; mkdir -p {web}/none"):
+        check_target(f"{web}/none", key)
+    with pytest.raises(PracticumError, match="PRACTICUM_SIGNING_KEY: is not set, and only a signed release is"):
+        check_target(str(web), None)
+    with pytest.raises(PracticumError, match=r"none: no such key; make one: ssh-keygen -t ed25519 -f"):
+        check_target(str(web), tmp_path / "none")
+
+
+@pytest.mark.parametrize("target", ["s3://bucket/releases", "ftp://host/releases"])
+def test_no_kind_of_target(tmp_path: Path, target: str) -> None:
+    with pytest.raises(PracticumError, match=f"^{target}: is no kind of target; give a folder, HOST:PATH, "):
+        check_target(target, make_key(tmp_path / "keys"))
+
+
+# ---- two architectures --------------------------------------------------------------------------------------------
+
+
+def test_release_for_two_architectures_is_published_and_verified(tmp_path: Path, web: Path, console: Console) -> None:
+    key = make_key(tmp_path / "keys")
+    make_release(tmp_path / "release", key=key, architectures=ARCHITECTURES)
+    publish(tmp_path / "release", str(web), console)
+    names = {path.name for path in (web / "2027-spring").iterdir()}
+    assert names >= {f"ee559-2027-spring-{name}" for name in ("amd64.ova", "arm64.ova", "cpu.oci.tar")}
+    lines = verify(str(web / "2027-spring"), allow(key, tmp_path / "signers"))
+    # Two appliances, an archive, its index and its images.
+    assert lines[-1] == "provenance: 6 files and images of this commit"
 
 
 def test_numbers() -> None:

@@ -18,13 +18,14 @@ import httpx
 import pytest
 from publishing import publish_and_kill
 from registries import registry
-from small_release import OVA_BYTES, flip, make_release, noise
+from small_release import OVA_BYTES, flip, make_key, make_release, noise
 
+from practicum.architecture import ARCHITECTURES
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.release import oci, registry_client
 from practicum.release.provenance import FILE as PROVENANCE
-from practicum.release.publish import publish
+from practicum.release.publish import check_target, publish
 from practicum.release.record import read_record
 from practicum.release.registry_client import Registry
 from practicum.release.target import Item
@@ -254,6 +255,54 @@ def test_an_upload_that_the_registry_forgot_starts_anew(
         assert httpx.get(f"http://{host}/v2/course/practicum/blobs/{blob.name}").content == data
 
 
+# ---- images for two architectures ------------------------------------------------------------------------------------
+
+
+def test_each_computer_finds_its_own_image_and_what_is_attached_to_it(tmp_path: Path, console: Console) -> None:
+    folder = tmp_path / "both"
+    record = make_release(folder, architectures=ARCHITECTURES)
+    own = {one.name: record.products[f"cpu{one.suffix}"] for one in ARCHITECTURES}
+    with registry(tmp_path / "registry") as host:
+        target = f"docker://{host}/course/practicum"
+        publish(folder, target, console, unsigned=True)
+        tags, there = tags_of(host), Registry(host, "course/practicum")
+        for name in ("2027-spring-r1", "2027-spring"):
+            assert tags[f"{name}-cpu"] == own["amd64"].index == own["arm64"].index
+            assert {arch: tags[f"{name}-cpu-{arch}"] for arch in own} == {arch: own[arch].digest for arch in own}
+            assert tags[f"{name}-appliance"] != tags[f"{name}-appliance-arm64"]
+        listed = json.loads(there.get_manifest("2027-spring-cpu") or b"")["manifests"]
+        assert {one["platform"]["architecture"]: one["digest"] for one in listed} == {
+            arch: product.digest for arch, product in own.items()
+        }
+        for one in ARCHITECTURES:
+            attached = list_attached(there, own[one.name].digest)
+            assert attached == [f"sbom/cpu{one.suffix}.cdx.json", PROVENANCE]
+        assert list_attached(there, own["amd64"].index) == [PROVENANCE]
+        lines = publish(folder, target, console, unsigned=True)
+        assert lines[0].endswith("0 of 14 items sent") and lines[1].endswith("already")
+
+
+def list_attached(there: Registry, digest: str) -> list[str]:
+    """The names of the files that are attached to a manifest."""
+    index = json.loads(there.get_manifest(digest.replace(":", "-")) or b"")
+    manifests = [json.loads(there.get_manifest(one["digest"]) or b"") for one in index["manifests"]]
+    return [manifest["layers"][0]["annotations"]["org.opencontainers.image.title"] for manifest in manifests]
+
+
+def test_release_for_two_architectures_follows_one_for_the_first(tmp_path: Path, console: Console) -> None:
+    make_release(tmp_path / "first", 1)
+    make_release(tmp_path / "both", 2, architectures=ARCHITECTURES)
+    with registry(tmp_path / "registry") as host:
+        target = f"docker://{host}/course/practicum"
+        publish(tmp_path / "first", target, console, unsigned=True)
+        old = tags_of(host)
+        assert publish(tmp_path / "both", target, console, unsigned=True)[1] == "2027-spring shows 2027-spring-r2 now"
+        new = tags_of(host)
+        assert new["2027-spring-cpu"] == new["2027-spring-r2-cpu"] != old["2027-spring-cpu"]
+        assert {tag: new[tag] for tag in old if "-r1-" in tag} == {tag: old[tag] for tag in old if "-r1-" in tag}
+        assert publish(tmp_path / "both", target, console, unsigned=True)[1].endswith("already")
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 
@@ -279,6 +328,16 @@ def test_no_registry_there_and_no_repository(releases: list[Path], console: Cons
         publish(releases[0], "docker://127.0.0.1:1/course/practicum", console, unsigned=True)
     with pytest.raises(PracticumError, match="is no repository of a registry; write docker://"):
         publish(releases[0], "docker://127.0.0.1:1", console, unsigned=True)
+
+
+def test_registry_is_asked_before_a_build(tmp_path: Path, console: Console) -> None:
+    key = make_key(tmp_path / "keys")
+    with pytest.raises(PracticumError, match=r"^docker://127.0.0.1:1: cannot be reached"):
+        check_target("docker://127.0.0.1:1/course/practicum", key)
+    with registry(tmp_path / "registry") as host:
+        check_target(f"docker://{host}/course/practicum", key)
+        assert not list((tmp_path / "registry/data").rglob("startedat")), "the upload that was begun is given up"
+        assert not Registry(host, "course/practicum").list_tags()
 
 
 def test_a_layer_over_the_limit(releases: list[Path], console: Console) -> None:
@@ -310,6 +369,8 @@ def test_a_password(releases: list[Path], tmp_path: Path, console: Console) -> N
     (tmp_path / "htpasswd").write_text(f"instructor:{bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}\n")
     with registry(tmp_path / "registry", f"auth: {{htpasswd: {{realm: r, path: {tmp_path}/htpasswd}}}}") as host:
         target = f"docker://{host}/course/practicum"
+        with pytest.raises(PracticumError, match=rf"refuses access; docker login {host}"):
+            check_target(target, make_key(tmp_path / "keys"))
         with pytest.raises(PracticumError, match=rf"refuses access; docker login {host}"):
             publish(releases[0], target, console, unsigned=True)
         log_in(tmp_path / "docker", host)

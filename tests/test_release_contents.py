@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from checkout import ROOT, SEMESTER, Checkout
 
+from practicum.architecture import ARCHITECTURES
 from practicum.engine.errors import PracticumError
 from practicum.release import contents
+from practicum.release.record import NAMED
+from practicum.semester import products
 
 CPU = "ee559:2027-spring-cpu"
 
@@ -74,6 +77,43 @@ def test_product_that_is_not_built_is_named_with_its_cure(checkout: Checkout) ->
         contents.find_finished(checkout.load(), "appliance")
     with pytest.raises(PracticumError, match=f"cuda: stage archive-cuda: .*; run: make archive SEMESTER={SEMESTER}"):
         contents.find_finished(checkout.load(), "cuda")
+
+
+def test_product_of_each_architecture_is_looked_for(checkout: Checkout) -> None:
+    checkout.describe_both()
+    semester = checkout.load()
+    assert contents.list_names(semester.built_for) == [
+        *("appliance", "appliance-arm64", "cpu", "cpu-arm64", "cuda", "cuda-arm64")
+    ]
+    for name, stage, target in [
+        ("appliance", "ova", "ova"),
+        ("appliance-arm64", "ova-arm64", "ova"),
+        ("cpu-arm64", "archive-cpu", "archive"),
+    ]:
+        cure = f"run: make {target} SEMESTER={SEMESTER} ARCH=all"
+        with pytest.raises(PracticumError, match=f"^{name}: stage {stage}: not built .*; {cure}$"):
+            contents.find_finished(semester, name)
+
+
+def test_product_of_an_architecture_has_its_own_stages_and_lock(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their outputs count as complete here: a build takes an hour."""
+    monkeypatch.setattr(contents.stages, "find_fault", lambda _: "")
+    checkout.describe_both()
+    semester = checkout.load()
+    for name in ("appliance-arm64", "cuda", "cuda-arm64"):
+        kind, architecture = NAMED[name]
+        if kind == "appliance":
+            listed, path = products.list_ova(semester, architecture), products.ova_path(semester, architecture)
+        else:
+            listed = products.list_archive(semester, "cuda", ARCHITECTURES)
+            path = products.archive_path(semester, "cuda", ARCHITECTURES)
+        found = contents.find_finished(semester, name)
+        course = next(stage for stage in listed if stage.name == f"course-{name}")
+        assert (found.path, found.image, found.architecture) == (path, course.image, architecture)
+        assert found.data and found.data.parent.parent.name == f"data{architecture.suffix}"
+        assert found.lock.name == f"python-{'cuda' if kind == 'cuda' else 'cpu'}{architecture.suffix}.lock"
 
 
 def test_file_without_its_checksum_is_named_with_a_cure(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import stat
 import sys
 import tarfile
@@ -57,6 +58,18 @@ def test_what_was_proved_passes(built: Path) -> None:
         "ee559.ova": "",
         "ee559-cuda.oci.tar": "sha256:" + "a" * 64,
     }
+
+
+def test_archive_that_the_proof_writes_for_one_architecture_is_no_product(built: Path) -> None:
+    folder = built / "dist" / SEMESTER
+    shutil.copy(folder / "ee559-cuda.oci.tar", folder / "ee559-cuda-amd64.oci.tar")
+    assert "ee559-cuda-amd64.oci.tar" not in products.check(built, SEMESTER)
+
+
+def test_archive_for_one_architecture_is_a_product_where_no_other_is(tmp_path: Path) -> None:
+    (tmp_path / "ee559-cuda-amd64.oci.tar").touch()
+    (tmp_path / "ee559-cuda-arm64.oci.tar").touch()
+    assert len(products.list_products(tmp_path)) == 2
 
 
 SPOILS: list[tuple[Callable[[Path], object], str]] = [

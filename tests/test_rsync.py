@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from publishing import publish_and_kill
-from small_release import make_release, snapshot
+from small_release import make_key, make_release, snapshot
 from survivors import wait_until
 
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
-from practicum.release.publish import publish
+from practicum.release.publish import check_target, publish
 from practicum.release.verify import verify
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("rsync"), reason="rsync is not installed")]
@@ -96,6 +96,14 @@ def test_another_content_is_refused(target: str, releases: list[Path], tmp_path:
     with pytest.raises(PracticumError, match=r"is there with another content"):
         publish(tmp_path / "again", target, console, unsigned=True)
     assert snapshot(tmp_path / "there") == before
+
+
+def test_folder_on_the_other_side_is_looked_for_before_a_build(target: str, tmp_path: Path) -> None:
+    key = make_key(tmp_path / "keys")
+    check_target(target, key)
+    assert not list((tmp_path / "there").iterdir())
+    with pytest.raises(PracticumError, match="make the folder, until this works: rsync --list-only"):
+        check_target(f"{target}/none", key)
 
 
 def test_a_folder_that_is_not_there(target: str, releases: list[Path], console: Console) -> None:

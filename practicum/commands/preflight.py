@@ -36,7 +36,7 @@ def inspect(semester: Semester, architectures: Sequence[Architecture]) -> list[F
     every = list_all(semester, architectures)
     foreign = [architecture.name for architecture in architectures if not architecture.is_native]
     tools = tuple(dict.fromkeys(tool for stage in every for tool in stage.needs))
-    needed = sum(stage.space for stage in every)
+    needed = sum(stage.measure_space() for stage in every)
     return [
         _judge("root", _require_root, "yes"),
         _judge("tools", lambda: require(*tools), f"{len(tools)} found"),

@@ -78,7 +78,7 @@ class Stage(ABC):
     """Files that must exist in the output's folder after `build`, not empty."""
 
     space: ClassVar[int] = 0
-    """Bytes that must be free in the cache before it runs."""
+    """Bytes that must be free in the cache before it runs; `measure_space` may know better."""
 
     tools: ClassVar[tuple[str, ...]] = ()
     """Programs or absolute paths that `tools.require` must find; the versions of the programs are recorded."""
@@ -104,6 +104,10 @@ class Stage(ABC):
     def needs(self) -> tuple[str, ...]:
         """All that `tools.require` must find: `tools`, and what this very stage needs besides."""
         return self.tools
+
+    def measure_space(self) -> int:
+        """Return the bytes that must be free in the cache before this very stage runs."""
+        return self.space
 
     @property
     def image(self) -> str:

@@ -121,7 +121,7 @@ def find_missing(stages: Sequence[Stage], again: Collection[str] = ()) -> list[S
         faults = [*pool.map(find_fault, stages)]
     missing = [stage for stage, fault in zip(stages, faults, strict=True) if stage.name in again or fault]
     require(*dict.fromkeys(tool for stage in missing for tool in stage.needs))
-    cache.require_space(cache.root(), sum(stage.space for stage in missing), "the build")
+    cache.require_space(cache.root(), sum(stage.measure_space() for stage in missing), "the build")
     return missing
 
 
@@ -157,7 +157,7 @@ def _build_locked(stage: Stage, scope: str, console: Console, *, again: bool) ->
             return
         cache.sweep()
         require(*stage.needs)
-        cache.require_space(cache.root(), stage.space, f"stage {stage.name}")
+        cache.require_space(cache.root(), stage.measure_space(), f"stage {stage.name}")
         with cache.work_folder(stage.name) as work:
             started = time.monotonic()
             content = work / "output"

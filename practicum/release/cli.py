@@ -76,6 +76,20 @@ def verify(
 
 
 @app.command()
+def check(
+    to: Annotated[str, typer.Option(metavar="TARGET", help="As for publish.")],
+    key: Annotated[
+        Path | None, typer.Option(envvar="PRACTICUM_SIGNING_KEY", help="The private ssh key that is to sign.")
+    ] = None,
+) -> None:
+    """Look, before a build, whether its release could be published: at the target and the key. It publishes nothing."""
+    from practicum.release.publish import check_target
+
+    check_target(to, key)
+    print(f"{to}: a release can be published here")
+
+
+@app.command()
 def publish(
     folder: Annotated[Path, typer.Argument(help="The release.")],
     to: Annotated[str, typer.Option(metavar="TARGET", help="A folder, HOST:PATH, docker://REGISTRY/NAME or URL.")],

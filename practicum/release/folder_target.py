@@ -36,6 +36,9 @@ class FolderTarget:
         self._complete = self._new = folder  # list_items names them
         self._names: set[Path] = set()
 
+    def check(self) -> None:
+        """Do nothing: who opened the target has written its lock into the folder."""
+
     def list_items(self, release: Release) -> list[Item]:
         """Return the files; a folder has no limit of its own."""
         self._complete = self._folder / release.record.name

@@ -7,10 +7,11 @@ from practicum.release.changes import render_table, summarize
 from practicum.release.record import NAMED, Kind, Record
 
 FOR: dict[Kind, str] = {
-    "appliance": "VirtualBox, on",
+    "appliance": "VirtualBox, on {computers}",
     "cpu": "Docker, on all computers that this table names",
     "cuda": "Docker, or a cluster, with an NVIDIA GPU",
 }
+"""What a product is for, with its architecture's computers."""
 
 READ: dict[Kind, str] = {
     "appliance": 'docs/student.md, "Start"',
@@ -44,7 +45,7 @@ def render_downloads(record: Record) -> Iterator[str]:
     rows = []
     for file, first in record.files.items():
         (kind, architecture), *_ = (NAMED[name] for name, product in record.products.items() if product.file == file)
-        use = f"{FOR[kind]} {architecture.computers}" if kind == "appliance" else FOR[kind]
+        use = FOR[kind].format(computers=architecture.computers)
         rows.append((f"`{file}`", format_bytes(first.bytes), use, READ[kind]))
     return render_table(("file", "size", "for", "read on in"), rows)
 

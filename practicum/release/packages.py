@@ -62,6 +62,11 @@ class PackageTarget:
         self._other = other
         self._release = url  # list_items names it
 
+    def check(self) -> None:
+        """Ask for a file that is not there: a wrong token is refused, whatever the file."""
+        with self._read(f"{self._url}/{LATEST}/{LATEST}"):
+            pass
+
     def list_items(self, release: Release) -> list[Item]:
         """Return the files, refusing or splitting those over the limit."""
         self._release = f"{self._url}/{release.record.name}"

@@ -49,6 +49,20 @@ def publish(
         return lines + there.describe(release)
 
 
+def check_target(target: str, key: Path | None) -> None:
+    """Raise PracticumError where a release could not be published to `target` now.
+
+    key: the private ssh key that is to sign it; None for none.
+    """
+    if key is None:
+        cure = "make a key as docs/release.md says, then: export PRACTICUM_SIGNING_KEY=practicum-release"
+        raise PracticumError("PRACTICUM_SIGNING_KEY", "is not set, and only a signed release is published", cure)
+    if not key.is_file():
+        raise PracticumError(str(key), "no such key", f"make one: ssh-keygen -t ed25519 -f {key}")
+    with connect(target) as there:
+        there.check()
+
+
 def open_release(folder: Path, console: Console, *, unsigned: bool, limit: int = 0, split: bool = False) -> Release:
     """Return the release in `folder`, after a look at every byte of it."""
     if not folder.is_dir():
@@ -100,6 +114,9 @@ def connect(target: str) -> AbstractContextManager[Target]:
         from practicum.release.packages import open_packages
 
         return open_packages(target)
+    if re.match(r"(?!rsync:)[^/:]+://", target):
+        cure = "give a folder, HOST:PATH, rsync://HOST/MODULE, docker://HOST/REPOSITORY or https://HOST/..."
+        raise PracticumError(target, "is no kind of target", cure)
     if target.startswith("rsync://") or re.match(r"[^/]+:", target):
         from practicum.release.rsync_target import open_rsync
 

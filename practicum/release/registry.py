@@ -41,10 +41,14 @@ class RegistryTarget:
         self._manifests: dict[str, Manifest] = {}  # by the names of the items
         self._products: dict[str, Manifest] = {}  # by the ends of the tags
 
+    def check(self) -> None:
+        """Begin an upload and give it up, which takes the right to write."""
+        self._registry.try_upload()
+
     def list_items(self, release: Release) -> list[Item]:
         """Return an item for each tag and one for each file attached to it; none is larger than the limit."""
         files = {item.name: item for item in list_files(replace(release, limit=0), 0)}
-        products, items = release.record.products, []
+        products, items = release.record.products, list[Item]()
         for name in sorted(name for name, product in products.items() if product.file):
             for end, manifest in self._describe_product(release, name, files).items():
                 if end not in self._products:  # each image of an index names it

@@ -102,6 +102,12 @@ class Registry:
         self._ask("PUT", str(httpx.URL(location).copy_merge_params({"digest": blob.name})), allowed=(201,))
         session.unlink(missing_ok=True)
 
+    def try_upload(self) -> None:
+        """Begin an upload and give it up; raises PracticumError where the registry refuses it."""
+        response = self._ask("POST", "blobs/uploads/", allowed=(202,))
+        with suppress(httpx.TransportError):  # some registries cannot give one up: they forget it after some days
+            self._client.delete(urljoin(str(response.url), response.headers["Location"]))
+
     def _send(self, blob: Item, offset: int, location: str) -> Iterator[tuple[str, int]]:
         """Send the pieces from `offset` on; yield the address of the upload and the bytes sent after each."""
         with blob.open() as stream:

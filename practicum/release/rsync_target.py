@@ -57,11 +57,19 @@ class RsyncTarget:
         self._release = name  # list_items names it
         self._differs: dict[str, str] = {}
 
+    def check(self) -> None:
+        """List the folder on the other side; rsync finds out only by writing whether it may write."""
+        try:
+            read(["rsync", "--list-only", f"{self._name}/"], step=self._name, timeout=120)
+        except ProgramFailed as error:
+            cure = f"make the folder, until this works: rsync --list-only {self._name}/"
+            raise PracticumError(self._name, error.reason, cure) from None
+
     def list_items(self, release: Release) -> list[Item]:
         """Return the files, after one comparison of all of them with what is there."""
         if release.split:
             raise PracticumError(self._name, "takes files of any size", "leave out --split")
-        self._list_top()
+        self.check()
         self._release = f"{self._name}/{release.record.name}"
         lines = self._ask(compare_argv(release.folder, self._release)).splitlines()
         self._differs = {match["name"]: match["how"] for line in lines if (match := _CHANGE.fullmatch(line))}
@@ -118,13 +126,6 @@ class RsyncTarget:
     def describe(self, release: Release) -> list[str]:
         """Return where the release is."""
         return [self._release]
-
-    def _list_top(self) -> None:
-        try:
-            read(["rsync", "--list-only", f"{self._name}/"], step=self._name, timeout=120)
-        except ProgramFailed as error:
-            cure = f"make the folder, until this works: rsync --list-only {self._name}/"
-            raise PracticumError(self._name, error.reason, cure) from None
 
     def _ask(self, argv: Sequence[str]) -> str:
         return read(argv, step=self._name, timeout=SECONDS)

@@ -59,6 +59,9 @@ class Item:
 class Target(Protocol):
     """A place that releases are published to. It only looks and writes: `publish` decides and keeps the order."""
 
+    def check(self) -> None:
+        """Raise PracticumError where nothing could be published now: nobody answers, or refuses."""
+
     def list_items(self, release: Release) -> Sequence[Item]:
         """Return what to send, in order; raises PracticumError at a file that the target cannot take."""
 

@@ -20,23 +20,29 @@ from practicum.engine.publish import write_text
 from practicum.semester.find import find_semester
 
 FILE = "build/products.json"
+ARCHIVE = ".oci.tar"
 Proved = dict[str, dict[str, str]]
 
 
 def list_products(folder: Path) -> list[Path]:
-    """Return the appliance and the image archives of a semester."""
-    return sorted([*folder.glob("*.ova"), *folder.glob("*.oci.tar")])
+    """Return the appliances and the image archives of a semester.
+
+    The archive of the image for one architecture is no product where that of all is there: the proof writes it.
+    """
+    archives = {path.name.removesuffix(ARCHIVE): path for path in folder.glob(f"*{ARCHIVE}")}
+    whole = [path for name, path in archives.items() if name.rpartition("-")[0] not in archives]
+    return sorted([*folder.glob("*.ova"), *whole])
 
 
 def describe(path: Path) -> dict[str, str]:
-    """Return the file's sha256 and, of an image archive, the digest of the image's manifest ("" of an appliance)."""
+    """Return the file's sha256 and, of an image archive, the digest of what it holds ("" of an appliance)."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"sha256": sha256, "digest": read_digest(path) if path.name.endswith(".oci.tar") else ""}
+    return {"sha256": sha256, "digest": read_digest(path) if path.name.endswith(ARCHIVE) else ""}
 
 
 def read_digest(archive: Path) -> str:
-    """Return the digest ("sha256:...") of the one image in an OCI archive."""
+    """Return the digest ("sha256:...") of the image in an OCI archive, or of the index of its images."""
     with tarfile.open(archive) as tar:
         index = tar.extractfile("index.json")
         assert index is not None
