@@ -101,6 +101,33 @@ def test_architectures_are_one_unless_the_file_says_otherwise(folder: Path) -> N
     assert load(folder).built_for == (ARM64, AMD64), "in the order of the file"
 
 
+@pytest.mark.parametrize(
+    ("products", "variants", "images"),
+    [
+        ((), ("cpu", "cuda"), ("cpu", "cuda")),
+        (("cuda",), ("cuda",), ("cuda",)),
+        (("appliance",), ("cpu",), ()),
+        (("cuda", "appliance"), ("cpu", "cuda"), ("cuda",)),
+    ],
+    ids=str,
+)
+def test_products_are_all_unless_the_file_says_otherwise(
+    folder: Path, products: tuple[str, ...], variants: tuple[str, ...], images: tuple[str, ...]
+) -> None:
+    if products:
+        (folder / "semester.toml").write_text(f"products = {[*products]}\n{GOOD}")
+    semester = load(folder)
+    assert semester.products == (products or ("appliance", "cpu", "cuda"))
+    assert (semester.variants, semester.images) == (variants, images)
+
+
+@pytest.mark.parametrize("value", ["[]", '["cuda", "cuda"]', '["gpu"]'])
+def test_products_that_are_none(folder: Path, value: str) -> None:
+    (folder / "semester.toml").write_text(f"products = {value}\n{GOOD}")
+    with pytest.raises(PracticumError, match=r"semester.toml: products.*; "):
+        load(folder)
+
+
 def test_kernel_is_that_of_the_architecture(folder: Path) -> None:
     (folder / "semester.toml").write_text(GOOD.replace('["sudo"]', f'["sudo", "{KERNEL}"]'))
     debian = load(folder).debian
@@ -342,12 +369,12 @@ TABLES: dict[str, type[BaseModel]] = {
 
 
 def test_tables_are_all_known() -> None:
-    assert set(Semester.model_fields) - {"folder", "architectures"} == set(TABLES)
+    assert set(Semester.model_fields) - {"folder", "architectures", "products"} == set(TABLES)
     assert set(Python.model_fields) == {"requires", *(architecture.name for architecture in ARCHITECTURES)}
 
 
 FIELDS = {
-    "architectures": Semester.model_fields["architectures"],
+    **{key: Semester.model_fields[key] for key in ("architectures", "products")},
     **{f"{table}.{key}": field for table, model in TABLES.items() for key, field in model.model_fields.items()},
     "python.ARCHITECTURE.requires": OfArchitecture.model_fields["requires"],
 }

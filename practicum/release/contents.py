@@ -142,7 +142,9 @@ def describe(finished: Finished, answers: Answers) -> Product:
 
 def describe_all(semester: Semester, work: Path, console: Console) -> dict[ProductName, tuple[Product, Answers]]:
     """Return every product of the semester, with what it answered; raises PracticumError as the functions above do."""
-    finished = [find_finished(semester, name) for name in PRODUCTS]  # all are looked for before the first is asked
+    finished = [
+        find_finished(semester, name) for name in semester.products
+    ]  # all are looked for before the first is asked
     described: dict[ProductName, tuple[Product, Answers]] = {}
     for product in finished:
         with console.stage(f"ask-{product.name}"):
