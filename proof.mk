@@ -10,7 +10,9 @@ PARTS := build-ova students-python build-images interrupts unit course first-boo
 	samples students-sample compute slow-host linters
 QUICK := linters unit-quick container-quick
 PATIENT := interrupts unit course linters
-.PHONY: test test-quick screenshots $(PARTS:%=test-%) $(QUICK:%=test-%)
+# No parts of the proof: a release runs them besides.
+RELEASE_TIME := trixie
+.PHONY: test test-quick screenshots $(PARTS:%=test-%) $(QUICK:%=test-%) $(RELEASE_TIME:%=test-%)
 
 # As in the products, and since the parts share the cores.
 export OMP_WAIT_POLICY := PASSIVE
@@ -40,16 +42,19 @@ test: venv test-deps docker-daemon ## Prove everything: unit tests, linters, the
 	$(call prove,$(PARTS))
 test-quick: venv docker-daemon ## Prove in three minutes what a commit may break: no builds, no machine
 	$(call prove,$(QUICK))
-$(PARTS:%=test-%) $(QUICK:%=test-%): | venv docker-daemon
+$(PARTS:%=test-%) $(QUICK:%=test-%) $(RELEASE_TIME:%=test-%): | venv docker-daemon
 
 # ---- the builder ----
 
 test-linters:
 	$(pytest) tests/test_linters.py
 test-unit:
-	$(pytest) tests --ignore=tests/course --ignore=tests/test_linters.py --ignore=tests/test_interrupts.py
+	$(pytest) tests --ignore=tests/course --ignore=tests/test_linters.py --ignore=tests/test_interrupts.py \
+		--ignore=tests/test_trixie.py
 test-unit-quick:
 	$(pytest) tests --ignore=tests/course --ignore=tests/test_linters.py -m "not slow"
+test-trixie: test-deps
+	$(pytest) tests/test_trixie.py
 
 # ---- the builds: of the products, and of small ones that are interrupted and take their base from the first ----
 

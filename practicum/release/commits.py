@@ -122,11 +122,12 @@ def git_of(root: Path) -> list[str]:
 def describe_files(root: Path, semester: str, blobs: Mapping[str, str], revision: str, created: str) -> Record:
     """Return the record of a semester's files below `root`; blobs: path -> git's hash of each file."""
     folder, floors = root / "semesters" / semester, root / "semesters/security-floors.toml"
-    described = tomllib.loads((folder / "semester.toml").read_text())["content"]
-    content = select_content(blobs, described["include"], solutions=described.get("solutions", False))
+    described = tomllib.loads((folder / "semester.toml").read_text())
+    included = described["content"]
+    content = select_content(blobs, included["include"], solutions=included.get("solutions", False))
     debian = read_debian(folder / "debian.lock") if (folder / "debian.lock").exists() else {}
     found = {}
-    for name in PRODUCTS:
+    for name in described.get("products", PRODUCTS):
         lock = folder / f"python-{'cuda' if name == 'cuda' else 'cpu'}.lock"
         python = {package.name: package.version for package in read_lock(lock)} if lock.exists() else {}
         # The runtime has the version of CUDA in front: 13.0.96.
