@@ -20,7 +20,7 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.namespaces import leave_network
 from practicum.release import cli as release
 from practicum.semester.description import Semester
-from practicum.semester.find import choose_architectures, find_semester
+from practicum.semester.find import choose_architectures, choose_images, find_semester, require_product
 
 if TYPE_CHECKING:
     from practicum.engine.progress import Console
@@ -48,7 +48,9 @@ SemesterId = Annotated[
 ]
 
 
-Product = Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="Only this one; both if left out.")]
+Product = Annotated[
+    Literal["cpu", "cuda"] | None, typer.Option(help="Only this one; all that are described if left out.")
+]
 
 Arch = Annotated[
     str, typer.Option(metavar="ARCH", help="For which processors: one, or all; this machine's own if left out.")
@@ -59,6 +61,7 @@ Arch = Annotated[
 def ova(semester: SemesterId = "", arch: Arch = "", again: Again = "", inputs: Inputs = None) -> None:
     """Build the VirtualBox appliance and print its path."""
     described = find_semester(semester)
+    require_product(described, "appliance")
     architectures = choose_architectures(described, arch)
     with building(described, inputs) as console:
         from practicum.commands import build
@@ -73,12 +76,10 @@ def docker(
 ) -> None:
     """Build the container images and print their names."""
     described = find_semester(semester)
-    architectures = choose_architectures(described, arch)
+    variants, architectures = choose_images(described, product), choose_architectures(described, arch)
     with building(described, inputs) as console:
         from practicum.commands import build
-        from practicum.semester.products import VARIANTS
 
-        variants = (product,) if product else VARIANTS
         names = build.build_images(described, architectures, variants, console, again, inputs)
     print(*names, sep="\n")
 
@@ -89,12 +90,10 @@ def archive(
 ) -> None:
     """Write the container images as OCI archives with zstd layers into dist/, with their checksums."""
     described = find_semester(semester)
-    architectures = choose_architectures(described, arch)
+    variants, architectures = choose_images(described, product), choose_architectures(described, arch)
     with building(described, inputs) as console:
         from practicum.commands import build
-        from practicum.semester.products import VARIANTS
 
-        variants = (product,) if product else VARIANTS
         paths = build.build_archives(described, architectures, variants, console, again, inputs)
     print_sizes(paths)
 
@@ -109,12 +108,12 @@ def inputs(
     """Write every Debian package and wheel of the last build into one file, from which it can be built again."""
     from practicum.commands.inputs import write_inputs
     from practicum.engine.progress import Console
-    from practicum.semester.products import VARIANTS, inputs_path
+    from practicum.semester.products import inputs_path
 
     described = find_semester(semester)
     path, architectures = to or inputs_path(described), choose_architectures(described, arch)
     with Console() as console:
-        write_inputs(described, path, console, (product,) if product else VARIANTS, architectures)
+        write_inputs(described, path, console, (product,) if product else described.variants, architectures)
     print_sizes([path])
 
 

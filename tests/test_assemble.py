@@ -27,6 +27,7 @@ from practicum.release import assemble, contents, proof
 from practicum.release.commits import record_path
 from practicum.release.contents import Finished
 from practicum.release.record import Proof, Record, read_record, write_record
+from practicum.semester.values import PRODUCTS
 
 OVA, CPU = f"ee559-{SEMESTER}.ova", f"ee559-{SEMESTER}-cpu.oci.tar"
 
@@ -165,7 +166,7 @@ def describe_all(both: Checkout, number: int = 1) -> Record:
     """The record of the products for two architectures, each of which answers alike."""
     dist = both.root / "dist" / SEMESTER
     lock, files = both.folder / "python-cpu.lock", {"appliance": name_ova(AMD64), "appliance-arm64": name_ova(ARM64)}
-    names = [name for name in contents.list_names(ARCHITECTURES) if not name.startswith("cuda")]
+    names = [name for name in contents.list_names(PRODUCTS, ARCHITECTURES) if not name.startswith("cuda")]
     products = {
         name: contents.describe(Finished(name, dist / files.get(name, CPU), "", lock, None), SMALL) for name in names
     }

@@ -1,5 +1,6 @@
 """semester.toml: what is accepted, and one complete line for every mistake."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,33 @@ def test_architectures_are_one_unless_the_file_says_otherwise(folder: Path) -> N
     assert load(folder).built_for == (AMD64,)
     (folder / "semester.toml").write_text(f'architectures = ["arm64", "amd64"]\n{GOOD}')
     assert load(folder).built_for == (ARM64, AMD64), "in the order of the file"
+
+
+@pytest.mark.parametrize(
+    ("products", "variants", "images"),
+    [
+        ((), ("cpu", "cuda"), ("cpu", "cuda")),
+        (("cuda",), ("cuda",), ("cuda",)),
+        (("appliance",), ("cpu",), ()),
+        (("cuda", "appliance"), ("cpu", "cuda"), ("cuda",)),
+    ],
+    ids=str,
+)
+def test_products_are_all_unless_the_file_says_otherwise(
+    folder: Path, products: tuple[str, ...], variants: tuple[str, ...], images: tuple[str, ...]
+) -> None:
+    if products:
+        (folder / "semester.toml").write_text(f"products = {[*products]}\n{GOOD}")
+    semester = load(folder)
+    assert semester.products == (products or ("appliance", "cpu", "cuda"))
+    assert (semester.variants, semester.images) == (variants, images)
+
+
+@pytest.mark.parametrize("value", ["[]", '["cuda", "cuda"]', '["gpu"]'])
+def test_products_that_are_none(folder: Path, value: str) -> None:
+    (folder / "semester.toml").write_text(f"products = {value}\n{GOOD}")
+    with pytest.raises(PracticumError, match=r"semester.toml: products.*; "):
+        load(folder)
 
 
 def test_kernel_is_that_of_the_architecture(folder: Path) -> None:
@@ -342,12 +370,12 @@ TABLES: dict[str, type[BaseModel]] = {
 
 
 def test_tables_are_all_known() -> None:
-    assert set(Semester.model_fields) - {"folder", "architectures"} == set(TABLES)
+    assert set(Semester.model_fields) - {"folder", "architectures", "products"} == set(TABLES)
     assert set(Python.model_fields) == {"requires", *(architecture.name for architecture in ARCHITECTURES)}
 
 
 FIELDS = {
-    "architectures": Semester.model_fields["architectures"],
+    **{key: Semester.model_fields[key] for key in ("architectures", "products")},
     **{f"{table}.{key}": field for table, model in TABLES.items() for key, field in model.model_fields.items()},
     "python.ARCHITECTURE.requires": OfArchitecture.model_fields["requires"],
 }
@@ -362,7 +390,8 @@ def test_every_key_is_documented(key: str) -> None:
     assert len(rows) == 1, f"docs/semester.md needs one row for {key}"
     unit, default, allowed, purpose = (cell.strip() for cell in rows[0].strip("|").split(" | ")[1:])
     assert unit and allowed and purpose and field.description
-    written = {False: "false", (): "[]", (AMD64.name,): f'["{AMD64.name}"]'}.get(field.default, str(field.default))
+    lists = json.dumps(field.default) if isinstance(field.default, tuple) else ""
+    written = lists or {False: "false"}.get(field.default, str(field.default))
     assert default.removeprefix("`").removesuffix("`").strip('"') == ("*required*" if field.is_required() else written)
 
 

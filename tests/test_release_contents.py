@@ -82,7 +82,7 @@ def test_product_that_is_not_built_is_named_with_its_cure(checkout: Checkout) ->
 def test_product_of_each_architecture_is_looked_for(checkout: Checkout) -> None:
     checkout.describe_both()
     semester = checkout.load()
-    assert contents.list_names(semester.built_for) == [
+    assert contents.list_names(semester.products, semester.built_for) == [
         *("appliance", "appliance-arm64", "cpu", "cpu-arm64", "cuda", "cuda-arm64")
     ]
     for name, stage, target in [

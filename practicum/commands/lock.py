@@ -22,7 +22,7 @@ from practicum.images.docker import ensure_docker, running
 from practicum.images.root import Root, make_root
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_target, list_requirements, place_debian_lock, place_lock
-from practicum.semester.products import TRIM_DEBIAN, VARIANTS
+from practicum.semester.products import TRIM_DEBIAN
 from practicum.semester.values import PINNED
 from practicum.wheels import cuda
 from practicum.wheels.debian_lock import record_debian
@@ -41,14 +41,16 @@ def lock_semester(semester: Semester, console: Console) -> Iterator[Path]:
     """
     require_emulators(semester.built_for)
     for architecture in semester.built_for:
-        for variant in VARIANTS:
+        for variant in semester.variants:
             yield lock_python(semester, variant=variant, architecture=architecture)
         yield lock_debian(semester, architecture, console)
 
 
 def lock_debian(semester: Semester, architecture: Architecture, console: Console) -> Path:
     """Record the Debian packages that a build of today installs for `architecture`, and return the lock's path."""
-    packages = [*semester.debian.packages, *semester.debian.list_appliance_packages(architecture)]
+    packages = [*semester.debian.packages]
+    if "appliance" in semester.products:
+        packages += semester.debian.list_appliance_packages(architecture)
     trim, path = semester.root / TRIM_DEBIAN, place_debian_lock(semester, architecture)
     with cache.work_folder("lock") as work, console.stage(path.stem):
         root = Root(semester.debian.suite, trim, int(time.time()), architecture.name, architecture.variant)

@@ -17,6 +17,7 @@ from practicum.release.contents import list_names, read_floors
 from practicum.release.record import NAMED, Product, Record, read_record
 from practicum.semester.find import list_semesters, sort_semesters
 from practicum.semester.revision import format_date, read_revision
+from practicum.semester.values import PRODUCTS
 from practicum.wheels.debian_lock import read_debian
 from practicum.wheels.lockfile import read_lock
 
@@ -128,7 +129,8 @@ def describe_files(root: Path, semester: str, blobs: Mapping[str, str], revision
     content = select_content(blobs, included, solutions=solutions)
     named = described.get("architectures", [AMD64.name])
     found = {}
-    for name in list_names([one for one in ARCHITECTURES if one.name in named]):
+    kinds = described.get("products", PRODUCTS)
+    for name in list_names(kinds, [one for one in ARCHITECTURES if one.name in named]):
         kind, suffix = NAMED[name][0], NAMED[name][1].suffix
         recorded = folder / f"debian{suffix}.lock"
         debian = read_debian(recorded) if recorded.exists() else {}

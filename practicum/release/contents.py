@@ -17,10 +17,11 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.stage import Stage
 from practicum.images.docker import ask_image, image_exists
-from practicum.release.record import KINDS, NAMED, Product
+from practicum.release.record import NAMED, Product
 from practicum.semester import products
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_lock
+from practicum.semester.values import PRODUCTS
 
 COURSE = "/opt/course/content/"
 PYTHON = "/opt/venv/bin/python"
@@ -81,9 +82,14 @@ class Answers:
     driver: str
 
 
-def list_names(architectures: Sequence[Architecture]) -> list[str]:
-    """Return the names of the products of a semester that names `architectures`."""
-    return [name for kind in KINDS for name, named in NAMED.items() if named[0] == kind and named[1] in architectures]
+def list_names(kinds: Sequence[str], architectures: Sequence[Architecture]) -> list[str]:
+    """Return the names of the products of a semester that names the products `kinds` for `architectures`."""
+    return [
+        name
+        for kind in PRODUCTS
+        for name, named in NAMED.items()
+        if kind in kinds and named[0] == kind and named[1] in architectures
+    ]
 
 
 def find_finished(semester: Semester, name: str) -> Finished:
@@ -160,7 +166,7 @@ def describe(finished: Finished, answers: Answers) -> Product:
 def describe_all(semester: Semester, work: Path, console: Console) -> dict[str, tuple[Product, Answers]]:
     """Return every product of the semester, with what it answered; raises PracticumError as the functions above do."""
     # All are looked for before the first is asked.
-    finished = [find_finished(semester, name) for name in list_names(semester.built_for)]
+    finished = [find_finished(semester, name) for name in list_names(semester.products, semester.built_for)]
     require_emulators(semester.built_for)
     described: dict[str, tuple[Product, Answers]] = {}
     for product in finished:

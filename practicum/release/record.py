@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from practicum.architecture import ARCHITECTURES, Architecture
 from practicum.engine.errors import PracticumError
+from practicum.semester.values import PRODUCTS
 
 Kind = Literal["appliance", "cpu", "cuda"]
-KINDS: tuple[Kind, ...] = ("appliance", "cpu", "cuda")
 
 NAMED: dict[str, tuple[Kind, Architecture]] = {
-    f"{kind}{architecture.suffix}": (kind, architecture) for kind in KINDS for architecture in ARCHITECTURES
+    f"{kind}{architecture.suffix}": (kind, architecture) for kind in PRODUCTS for architecture in ARCHITECTURES
 }
 """What the name of a product means: "cpu-arm64" is the image for the CPU of the architecture arm64."""
 

@@ -17,6 +17,7 @@ from practicum.engine.errors import Mistakes, PracticumError
 from practicum.semester.fit import check_folders, check_tables
 from practicum.semester.toml_errors import explain, render_key, suggest
 from practicum.semester.values import (
+    PRODUCTS,
     ArchitectureNames,
     Code,
     ContentPaths,
@@ -25,6 +26,7 @@ from practicum.semester.values import (
     HostPort,
     Line,
     Pins,
+    ProductNames,
     Requirements,
     Season,
     User,
@@ -136,6 +138,7 @@ class Semester(_Table):
     architectures: ArchitectureNames = Field(
         default=(AMD64.name,), description="processors that products are built for", examples=[[AMD64.name]]
     )
+    products: ProductNames = Field(default=PRODUCTS, description="what is built", examples=[["cuda"]])
     course: Course = Field(description="what the course is called")
     debian: Debian = Field(description="operating system of every product")
     python: Python = Field(description="Python packages of every product")
@@ -158,6 +161,20 @@ class Semester(_Table):
     def built_for(self) -> tuple[Architecture, ...]:
         """The architectures that the description names, in its order."""
         return tuple(find_architecture(name) for name in self.architectures)
+
+    @property
+    def variants(self) -> tuple[Literal["cpu", "cuda"], ...]:
+        """The variants of the Python packages that the products need, and so of the locks; the appliance has "cpu"."""
+        needed: dict[Literal["cpu", "cuda"], bool] = {
+            "cpu": {*self.products} != {"cuda"},
+            "cuda": "cuda" in self.products,
+        }
+        return tuple(variant for variant, is_needed in needed.items() if is_needed)
+
+    @property
+    def images(self) -> tuple[Literal["cpu", "cuda"], ...]:
+        """The container images among the products, in the order of the file."""
+        return tuple(product for product in self.products if product != "appliance")
 
     def list_pins(self, architecture: Architecture) -> tuple[str, ...]:
         """Return the versions that the CPU products of `architecture` have in place of those of python.requires."""

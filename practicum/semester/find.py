@@ -3,10 +3,14 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from practicum.architecture import NAMES, Architecture, find_native
 from practicum.engine.errors import PracticumError
 from practicum.semester.description import Semester, load
+
+if TYPE_CHECKING:
+    from practicum.semester.locks import Variant
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -37,6 +41,27 @@ def find_semester(name: str) -> Semester:
     if name and name not in known:
         raise PracticumError(name, "no such semester", f"known: {', '.join(known)}")
     return load(root / "semesters" / (name or known[-1]))
+
+
+def choose_images(semester: Semester, wanted: "Variant | None") -> "tuple[Variant, ...]":
+    """Return the container images to build: `wanted`, or None for all that the description names.
+
+    Raises PracticumError when it does not name them.
+    """
+    if not wanted and semester.images:
+        return semester.images
+    require_product(semester, wanted or "cpu")
+    return (wanted,) if wanted else ()
+
+
+def require_product(semester: Semester, product: str) -> None:
+    """Raise PracticumError when the description does not name `product`."""
+    if product not in semester.products:
+        raise PracticumError(
+            f"semesters/{semester.id}/semester.toml",
+            f"products does not name {product}",
+            f"add it there, or build what it names: {', '.join(semester.products)}",
+        )
 
 
 def choose_architectures(semester: Semester, wanted: str) -> tuple[Architecture, ...]:

@@ -128,13 +128,13 @@ def list_layers(stages: Sequence[Stage]) -> tuple[str, ...]:
 
 
 def list_all(semester: Semester, architectures: Sequence[Architecture] = ()) -> list[Stage]:
-    """Return every stage of the appliances and of the images for `architectures`, those of the description if none."""
+    """Return every stage of the products for `architectures`, those of the description if none."""
     return merge(
         listed
         for architecture in architectures or semester.built_for
         for listed in (
-            list_ova(semester, architecture),
-            *(list_image(semester, variant, architecture) for variant in VARIANTS),
+            *([list_ova(semester, architecture)] if "appliance" in semester.products else []),
+            *(list_image(semester, variant, architecture) for variant in semester.images),
         )
     )
 
@@ -220,16 +220,19 @@ def list_helpers(
 def split_wheels(
     semester: Semester, variant: Variant, architecture: Architecture = AMD64
 ) -> dict[str, tuple[LockedPackage, ...]]:
-    """Return the packages of the lock by the layer they go to, in the order of the layers; none is empty."""
-    other: Variant = "cuda" if variant == "cpu" else "cpu"
-    mine, theirs = (read_lock(find_lock(semester, one, architecture)) for one in (variant, other))
-    # One wheel of torchvision may be locked for both, yet the CPU's is repacked.
-    common = [package for package in mine if package in theirs and package.name not in PINNED]
-    groups: dict[str, list[LockedPackage]] = {"python": common}
+    """Return the packages of the lock by the layer they go to, in the order of the layers; none is empty.
+
+    The lowest has what the locks of all products have in common.
+    """
+    mine = read_lock(find_lock(semester, variant, architecture))
+    theirs = [read_lock(find_lock(semester, one, architecture)) for one in semester.variants if one != variant]
+    groups: dict[str, list[LockedPackage]] = {}
     for package in mine:
-        if package not in common:
-            matching = (name for name, pattern in CUDA_GROUPS if re.fullmatch(pattern, package.name))
-            groups.setdefault(next(matching, f"torch-{variant}"), []).append(package)
+        group = next((name for name, pattern in CUDA_GROUPS if re.fullmatch(pattern, package.name)), "python")
+        # One wheel of torchvision may be locked for both, yet the CPU's is repacked.
+        if group == "python" and (package.name in PINNED or not all(package in lock for lock in theirs)):
+            group = f"torch-{variant}"
+        groups.setdefault(group, []).append(package)
     order = ("python", *(name for name, _ in CUDA_GROUPS), f"torch-{variant}")
     return {name: tuple(groups[name]) for name in order if groups.get(name)}
 

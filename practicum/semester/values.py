@@ -24,6 +24,7 @@ SYSTEM_NAMES = frozenset(
     """.split()  # noqa: SIM905 - a list of forty quoted words is harder to read and to keep sorted
 )
 PINNED = ("torch", "torchvision")
+PRODUCTS: tuple[Literal["appliance", "cpu", "cuda"], ...] = ("appliance", "cpu", "cuda")
 
 
 def make_mistake(reason: str, cure: str) -> PydanticCustomError:
@@ -129,6 +130,12 @@ def _check_architectures(values: tuple[str, ...]) -> tuple[str, ...]:
     return _refuse_repeats(values)
 
 
+def _check_products(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise make_mistake("names no product", f"name at least one of {', '.join(map(quote, PRODUCTS))}")
+    return _refuse_repeats(values)
+
+
 def _check_pins(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in _check_requirements(values):
         _check_pin(Requirement(value))
@@ -174,6 +181,9 @@ ArchitectureNames = Annotated[
     tuple[Annotated[str, AfterValidator(_check_architecture)], ...],
     Field(strict=False),
     AfterValidator(_check_architectures),
+]
+ProductNames = Annotated[
+    tuple[Literal["appliance", "cpu", "cuda"], ...], Field(strict=False), AfterValidator(_check_products)
 ]
 ContentPaths = Annotated[
     tuple[Annotated[str, AfterValidator(_check_content_path)], ...],
