@@ -96,7 +96,6 @@ def find_finished(semester: Semester, name: str) -> Finished:
     """Return the product as the checkout describes it; raises PracticumError when it is not built."""
     kind, architecture = NAMED[name]
     variant: Variant = "cuda" if kind == "cuda" else "cpu"
-    every = " ARCH=all" if len(semester.built_for) > 1 else ""
     if kind == "appliance":
         listed, path = products.list_ova(semester, architecture), products.ova_path(semester, architecture)
     else:
@@ -106,7 +105,7 @@ def find_finished(semester: Semester, name: str) -> Finished:
     course = find_stage(listed, f"course-{name}")
     for stage in (listed[-1], course):
         if fault := stages.find_fault(stage):
-            cure = f"run: make {target} SEMESTER={semester.id}{every}"
+            cure = f"run: make {target} SEMESTER={semester.id} ARCH=all"
             raise PracticumError(f"{name}: stage {stage.name}", f"not built of these files ({fault})", cure)
     made = f"data{architecture.suffix}"
     data = next((stage.folder / "data.json" for stage in listed if stage.name == made), None)
@@ -203,7 +202,7 @@ def read_archive(path: Path, architecture: Architecture = AMD64) -> ArchivedImag
                 document = _read_blob(archive, digest)
             layers = tuple(layer["digest"] for layer in document["layers"])
     except (OSError, tarfile.TarError, LookupError, ValueError) as error:
-        raise PracticumError(str(path), f"no OCI archive ({error})", "run: make archive") from None
+        raise PracticumError(str(path), f"no OCI archive ({error})", "run: make archive ARCH=all") from None
     return ArchivedImage(digest, layers, index)
 
 
@@ -233,7 +232,7 @@ def read_checksum(path: Path) -> str:
         return beside.read_text().split()[0]
     except (OSError, IndexError):
         raise PracticumError(
-            str(beside), "no checksum", f"write the file anew: rm {path} && make ova archive"
+            str(beside), "no checksum", f"write the file anew: rm {path} && make ova archive ARCH=all"
         ) from None
 
 

@@ -56,7 +56,7 @@ def read_archive(path: Path) -> Manifest:
 
     The blobs are ranges of the archive. Raises PracticumError if it holds neither.
     """
-    again = f"make it again: practicum archive --product {'cuda' if 'cuda' in path.name else 'cpu'}"
+    again = f"make it again: practicum archive --arch all --product {'cuda' if 'cuda' in path.name else 'cpu'}"
     try:
         with tarfile.open(path, "r:") as tar:
             members = {member.name.removeprefix("./"): member for member in tar if member.isfile()}
