@@ -1,11 +1,13 @@
 """Debian 13: a small appliance is built for real, and boots to a JupyterLab that is ready.
 
-It has no torch: no index has a CPU build for Debian 13's Python. `make test-trixie` runs this; `make test` does not.
+It has no torch: the general index has no CPU build for Debian 13's Python. `make test-trixie` runs this, and `make test`
+does not.
 """
 
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import paramiko
@@ -16,6 +18,7 @@ from practicum.commands.lock import lock_python
 from practicum.engine import cache, tools
 from practicum.engine.errors import PracticumError
 from practicum.images.docker import ensure_docker
+from smoke_tests.guest import PATIENCE
 from smoke_tests.jupyter import Jupyter
 from smoke_tests.qemu import Machine, extract_disk
 
@@ -88,12 +91,28 @@ def test_tmp_is_on_the_disk(machine: Machine) -> None:
     assert machine.run("findmnt --noheadings --output FSTYPE --target /tmp").stdout == "ext4\n"
 
 
-def test_wrong_codes_do_not_lock_the_student_out(machine: Machine) -> None:
-    """All connections come from one address, whose penalties OpenSSH 10 would add up."""
-    for _ in range(5):
-        with pytest.raises(paramiko.AuthenticationException):
-            machine.ssh(password="wrong")
+def test_keys_of_an_editor_do_not_lock_the_student_out(machine: Machine) -> None:
+    """All come from one address, whose penalties OpenSSH 10 adds up: after five in a second it lets nobody in."""
+    key = paramiko.RSAKey.generate(2048)
+    with ThreadPoolExecutor(8) as pool:
+        refused = [*pool.map(lambda _: is_refused(machine, key), range(8))]
+    assert all(refused)
     machine.ssh().close()
+    assert "\npersourcepenalties no\n" in machine.sudo("sshd -T")
+
+
+def is_refused(machine: Machine, key: paramiko.PKey) -> bool:
+    """Whether sshd answers, and does not know the key."""
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        try:
+            client.connect(
+                "127.0.0.1", machine.ssh_port, machine.user, pkey=key, allow_agent=False, look_for_keys=False,
+                timeout=PATIENCE, banner_timeout=PATIENCE, auth_timeout=PATIENCE,
+            )  # fmt: skip
+        except paramiko.AuthenticationException:
+            return True
+    return False
 
 
 def test_ssh_has_one_way_in(machine: Machine) -> None:
