@@ -60,11 +60,11 @@ test-linters:
 	$(pytest) tests/test_linters.py
 test-unit:
 	$(pytest) tests --ignore=tests/course --ignore=tests/test_linters.py --ignore=tests/test_interrupts.py \
-		--ignore=tests/test_trixie.py
+		--ignore=tests/test_trim.py --ignore=tests/test_trixie.py
 test-unit-quick:
 	$(pytest) tests --ignore=tests/course --ignore=tests/test_linters.py -m "not slow"
 test-trixie: test-deps
-	$(pytest) tests/test_trixie.py
+	$(pytest) tests/test_trim.py tests/test_trixie.py
 
 # ---- the builds: of the products, and of small ones that are interrupted and take their base from the first ----
 
