@@ -1,7 +1,7 @@
 """Debian 13: a small appliance is built for real, and boots to a JupyterLab that is ready.
 
-It has no torch: the general index has no CPU build for Debian 13's Python. `make test-trixie` runs this, and `make test`
-does not.
+It has no torch, because the general index has no CPU build for Debian 13's Python. `make test-trixie` runs this, and
+`make test` does not.
 """
 
 import os
