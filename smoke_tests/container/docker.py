@@ -18,6 +18,8 @@ import testinfra
 from testinfra.host import Host
 
 import docker as sdk
+from practicum.architecture import find_architecture
+from smoke_tests.processor import PROCESSORS
 from smoke_tests.waiting import PATIENCE, wait_until
 
 LABEL = "practicum.smoke-test"
@@ -44,6 +46,12 @@ def cgroup_options() -> list[str]:
     """
     group = os.environ.get("PROOF_CGROUP")
     return [f"--cgroup-parent={group}"] if group else []
+
+
+def emulator_options(image: str) -> list[str]:
+    """docker's options by which QEMU emulates the processor that is meant; none for an image of this machine's own."""
+    architecture = find_architecture(inspect(image)["Architecture"])
+    return [] if architecture.is_native else [f"--env=QEMU_CPU={PROCESSORS[architecture].model}"]
 
 
 @functools.cache
@@ -196,7 +204,8 @@ def started(image: str, *options: str, command: Sequence[str] = ()) -> Iterator[
         else ["-p", "127.0.0.1::8888"]
     )
     # Created first: a container whose start fails must be removed as well.
-    made = docker("create", "--label", LABEL, *cgroup_options(), *publish, *options, image, *command)
+    given = (*cgroup_options(), *emulator_options(image), *publish, *options)
+    made = docker("create", "--label", LABEL, *given, image, *command)
     container = Container(made.stdout.strip())
     try:
         daemon().start(container.id)
