@@ -293,8 +293,11 @@ def make_site(
     (folder / "tmp").mkdir()
     # Where ipykernel would be installed, it brings the folder of the kernel description that the role overwrites.
     role = site.root / "ansible/roles/jupyter/tasks/main.yml"
-    folders = "    - /etc/course\n"
-    role.write_text(role.read_text().replace(folders, f"{folders}    - /opt/venv/share/jupyter/kernels/python3\n"))
+    folder_of_settings = "/opt/venv/share/jupyter/lab/settings "
+    kernels = "/opt/venv/share/jupyter/kernels/python3 "
+    role.write_text(role.read_text().replace(folder_of_settings, folder_of_settings + kernels))
+    # Its packages are too few for the page that names the version of torch.
+    (site.root / "course_content/index.md").write_text("# A small course\n")
     # No image is shared with another checkout of this machine, which might remove it or miss it.
     with (site.root / "ansible/trim/debian.dpkg.cfg").open("a") as trim:
         trim.write(f"# {uuid.uuid4()}\n")

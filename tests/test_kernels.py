@@ -208,4 +208,4 @@ def test_hooks_are_called_last(folder: str, verb: str) -> None:
 def test_hooks_are_there_before_the_kernel() -> None:
     """Its package calls them in the build, too."""
     tasks = (FILES.parents[1] / "tasks" / "main.yml").read_text()
-    assert 0 < tasks.index('src: "kernel/"') < tasks.index("tasks_from: packages")
+    assert 0 < tasks.index("files/kernel/") < tasks.index("tasks_from: packages")

@@ -28,7 +28,7 @@ MUTATIONS: list[tuple[str, str, str, set[str]]] = [
     ("recipes/course.py", "solutions=self.solutions", "solutions=True", COURSE),
     ("recipes/disk.py", "{PYTHON_PLACE}/*", "{PYTHON_PLACE}", DISK),
     ("recipes/ova.py", "mtime=self.epoch", "mtime=0", OVA),
-    ("recipes/container.py", '{"torch": self.torch.folder}', "{}", CONTAINERS),
+    ("recipes/container.py", '"torch": self.torch.folder, ', "", CONTAINERS),
     ("recipes/image.py", 'or "none"', 'or "no"', IMAGES),
     # images
     ("images/docker.py", '"{{.Server.Version}}"', '"{{.Client.Version}}"', ALL),
