@@ -22,12 +22,14 @@ import typer
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for smoke_tests, which is no installed package
 
 import bench_appliance
+import bench_arm
 import bench_images
 import bench_start
 from bench_base import LOGS, ROOT, Bench, Part
 from figures import Measurement, describe_host, read_measurements, render, write_measurements
 
 from practicum import cli
+from practicum.architecture import ARM64
 from practicum.engine import run
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
@@ -35,7 +37,7 @@ from practicum.engine.publish import write_text
 from practicum.semester import find
 from practicum.semester.description import Semester
 
-PARTS: dict[str, Part] = {**bench_appliance.PARTS, **bench_images.PARTS, **bench_start.PARTS}
+PARTS: dict[str, Part] = {**bench_appliance.PARTS, **bench_images.PARTS, **bench_start.PARTS, **bench_arm.PARTS}
 """In the order in which they run and stand on the page."""
 
 
@@ -52,19 +54,26 @@ def measure(part: str, semester: Semester, given: str, console: Console) -> Meas
     return Measurement(semester.product_name, command, date, load_before, describe_host(), tuple(figures))
 
 
+def list_parts(semester: Semester) -> list[str]:
+    """Return the parts for the products of `semester`."""
+    return [part for part in PARTS if part not in bench_arm.PARTS or ARM64 in semester.built_for]
+
+
 def bench(
     semester: Annotated[str, typer.Argument(metavar="[SEMESTER]", help="The newest if left out.")] = "",
-    only: Annotated[str, typer.Option(help=f"Parts to measure, of {','.join(PARTS)}.")] = ",".join(PARTS),
+    only: Annotated[
+        str, typer.Option(help=f"Parts to measure, of {','.join(PARTS)}; all of the semester if left out.")
+    ] = "",
 ) -> None:
     """Measure, and write docs/figures.md."""
-    parts = only.split(",")
+    parts = only.split(",") if only else []
     if unknown := [part for part in parts if part not in PARTS]:
         raise PracticumError(f"--only {unknown[0]}", "no such part", f"there are {', '.join(PARTS)}")
     os.chdir(ROOT)
     described = find.find_semester(semester)
     kept = ROOT / "build/bench.json"
     with Console() as console:
-        for part in parts:
+        for part in parts or list_parts(described):
             measured = measure(part, described, semester, console)
             write_measurements(kept, {**read_measurements(kept), part: measured})
     # Not after each part: a changed file of the checkout gives the images other names and labels, to be built anew.

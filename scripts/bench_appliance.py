@@ -46,7 +46,7 @@ def find_ova(bench: Bench) -> Path:
 
 def measure_size(bench: Bench) -> list[Figure]:
     size = find_ova(bench).stat().st_size
-    imported, how = measure_imported(bench)
+    imported, how = measure_imported(bench, find_ova(bench))
     return [
         Figure("size of the `.ova`", size, "bytes", LIMITS["ova"]),
         Figure("against the 3.4 GB of 2018", size / SIZE_OF_2018, "ratio"),
@@ -54,16 +54,16 @@ def measure_size(bench: Bench) -> list[Figure]:
     ]
 
 
-def measure_imported(bench: Bench) -> tuple[int, str]:
+def measure_imported(bench: Bench, ova: Path) -> tuple[int, str]:
     """Return the bytes that the imported disk takes, and what imported it."""
     try:
         root = prepare_root(cache.root())
     except Unavailable as reason:
         bench.console.say(f"no VirtualBox here ({reason}): taking qemu-img instead")
-        raw = extract_disk(find_ova(bench), bench.work / "imported.raw")
+        raw = extract_disk(ova, bench.work / "imported.raw")
         return raw.stat().st_blocks * 512, "written out by qemu-img, VirtualBox was not to be had"
     with open_vbox(root) as vbox:
-        machine = vbox.showvminfo(vbox.import_ova(find_ova(bench)))
+        machine = vbox.showvminfo(vbox.import_ova(ova))
         (medium,) = [value for value in machine.values() if value.endswith((".vmdk", ".vdi"))]
         return vbox.host_path(medium).stat().st_blocks * 512, f"VirtualBox {vbox.version().partition('_')[0]}"
 

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import bench  # noqa: E402
 import bench_appliance  # noqa: E402
+import bench_arm  # noqa: E402
 import bench_base  # noqa: E402
 import bench_images  # noqa: E402
 import bench_plain  # noqa: E402
@@ -216,8 +217,15 @@ def test_lent_output_is_a_whole_output_of_the_other_cache(tmp_path: Path, monkey
 
 
 def test_each_part_has_a_name_of_its_own() -> None:
-    tables = [module.PARTS for module in (bench_appliance, bench_images, bench_start)]
+    tables = [module.PARTS for module in (bench_appliance, bench_images, bench_start, bench_arm)]
     assert list(bench.PARTS) == [part for table in tables for part in table]
+
+
+def test_other_architecture_is_measured_where_the_semester_names_it() -> None:
+    semester = load(max((ROOT / "semesters").glob("20*")))
+    assert set(bench_arm.PARTS) <= set(bench.list_parts(semester))
+    alone = semester.model_copy(update={"architectures": ("amd64",)})
+    assert set(bench.PARTS) - set(bench.list_parts(alone)) == set(bench_arm.PARTS)
 
 
 def test_unknown_part_is_refused_before_anything_is_measured() -> None:
