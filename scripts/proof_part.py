@@ -29,10 +29,14 @@ GRACE = 3.0
 """Seconds that a command has to end in order; all of the proof ends within five."""
 
 
+WITH_EMULATORS = 'mount -t binfmt_misc none /proc/sys/fs/binfmt_misc 2>&-; exec "$@"'
+"""The /proc of a namespace does not show what emulators the kernel knows, until they are mounted there, too."""
+
+
 def contain(command: list[str]) -> list[str]:
     """`command` in a PID namespace of its own, where that is allowed; it dies with this process in any case."""
     if os.geteuid() == 0:
-        return contained(["tini", "--", *command])
+        return contained(["sh", "-c", WITH_EMULATORS, "sh", "tini", "--", *command])
     return ["setpriv", "--pdeathsig", "KILL", *command]
 
 

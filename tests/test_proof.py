@@ -55,6 +55,16 @@ def is_in(path: Path, place: str) -> bool:
     return path == ROOT / place or ROOT / place in path.parents
 
 
+@needs_root
+def test_a_part_sees_the_emulators_of_the_machine() -> None:
+    """Without them it would take the products for another processor for ones that cannot be had here."""
+    status = Path("/proc/sys/fs/binfmt_misc/status")
+    if not status.exists():
+        pytest.skip("binfmt_misc is not mounted on this machine: run make emulator")
+    done = subprocess.run(proof_part.contain(["cat", status]), capture_output=True, text=True)
+    assert done.stdout == status.read_text()
+
+
 def test_every_test_belongs_to_a_part() -> None:
     """What no part names would never run, and nobody would notice."""
     goals = (f"test-{part}" for part in [*list_parts("test-arm64"), *RELEASE_TIME])
