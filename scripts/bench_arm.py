@@ -1,7 +1,7 @@
 """The benchmark's parts for ARM: what the products of another architecture cost, against those of the first."""
 
-from bench_appliance import measure_imported, time_page
-from bench_base import LOGS, Bench, Part, build_copy
+from bench_appliance import BOOT_TIMEOUT, measure_imported
+from bench_base import LOGS, Bench, Part, build_copy, wait_for_server
 from figures import Figure
 from proof_report import spent
 from sandbox import spared
@@ -52,7 +52,8 @@ def boot(bench: Bench, architecture: Architecture) -> float:
         hardware=find_hardware(architecture),
     )
     with machine:
-        time_page(machine)
+        wait_for_server(machine.url, BOOT_TIMEOUT, machine.log)
+        machine.http("/lab", machine.code).raise_for_status()
         return machine.cpu_seconds
 
 
