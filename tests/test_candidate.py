@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import tarfile
@@ -12,14 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from survivors import HANG, wait_until
+import registries
+from survivors import HANG
 
 ROOT = Path(__file__).parent.parent
 DIGEST = "sha256:" + "a" * 64
-REGISTRY = """version: 0.1
-storage: {{filesystem: {{rootdirectory: {folder}}}}}
-http: {{addr: "127.0.0.1:0"}}
-"""
 
 
 @pytest.fixture
@@ -37,21 +33,10 @@ def call(checkout: Path, script: str, *words: str, **environment: str) -> "subpr
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """Address of a registry on loopback."""
-    program = shutil.which("docker-registry")
-    if not program or not shutil.which("skopeo"):
+    if not shutil.which("docker-registry") or not shutil.which("skopeo"):
         pytest.skip("docker-registry or skopeo is missing: make test-deps installs both")
-    config, log = tmp_path / "config.yml", tmp_path / "registry.log"
-    config.write_text(REGISTRY.format(folder=tmp_path / "store"))
-    with log.open("w") as sink:
-        process = subprocess.Popen([program, "serve", str(config)], stdout=sink, stderr=sink)
-    try:
-        wait_until(lambda: process.poll() is not None or "listening on" in log.read_text())
-        address = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())
-        assert address, log.read_text()
-        yield address[1]
-    finally:
-        process.terminate()
-        process.wait(HANG)
+    with registries.registry(tmp_path / "registry") as address:
+        yield address
 
 
 def write_archive(path: Path, architectures: Sequence[str] = ("amd64",)) -> str:

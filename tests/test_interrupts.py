@@ -6,21 +6,16 @@ follow are skipped. A kill is aimed at a point: a held program (held_programs.py
 """
 
 import json
-import os
 import re
-import shutil
 import signal
 from collections.abc import Iterator
 
 import pytest
 from held_programs import NAMES
-from small_site import SEMESTER, Build, Site, docker, make_site
+from small_site import SEMESTER, Build, Site, docker, locked, make_site
 from survivors import marked_processes, mounts_under
 
-from practicum.commands.lock import lock_python
-from practicum.engine import cache, namespaces, tools
-from practicum.engine.errors import PracticumError
-from practicum.images.docker import ensure_docker
+from practicum.engine import namespaces
 from practicum.semester import products
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -29,30 +24,9 @@ ORDERLY = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    if os.geteuid() != 0:
-        pytest.skip("a build needs root")
-    try:
-        ensure_docker()
-        tools.require("mmdebstrap", "packer", "ansible-playbook")
-    except PracticumError as error:
-        pytest.skip(str(error))
-    site = make_site(tmp_path_factory.mktemp("site"))
-    try:
-        # The wheels are content-addressed and made for being shared; downloading them again would prove nothing.
-        (site.folder / "cache/practicum").mkdir(parents=True)
-        store = cache.root() / "wheels"
-        store.mkdir(exist_ok=True)
-        (site.folder / "cache/practicum/wheels").symlink_to(store)
-        locked = lock_python(site.load(), variant="cpu")
-        shutil.copy(locked, locked.with_name("python-cuda.lock"))  # no torch, so no difference
+    with locked(make_site(tmp_path_factory.mktemp("site"))) as site:
         site.lend_layers()
         yield site
-    except PracticumError as error:
-        if "network" not in str(error):
-            raise
-        pytest.skip(str(error))
-    finally:
-        site.remove()
 
 
 def interrupt(running: Build, signum: int) -> None:

@@ -6,9 +6,6 @@ import io
 import json
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from loopback import answering
 from publishing import publish_and_kill
 from registries import registry
 from small_release import OVA_BYTES, flip, make_key, make_release, noise
@@ -41,13 +39,6 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     return Console(stream=io.StringIO(), plain=True)
-
-
-@pytest.fixture
-def releases(tmp_path: Path) -> list[Path]:
-    for number in (1, 2):
-        make_release(tmp_path / f"release{number}", number)
-    return [tmp_path / "release1", tmp_path / "release2"]
 
 
 def tags_of(host: str) -> dict[str, str]:
@@ -142,25 +133,13 @@ def test_a_registry_that_keeps_what_is_attached_gets_no_fallback_tag(
 ) -> None:
     with registry(tmp_path / "registry") as behind:
         handler = type("Handler", (_Referrers,), {"behind": behind, "attached": []})
-        with served(handler) as host:
+        with answering(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as url:
+            host = urlsplit(url).netloc
             target = f"docker://{host}/course/practicum"
             publish(releases[0], target, console, unsigned=True)
             assert len(handler.attached) == 4, "an SBOM and the provenance for each of two products"
             assert not [tag for tag in tags_of(behind) if tag.startswith("sha256-")]
             assert publish(releases[0], target, console, unsigned=True)[0].endswith("0 of 6 items sent")
-
-
-@contextmanager
-def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.mark.parametrize("point", [100_000, 1 << 20, "show"])
@@ -427,7 +406,8 @@ class _TokenHandler(BaseHTTPRequestHandler):
 
 def test_a_token_is_asked_for_and_again_when_it_has_expired(tmp_path: Path, console: Console) -> None:
     handler = type("Handler", (_TokenHandler,), {"given": [], "uses": {}})
-    with served(handler) as host:
+    with answering(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as url:
+        host = urlsplit(url).netloc
         log_in(tmp_path / "docker", host)
         there = Registry(host, "course/practicum")
         assert [there.list_tags() for _ in range(5)] == [["a"]] * 5

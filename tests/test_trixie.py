@@ -4,20 +4,15 @@ It has no torch, because the general index has no CPU build for Debian 13's Pyth
 `make test` does not.
 """
 
-import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import paramiko
 import pytest
-from small_site import SEMESTER, Site, make_site, newest_semester
+from small_site import SEMESTER, Site, locked, make_site, newest_semester
 
-from practicum.commands.lock import lock_python
-from practicum.engine import cache, tools
-from practicum.engine.errors import PracticumError
-from practicum.images.docker import ensure_docker
+from practicum.engine import tools
 from smoke_tests.guest import PATIENCE
 from smoke_tests.jupyter import Jupyter
 from smoke_tests.qemu import Machine, extract_disk
@@ -28,32 +23,13 @@ BUILD = Path(__file__).parent.parent / "build"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    if os.geteuid() != 0:
-        pytest.skip("a build needs root")
-    try:
-        ensure_docker()
-        tools.require("mmdebstrap", "packer", "ansible-playbook", "qemu-system-x86_64")
-    except PracticumError as error:
-        pytest.skip(str(error))
+    if not tools.find("qemu-system-x86_64"):
+        pytest.skip("qemu-system-x86_64 is missing: make test-deps installs it")
     packages = newest_semester().debian.appliance_packages
-    site = make_site(tmp_path_factory.mktemp("site"), "trixie", packages, ("jupyterlab", "pip"))
-    try:
-        # The wheels are content-addressed and made for being shared.
-        (site.folder / "cache/practicum").mkdir(parents=True)
-        store = cache.root() / "wheels"
-        store.mkdir(exist_ok=True)
-        (site.folder / "cache/practicum/wheels").symlink_to(store)
-        locked = lock_python(site.load(), variant="cpu")
-        shutil.copy(locked, locked.with_name("python-cuda.lock"))  # no torch, so no difference
+    with locked(make_site(tmp_path_factory.mktemp("site"), "trixie", packages, ("jupyterlab", "pip"))) as site:
         with site.building() as running:
             running.finish()
         yield site
-    except PracticumError as error:
-        if "network" not in str(error):
-            raise
-        pytest.skip(str(error))
-    finally:
-        site.remove()
 
 
 @pytest.fixture(scope="module")
