@@ -35,8 +35,7 @@ class Hardware:
 
     settings: the version of their format, the oldest that knows all of the rest. platform: "" where that version is too
     old to name one; then also chipset "". usb: whether keyboard and tablet are on USB, for want of PS/2.
-    shared_folders: whether Debian's kernel has VirtualBox's driver for them. shuts_localhost: whether that version of
-    the settings can forbid the machine the loopback addresses of the student's computer.
+    shared_folders: whether Debian's kernel has VirtualBox's driver for them.
     """
 
     os_type: str
@@ -49,7 +48,6 @@ class Hardware:
     graphics: str
     usb: bool
     shared_folders: bool
-    shuts_localhost: bool
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,6 @@ AMD64 = Architecture(
         graphics="VMSVGA",
         usb=False,
         shared_folders=True,
-        shuts_localhost=False,
     ),
 )
 
@@ -153,7 +150,6 @@ ARM64 = Architecture(
         graphics="QemuRamFB",
         usb=True,
         shared_folders=False,
-        shuts_localhost=True,
     ),
 )
 

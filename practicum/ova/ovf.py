@@ -198,7 +198,7 @@ def _machine(appliance: Appliance, image: str) -> Element:
     for position, device in enumerate(("HardDisk", "None", "None", "None"), start=1):
         SubElement(boot, "Order", position=str(position), device=device)
     SubElement(hardware, "Display", controller=kind.graphics, VRAMSize=str(_VIDEO_MEMORY_MB))
-    hardware.append(_network(kind, appliance.forwards))
+    hardware.append(_network(appliance.forwards))
     SubElement(hardware, "AudioAdapter", enabled="false", driver="Null")
     machine.append(_storage(kind, image))
     if kind.platform:
@@ -229,11 +229,11 @@ def _platform(kind: Hardware, cpus: int) -> Element:
     return platform
 
 
-def _network(kind: Hardware, forwards: tuple[Forward, ...]) -> Element:
+def _network(forwards: tuple[Forward, ...]) -> Element:
     network = Element("Network")
     # No MAC address: VirtualBox gives each import its own.
     adapter = SubElement(network, "Adapter", slot="0", enabled="true", cable="true", type="82540EM")
-    nat = SubElement(adapter, "NAT", {"localhost-reachable": "false"} if kind.shuts_localhost else {})
+    nat = SubElement(adapter, "NAT", {"localhost-reachable": "false"})
     for forward in forwards:
         SubElement(
             nat,

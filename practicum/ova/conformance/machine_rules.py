@@ -148,6 +148,17 @@ def check_forward_host(ova: Ova) -> Iterator[str]:
             yield f"{forward.get('name')}: hostip {forward.get('hostip')!r}"
 
 
+@_rule(
+    "machine.localhost",
+    "the student's 127.0.0.1 is out of reach",
+    prevents="a program in the machine reaches the services of the student's computer",
+)
+def check_localhost(ova: Ova) -> Iterator[str]:
+    nat = ova.hardware.find("{*}Network/{*}Adapter/{*}NAT")
+    if nat is not None and nat.get("localhost-reachable") != "false":
+        yield 'NAT lacks localhost-reachable="false"'
+
+
 @_rule("machine.forward-tcp", "forwards are TCP (proto 1)", prevents="the browser cannot connect")
 def check_forward_protocol(ova: Ova) -> Iterator[str]:
     for forward in _forwards(ova):

@@ -57,17 +57,6 @@ def check_display(ova: Ova) -> Iterator[str]:
 
 
 @_rule(
-    "machine.localhost",
-    f"the student's 127.0.0.1 is {_list(lambda kind: 'out of reach' if kind.shuts_localhost else 'in reach')}",
-    prevents="a program in the machine reaches the services of the student's computer",
-)
-def check_localhost(ova: Ova) -> Iterator[str]:
-    nat = ova.hardware.find("{*}Network/{*}Adapter/{*}NAT")
-    if ova.wanted.shuts_localhost and nat is not None and nat.get("localhost-reachable") != "false":
-        yield 'NAT lacks localhost-reachable="false"'
-
-
-@_rule(
     "machine.input",
     f"keyboard and tablet are {_list(lambda kind: 'on USB' if kind.usb else 'of any kind')}",
     prevents="nobody can type in the machine's window",
