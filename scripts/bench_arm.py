@@ -1,5 +1,10 @@
 """The benchmark's parts for ARM: what the products of another architecture cost, against those of the first."""
 
+import os
+import resource
+from contextlib import suppress
+from pathlib import Path
+
 from bench_appliance import BOOT_TIMEOUT, measure_imported
 from bench_base import LOGS, Bench, Part, build_copy, wait_for_server
 from figures import Figure
@@ -14,6 +19,9 @@ from smoke_tests.qemu import Machine, extract_disk
 
 LIMIT_OF_BUILD = 2.5
 """How many times the CPU seconds of the first architecture's build were promised."""
+
+DAEMON = (Path("/run/docker.pid"), Path("/run/docker/containerd/containerd.pid"))
+"""Files with the process ids of docker's daemon and of the containerd that it starts."""
 
 
 def measure_size(bench: Bench) -> list[Figure]:
@@ -58,13 +66,13 @@ def boot(bench: Bench, architecture: Architecture) -> float:
 
 
 def measure_cold(bench: Bench) -> list[Figure]:
-    """Of the whole machine, docker's daemon included: it must do nothing else."""
+    """Build both from an empty cache; other programs may run meanwhile, but no other containers."""
     seconds = {}
     with spared(bench.semester, bench.work) as (copy, home):
         for architecture in (AMD64, ARM64):
-            before = spent()["machine"]
+            before = cpu_of_builds()
             build_copy(bench, copy, home, "ova", f"--arch={architecture.name}", name=f"cold-{architecture.name}")
-            seconds[architecture] = spent()["machine"] - before
+            seconds[architecture] = cpu_of_builds() - before
     first, other = seconds[AMD64], seconds[ARM64]
     return [
         Figure("`make ova` from an empty cache, CPU seconds", first, "s"),
@@ -72,6 +80,20 @@ def measure_cold(bench: Bench) -> list[Figure]:
         Figure("both against the first", (first + other) / first, "ratio"),
         Figure("the second against the first", other / first, "ratio", LIMIT_OF_BUILD),
     ]
+
+
+def cpu_of_builds() -> float:
+    """Return the CPU seconds so far of this program's children that ended, of docker's daemon, and of its containers.
+
+    Files: proc(5), the cgroup that docker's driver `cgroupfs` makes.
+    """
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ticks = 0
+    for file in DAEMON:
+        with suppress(FileNotFoundError):  # a daemon that systemd started has no containerd of its own
+            process = Path("/proc", file.read_text().strip(), "stat").read_text()
+            ticks += sum(map(int, process.rpartition(")")[2].split()[11:13]))  # utime and stime
+    return children.ru_utime + children.ru_stime + ticks / os.sysconf("SC_CLK_TCK") + spent()["builds"]
 
 
 PARTS: dict[str, Part] = {"arm": measure_size, "arm-boot": measure_boot, "arm-cold": measure_cold}
