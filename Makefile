@@ -66,7 +66,7 @@ bench: venv test-deps docker-daemon ## Measure sizes and times into docs/figures
 	@exec $(PYTHON) scripts/bench.py $(SEMESTER)
 
 reproduce: venv docker-daemon ## Build PRODUCTS once more, elsewhere and without a network, and compare the bytes
-	@PRODUCTS="$(PRODUCTS)" exec $(PYTHON) scripts/reproduce.py $(SEMESTER)
+	@PRODUCTS="$(PRODUCTS)" ARCH="$(ARCH)" exec $(PYTHON) scripts/reproduce.py $(SEMESTER)
 
 hardware: venv test-deps ## Boot the appliance on the hardware of other hypervisors
 	@exec $(PYTHON) scripts/hardware.py $(SEMESTER)

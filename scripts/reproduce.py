@@ -1,7 +1,8 @@
 """reproduce.py [SEMESTER]: builds the products of dist/ a second time, elsewhere, and compares their bytes.
 
 Elsewhere is another folder, umask, time zone and language, an empty cache, and a docker daemon of its own. That build
-has no network: it gets the file that `practicum inputs` writes. PRODUCTS names the products: ova, cpu, cuda.
+has no network: it gets the file that `practicum inputs` writes. PRODUCTS names the products: ova, cpu, cuda. ARCH names
+their architecture, or is "all", as for make.
 """
 
 import os
@@ -86,23 +87,26 @@ def build_elsewhere(
     return tree / "dist" / semester.id
 
 
-def list_commands(wanted: Sequence[str]) -> list[list[str]]:
-    """Return the commands of `practicum` that build the products of `wanted`: ova, cpu, cuda."""
-    archives = [["archive", f"--product={variant}"] for variant in products.VARIANTS if variant in wanted]
-    return [["ova"], *archives] if "ova" in wanted else archives
+def list_commands(wanted: Sequence[str], arch: Sequence[str]) -> list[list[str]]:
+    """Return the commands of `practicum` that build the products of `wanted`: ova, cpu, cuda.
+
+    arch: the option that names the architectures, or nothing.
+    """
+    archives = [["archive", f"--product={variant}", *arch] for variant in products.VARIANTS if variant in wanted]
+    return [["ova", *arch], *archives] if "ova" in wanted else archives
 
 
-def reproduce(semester: Semester, wanted: Sequence[str]) -> bool:
-    """Build again and compare; return whether all products are the same."""
+def reproduce(semester: Semester, wanted: Sequence[str], arch: Sequence[str] = ()) -> bool:
+    """Build again and compare; return whether all products are the same. arch: as in `list_commands`."""
     variants: list[Variant] = [variant for variant in products.VARIANTS if variant in wanted] or ["cpu"]
     chosen = [f"--product={variants[0]}"] if len(variants) == 1 else []
     inputs = products.inputs_path(semester)
     practicum = [sys.executable, "-c", "from practicum.cli import main; main()"]
-    subprocess.run([*practicum, "inputs", semester.id, *chosen], cwd=semester.root, check=True)
+    subprocess.run([*practicum, "inputs", semester.id, *chosen, *arch], cwd=semester.root, check=True)
     folder = Path(tempfile.mkdtemp(prefix="second-", dir=cache.root()))
     try:
         with second_docker(folder / "docker") as host:
-            second = build_elsewhere(semester, list_commands(wanted), inputs, folder, host)
+            second = build_elsewhere(semester, list_commands(wanted, arch), inputs, folder, host)
         made = sorted(path for path in second.iterdir() if path.suffix != ".sha256")
         same = all([compare(practicum, semester, file) for file in made])  # noqa: C419 - each, whatever the first says
     except PracticumError:
@@ -122,7 +126,8 @@ def main() -> None:
     """Run the script; its exit code is 1 when a product differs."""
     wanted = os.environ.get("PRODUCTS", "ova cpu").split()
     semester = find_semester(sys.argv[1] if len(sys.argv) > 1 else "")
-    sys.exit(0 if reproduce(semester, wanted) else 1)
+    arch = [f"--arch={name}" for name in os.environ.get("ARCH", "").split()]
+    sys.exit(0 if reproduce(semester, wanted, arch) else 1)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,16 @@ from reproduce import list_commands, second_docker
 
 
 @pytest.mark.parametrize(
-    ("wanted", "commands"),
+    ("wanted", "arch", "commands"),
     [
-        (["ova"], [["ova"]]),
-        (["ova", "cpu"], [["ova"], ["archive", "--product=cpu"]]),
-        (["cuda"], [["archive", "--product=cuda"]]),
+        (["ova"], [], [["ova"]]),
+        (["ova", "cpu"], [], [["ova"], ["archive", "--product=cpu"]]),
+        (["cuda"], [], [["archive", "--product=cuda"]]),
+        (["ova", "cpu"], ["--arch=all"], [["ova", "--arch=all"], ["archive", "--product=cpu", "--arch=all"]]),
     ],
 )
-def test_each_product_is_built_once(wanted: list[str], commands: list[list[str]]) -> None:
-    assert list_commands(wanted) == commands
+def test_each_product_is_built_once(wanted: list[str], arch: list[str], commands: list[list[str]]) -> None:
+    assert list_commands(wanted, arch) == commands
 
 
 def list_interfaces() -> set[str]:
