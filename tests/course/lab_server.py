@@ -1,7 +1,6 @@
 """A real JupyterLab with the settings of a product, on loopback and in a temporary folder."""
 
 import json
-import os
 import shutil
 import signal
 import socket

@@ -21,7 +21,7 @@ EIGENVALUES = "return torch.linalg.eigvals(torch.linalg.solve(m, d @ m))"
 PRODUCTS = "return n**3 / seconds"
 
 FEW_ROWS = 40
-"""Of the matrix on which both ways are timed: the one with loops takes some 40 milliseconds a try, and is tried thrice."""
+"""Of the matrix on which both ways are timed: the one with loops is tried three times, for some 40 ms each."""
 
 
 @pytest.fixture(autouse=True)
