@@ -15,6 +15,7 @@ from pathlib import Path
 
 import fake_machine
 import jinja2
+from forks import Forked
 from packages import PYTHONPATH, REPOSITORY
 from waiting import DEADLINE, wait_until
 
@@ -65,6 +66,7 @@ class Lab:
     """A server below `place`; a context manager that starts it, waits for the end of its start, and stops it.
 
     `product` is whose settings it gets. The appliance's fix the port and refuse root; here both are given anew.
+    With `cold` it is a Python of its own, and not forked from one which has imported Jupyter.
     """
 
     place: Path
@@ -74,6 +76,7 @@ class Lab:
     scheme: str = "http"
     base: str = "/"
     product: str = "cpu"
+    cold: bool = False
 
     def __post_init__(self) -> None:
         self.port = find_port()
@@ -97,7 +100,7 @@ class Lab:
         )
         self.log = self.place / "log"
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes] | Forked:
         environ = {
             "PATH": f"{Path(sys.executable).parent}:{link_programs(self.place / 'bin')}",
             "HOME": str(self.home),
@@ -109,11 +112,17 @@ class Lab:
             **self.environ,
         }
         # The image listens on every address; here, nothing but loopback may.
-        argv = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", *self.arguments]
+        arguments = ["--ServerApp.ip=127.0.0.1", *self.arguments]
         if self.product == "appliance":
-            argv += [f"--ServerApp.port={self.port}", "--ServerApp.allow_root=True"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(argv, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            arguments += [f"--ServerApp.port={self.port}", "--ServerApp.allow_root=True"]
+        self.log.touch()
+        self.process: subprocess.Popen[bytes] | Forked
+        if self.cold:
+            argv = [sys.executable, "-m", "jupyterlab", *arguments]
+            with self.log.open("wb") as log:
+                self.process = subprocess.Popen(argv, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        else:
+            self.process = Forked("jupyterlab", arguments, environ, self.log)
         return self.process
 
     def __enter__(self) -> "Lab":
