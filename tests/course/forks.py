@@ -1,4 +1,4 @@
-"""Servers of Jupyter that are forked from a Python which has imported their libraries: that spares 0.5 CPU s each."""
+"""Programs that are forked from a Python which has imported their libraries: a server of Jupyter spares 0.5 CPU s."""
 
 import multiprocessing
 import os
@@ -6,33 +6,22 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 LIBRARIES = ["jupyter_lsp", "jupyter_server.serverapp", "jupyter_server_terminals", "jupyterlab_server"]
 """Not JupyterLab itself, which reads the environment while it is imported."""
 
-forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload([*LIBRARIES, __name__])
-
-
-def be_module(name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-    """Do what `python -m name arguments >>log 2>&1` does with this environment."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
-    os.close(descriptor)
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
-    sys.argv = [name, *arguments]
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+servers = multiprocessing.get_context("forkserver")
+servers.set_forkserver_preload([*LIBRARIES, __name__])
 
 
 class Forked:
-    """A process that runs `be_module`, with what the tests use of subprocess.Popen. It ends when this Python does."""
+    """A `process` that is started here, with what the tests use of subprocess.Popen. It ends when this Python does."""
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        self.process = forks.Process(target=be_module, args=(name, arguments, environment, log), daemon=True)
+    def __init__(self, process: BaseProcess) -> None:
+        self.process = process
+        self.process.daemon = True
         self.process.start()
         assert self.process.pid
         self.pid = self.process.pid
@@ -62,3 +51,21 @@ class Forked:
     def kill(self) -> None:
         """End the process at once."""
         self.process.kill()
+
+
+def start_module(name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Forked:
+    """Start `python -m name arguments >>log 2>&1` with this environment, with the LIBRARIES imported already."""
+    return Forked(servers.Process(target=be_module, args=(name, arguments, environment, log)))
+
+
+def be_module(name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    """Be what `start_module` starts."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
+    sys.argv = [name, *arguments]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)

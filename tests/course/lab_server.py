@@ -15,7 +15,7 @@ from pathlib import Path
 
 import fake_machine
 import jinja2
-from forks import Forked
+from forks import Forked, start_module
 from packages import PYTHONPATH, REPOSITORY
 from waiting import DEADLINE, wait_until
 
@@ -122,7 +122,7 @@ class Lab:
             with self.log.open("wb") as log:
                 self.process = subprocess.Popen(argv, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         else:
-            self.process = Forked("jupyterlab", arguments, environ, self.log)
+            self.process = start_module("jupyterlab", arguments, environ, self.log)
         return self.process
 
     def __enter__(self) -> "Lab":

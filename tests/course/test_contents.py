@@ -23,7 +23,7 @@ import pytest
 pytest.importorskip("jupyter_server", reason="jupyter_server is not installed beside pytest: saves are not tested here")
 
 from course_runtime.files.contents import SafeContents
-from forks import Forked
+from forks import start_module
 from packages import PYTHONPATH
 from tornado.web import HTTPError
 from waiting import DEADLINE, wait_until
@@ -247,7 +247,7 @@ class Server:
         environment["TMPDIR"] = str(root)  # Jupyter makes a folder of settings there, which a killed one leaves
         self.log = root / "log"
         arguments = [f"--{name}={value}" for name, value in options.items()]
-        self.process = Forked("jupyter_server", arguments, environment, self.log)
+        self.process = start_module("jupyter_server", arguments, environment, self.log)
 
     def wait(self) -> None:
         """Wait until it answers."""
