@@ -1,4 +1,4 @@
-"""Programs that are forked from a Python which has imported their libraries: a server of Jupyter spares 0.5 CPU s."""
+"""Jupyter servers that are forked from a Python which has imported their libraries: each spares 0.5 CPU seconds."""
 
 import multiprocessing
 import os
