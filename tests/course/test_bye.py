@@ -80,7 +80,7 @@ def test_a_real_server_is_found_and_ends_in_good_order(tmp_path: Path) -> None:
     pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: none is stopped here")
     from lab_server import Lab
 
-    with Lab(tmp_path) as lab:
+    with Lab(tmp_path, cold=True) as lab:  # it is found by the words of its command line
         (server,) = list_servers(Machine(), {"JUPYTER_RUNTIME_DIR": str(lab.runtime)})
         assert (server.pid, server.port, server.base, server.secure) == (lab.process.pid, lab.port, "/", False)
         code = (

@@ -1,11 +1,13 @@
 """course-check as a student starts it: which file is taken, what is told, and that no file can break it."""
 
+import importlib
 import json
 import os
 import pty
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from checked import PRACTICALS, read_solution
 from cost import measure_processor
 from course_tools.check import cli, practicals
+from forked_check import ForkedChild
 from packages import PYTHONPATH
 
 needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="torch is not installed beside pytest")
@@ -43,6 +46,37 @@ def check_text(folder: Path, text: str, *options: str) -> list[str]:
     return done.stdout.splitlines()[1:]
 
 
+@pytest.fixture
+def report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], list[str]]:
+    """What `course-check 3` says in the test's folder, line by line, with a child that is forked."""
+    importlib.import_module("torch")  # for the child
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(cli, "Child", ForkedChild)
+
+    def run() -> list[str]:
+        with pytest.raises(SystemExit):
+            cli.main(["3"])
+        said = capsys.readouterr()
+        assert said.err == ""
+        return said.out.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def report_text(tmp_path: Path, report: Callable[[], list[str]]) -> Callable[[str], list[str]]:
+    """What `report` says of a practical_3.py with this text, without its first line."""
+
+    def run(text: str) -> list[str]:
+        (tmp_path / "practical_3.py").write_text(text)
+        return report()[1:]
+
+    return run
+
+
 @needs_torch
 def test_a_right_file_in_a_folder_with_blanks(tmp_path: Path) -> None:
     path = tmp_path / "my own work" / "practical 3 (final).py"
@@ -57,8 +91,8 @@ def test_a_right_file_in_a_folder_with_blanks(tmp_path: Path) -> None:
 
 
 @needs_torch
-def test_what_is_right_wrong_and_missing_is_counted(tmp_path: Path) -> None:
-    lines = check_text(tmp_path, SIGMA + "def dsigma(x): return x\ndef loss(v, t): ...\n")
+def test_what_is_right_wrong_and_missing_is_counted(report_text: Callable[[str], list[str]]) -> None:
+    lines = report_text(SIGMA + "def dsigma(x): return x\ndef loss(v, t): ...\n")
     assert lines == [
         "ok     sigma",
         "wrong  dsigma: gives 0.5000 at x = 0.5, but the slope of tanh is 0.7864 there",
@@ -105,18 +139,15 @@ WHATEVER = {
 
 
 @needs_torch
-@pytest.mark.parametrize(
-    "what", [pytest.param(what, marks=pytest.mark.slow if what == "ends" else ()) for what in WHATEVER]
-)
-def test_whatever_a_function_does_is_one_line(tmp_path: Path, what: str) -> None:
-    """One file for several: a Python with torch takes more than a second to start."""
+@pytest.mark.parametrize("what", WHATEVER)
+def test_whatever_a_function_does_is_one_line(report_text: Callable[[str], list[str]], what: str) -> None:
     signatures = ("sigma(x)", "dsigma(x)", "loss(v, t)", "dloss(v, t)")
     text, expected = "import nosuchmodule as nothing\nimport os, sys\n", []
     for signature, (body, told) in zip(signatures, WHATEVER[what], strict=False):
         text += f"def {signature}:\n    {body}\n"
         expected.append(f"wrong  {signature.split('(')[0]}: {told.replace('LINE', f'line {text.count(chr(10))}')}")
     last = f"line {text.count(chr(10)) + 1}"
-    lines = check_text(tmp_path, text + "data = open('x').read()\n")
+    lines = report_text(text + "data = open('x').read()\n")
     assert lines[: len(expected)] == [line.replace("LAST", last) for line in expected]
     assert lines[-1] == f"0 of 6 right, {len(expected)} wrong, {6 - len(expected)} not done"
 
@@ -140,19 +171,21 @@ sys.exit(3)
 
 
 @needs_torch
-def test_a_neighbour_is_imported_and_one_that_fails_is_told(tmp_path: Path) -> None:
+def test_a_neighbour_is_imported_and_one_that_fails_is_told(
+    tmp_path: Path, report_text: Callable[[str], list[str]]
+) -> None:
     (tmp_path / "mine.py").write_text("def tanh(x): return x.tanh()\n")
     (tmp_path / "broken.py").write_text("import sys\nsys.exit('no')\n")
     text = (
         "from mine import tanh\nimport broken\ndef sigma(x): return tanh(x)\ndef loss(v, t): return broken.loss(v, t)"
     )
-    lines = check_text(tmp_path, text)
+    lines = report_text(text)
     assert lines[0] == "ok     sigma"
     assert lines[2] == "wrong  loss: line 4: needs broken: line 2: SystemExit: no"
 
 
 @needs_torch
-def test_a_notebook_with_magics_is_checked_cell_by_cell(tmp_path: Path) -> None:
+def test_a_notebook_with_magics_is_checked_cell_by_cell(tmp_path: Path, report: Callable[[], list[str]]) -> None:
     cells = [
         "%matplotlib inline\nimport torch",
         "!ls",
@@ -161,8 +194,7 @@ def test_a_notebook_with_magics_is_checked_cell_by_cell(tmp_path: Path) -> None:
     ]
     content = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
     (tmp_path / "practical-3.ipynb").write_text(json.dumps(content))
-    lines = start("3", cwd=tmp_path).stdout.splitlines()
-    assert lines[:3] == [
+    assert report()[:3] == [
         "practical 3: practical-3.ipynb",
         "ok     sigma",
         "wrong  dsigma: cell 4, line 2: NameError: name 'y' is not defined",
@@ -170,9 +202,9 @@ def test_a_notebook_with_magics_is_checked_cell_by_cell(tmp_path: Path) -> None:
 
 
 @needs_torch
-def test_functions_that_are_hidden_or_have_a_similar_name_are_found(tmp_path: Path) -> None:
+def test_functions_that_are_hidden_or_have_a_similar_name_are_found(report_text: Callable[[str], list[str]]) -> None:
     text = "if __name__ == '__main__':\n    def sigma(x): return x.tanh()\ndef d_sigma(x): return x\nloss = make()\n"
-    assert check_text(tmp_path, text + "dloss = 3\ndef make(): return 1")[:4] == [
+    assert report_text(text + "dloss = 3\ndef make(): return 1")[:4] == [
         "wrong  sigma: line 2 defines it inside another block: move it to the left margin",
         "wrong  dsigma: not in the file, but d_sigma is: is it the same with another name?",
         "wrong  loss: line 4 computes it while the program runs: define it with def or class",

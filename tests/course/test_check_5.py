@@ -7,11 +7,13 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed beside pytest: the checks are not tried here")
 
 from checked import PRACTICALS, list_lines, read_solution, vary
+from course_tools.check import practical_5
 
 DRAWN = "points = torch.empty(nb, 2).uniform_(-1, 1)"
 CLASSES = "(points.pow(2).sum(1) < 2 / torch.pi).long()"
 SHALLOW = "return nn.Sequential(nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, 2))"
 COUNTED = "return int((model(data_input).argmax(1) != data_target).sum())"
+FEW_EPOCHS = 25
 WRONG = {
     "unit square": (DRAWN, "points = torch.rand(nb, 2)", "generate_disc_set: gives points from 0.00 to 1.00, expected"),
     "normal": (DRAWN, "points = torch.randn(nb, 2)", "generate_disc_set: gives points from -"),
@@ -59,7 +61,11 @@ WRONG = {
         "train_model: 250 samples, mini-batches of 100, so the last is smaller: line ",
     ),
     "rate": ("LEARNING_RATE = 0.1", "LEARNING_RATE = 0.01", "train_model: has a learning rate of 0.01, expected 0.1"),
-    "epochs": ("NB_EPOCHS = 250", "NB_EPOCHS = 25", "train_model: goes 25 times through the samples, expected 250"),
+    "epochs": (
+        f"NB_EPOCHS = {FEW_EPOCHS}",
+        f"NB_EPOCHS = {FEW_EPOCHS - 1}",
+        f"train_model: goes {FEW_EPOCHS - 1} times through the samples, expected {FEW_EPOCHS}",
+    ),
     "batches": ("BATCH_SIZE = 100", "BATCH_SIZE = 150", "train_model: shows 100 or 150 of 250 samples at once"),
     "criterion": (
         "criterion = nn.CrossEntropyLoss()",
@@ -101,6 +107,12 @@ WRONG = {
     ),
 }  # fmt: skip
 
+TOLD_BY_THE_END = {
+    "zero_grad", "zero_grad once in an epoch", "step once in an epoch", "other rate", "momentum", "Adam",
+    "softmax in the loss", "sum", "rate", "criterion",
+}  # fmt: skip
+"""Mistakes that are told by where the training ends. The others are tried with few epochs, which spares time."""
+
 
 def test_solution_is_right(tmp_path: Path) -> None:
     assert list_lines(5, read_solution(5), tmp_path) == []
@@ -116,9 +128,13 @@ def test_skeleton_is_not_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mistake", WRONG)
-def test_mistake_has_its_line(tmp_path: Path, mistake: str) -> None:
+def test_mistake_has_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
     old, new, line = WRONG[mistake]
-    lines = list_lines(5, vary(read_solution(5), (old, new)), tmp_path)
+    solution = read_solution(5)
+    if mistake not in TOLD_BY_THE_END:
+        monkeypatch.setattr(practical_5, "NB_EPOCHS", FEW_EPOCHS)
+        solution = vary(solution, ("NB_EPOCHS = 250", f"NB_EPOCHS = {FEW_EPOCHS}"))
+    lines = list_lines(5, vary(solution, (old, new)), tmp_path)
     assert lines and lines[0].startswith(f"wrong {line}"), lines
 
 

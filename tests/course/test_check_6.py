@@ -18,6 +18,10 @@ TAKEN = "torch.stack([gradient.norm() for gradient in gradients])"
 FLAGS = "NB_BLOCKS, NB_CHANNELS, skip_connections=skip_connections, batch_normalization=batch_normalization"
 WANTED = ": expected the norm of the gradient"
 FORWARD = "y = F.relu(self.bn1(self.conv1(x)))"
+
+FEW_BLOCKS, FEW_SAMPLES = 4, 6
+SMALL = (("NB_BLOCKS = 30", f"NB_BLOCKS = {FEW_BLOCKS}"), ("NB_SAMPLES = 100", f"NB_SAMPLES = {FEW_SAMPLES}"))
+"""Changes of the solution that spare time; the solution itself is also checked at full size."""
 WRONG = {
     "always added": (
         ADDED,
@@ -112,7 +116,11 @@ WRONG = {
         "get_stats: called with batch_normalization=False it makes a network with batch_normalization=True",
     ),
     "channels": ("NB_CHANNELS = 10", "NB_CHANNELS = 12", "get_stats: has a network of 12 channels, expected 10"),
-    "blocks": ("NB_BLOCKS = 30", "NB_BLOCKS = 20", "get_stats: has a network of 20 blocks, expected 30"),
+    "blocks": (
+        f"NB_BLOCKS = {FEW_BLOCKS}",
+        f"NB_BLOCKS = {FEW_BLOCKS - 1}",
+        f"get_stats: has a network of {FEW_BLOCKS - 1} blocks, expected {FEW_BLOCKS}",
+    ),
     "evaluation": (
         "    criterion = nn.CrossEntropyLoss()\n",
         "    criterion = nn.CrossEntropyLoss()\n    model.eval()\n",
@@ -157,17 +165,22 @@ WRONG = {
     "transposed": (
         "    return norms\n",
         "    return norms.t()\n",
-        "get_stats: gives a 6 x 30 tensor, expected a 30 x 6 tensor",
+        f"get_stats: gives a {FEW_SAMPLES} x {FEW_BLOCKS} tensor, expected a {FEW_BLOCKS} x {FEW_SAMPLES} tensor",
     ),
-    "list": ("    return norms\n", "    return norms.tolist()\n", "get_stats: gives a list of 30, expected a tensor"),
+    "list": (
+        "    return norms\n",
+        "    return norms.tolist()\n",
+        f"get_stats: gives a list of {FEW_BLOCKS}, expected a tensor",
+    ),
 }
 
 
 @pytest.fixture
-def few_samples(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    """A change of the solution that spares time: the check expects as few samples."""
-    monkeypatch.setattr(practical_6, "NB_SAMPLES", 6)
-    return "NB_SAMPLES = 100", "NB_SAMPLES = 6"
+def solution(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The solution with few blocks and samples, which the check then expects."""
+    monkeypatch.setattr(practical_6, "NB_BLOCKS", FEW_BLOCKS)
+    monkeypatch.setattr(practical_6, "NB_SAMPLES", FEW_SAMPLES)
+    return vary(read_solution(6), *SMALL)
 
 
 @pytest.mark.slow
@@ -175,18 +188,17 @@ def test_solution_is_right(tmp_path: Path) -> None:
     assert list_lines(6, read_solution(6), tmp_path) == []
 
 
-def test_normalization_that_is_made_but_not_used_is_right_too(tmp_path: Path, few_samples: tuple[str, str]) -> None:
+def test_normalization_that_is_made_but_not_used_is_right_too(tmp_path: Path, solution: str) -> None:
     text = vary(
-        read_solution(6),
-        few_samples,
+        solution,
         (BLOCK_NORM, "self.bn2, self.normalizes = nn.BatchNorm2d(nb_channels), batch_normalization"),
         ("y = self.bn2(self.conv2(y))", "y = self.bn2(self.conv2(y)) if self.normalizes else self.conv2(y)"),
     )
     assert list_lines(6, text, tmp_path) == []
 
 
-def test_random_numbers_before_the_network_are_right_too(tmp_path: Path, few_samples: tuple[str, str]) -> None:
-    text = vary(read_solution(6), few_samples, ("    model = ResNet(\n", "    torch.randn(7)\n    model = ResNet(\n"))
+def test_random_numbers_before_the_network_are_right_too(tmp_path: Path, solution: str) -> None:
+    text = vary(solution, ("    model = ResNet(\n", "    torch.randn(7)\n    model = ResNet(\n"))
     assert list_lines(6, text, tmp_path) == []
 
 
@@ -196,9 +208,9 @@ def test_embryo_is_not_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mistake", WRONG)
-def test_mistake_has_its_line(tmp_path: Path, few_samples: tuple[str, str], mistake: str) -> None:
+def test_mistake_has_its_line(tmp_path: Path, solution: str, mistake: str) -> None:
     old, new, line = WRONG[mistake]
-    lines = list_lines(6, vary(read_solution(6), few_samples, (old, new)), tmp_path)
+    lines = list_lines(6, vary(solution, (old, new)), tmp_path)
     assert lines and lines[0].startswith(f"wrong {line}"), lines
 
 
@@ -210,15 +222,11 @@ def test_mistake_has_its_line(tmp_path: Path, few_samples: tuple[str, str], mist
         ("from dlc_practical_prologue import load_data\n", "load_data(cifar=True)"),
     ],
 )
-def test_samples_may_be_loaded_in_any_way(
-    tmp_path: Path, few_samples: tuple[str, str], imports: str, call: str
-) -> None:
+def test_samples_may_be_loaded_in_any_way(tmp_path: Path, solution: str, imports: str, call: str) -> None:
     """The check gives its own samples to all of them, and needs no data set."""
-    text = vary(read_solution(6), few_samples)
-    start = text.index("    import dlc_practical_prologue as prologue")
-    end = text.index("    return", start)
-    text = (
-        f"{text[:start]}    import dlc_practical_prologue as prologue\n\n    input, target, *_ = {call}\n{text[end:]}"
-    )
+    start = solution.index("    import dlc_practical_prologue as prologue")
+    end = solution.index("    return", start)
+    loads = f"    import dlc_practical_prologue as prologue\n\n    input, target, *_ = {call}\n"
+    text = f"{solution[:start]}{loads}{solution[end:]}"
     text = text.replace("import torch\n", f"import torch\n{imports}", 1)
     assert list_lines(6, text, tmp_path) == []

@@ -10,12 +10,9 @@ import json
 import os
 import random
 import shutil
-import signal
 import socket
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +23,7 @@ import pytest
 pytest.importorskip("jupyter_server", reason="jupyter_server is not installed beside pytest: saves are not tested here")
 
 from course_runtime.files.contents import SafeContents
+from forks import start_module
 from packages import PYTHONPATH
 from tornado.web import HTTPError
 from waiting import DEADLINE, wait_until
@@ -247,20 +245,16 @@ class Server:
         }
         environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "HOME": str(root), "JUPYTER_NO_CONFIG": "1"}
         environment["TMPDIR"] = str(root)  # Jupyter makes a folder of settings there, which a killed one leaves
-        self.log = (root / "log").open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter_server", *(f"--{name}={value}" for name, value in options.items())],
-            stdout=self.log,
-            stderr=self.log,
-            env=environment,
-        )
+        self.log = root / "log"
+        arguments = [f"--{name}={value}" for name, value in options.items()]
+        self.process = start_module("jupyter_server", arguments, environment, self.log)
 
     def wait(self) -> None:
         """Wait until it answers."""
-        wait_until(self.answers, f"the server's start, see {self.log.name}")
+        wait_until(self.answers, f"the server's start, see {self.log}")
 
     def answers(self) -> bool:
-        assert self.process.poll() is None, f"the server did not start, see {self.log.name}"
+        assert self.process.poll() is None, f"the server did not start, see {self.log}"
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
             connection.request("GET", "/api")
@@ -277,9 +271,8 @@ class Server:
         return answer.status
 
     def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
-        self.log.close()
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ def test_killed_while_it_works_leaves_no_half_set(home: Path) -> None:
 
 def test_missing_library_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    digits.read_sources.cache_clear()
+    monkeypatch.setattr(digits, "read_sources", digits.read_sources.__wrapped__)
     monkeypatch.setattr("sys.argv", ["course-data", "make", "--samples", "20", "mnist"])
     with pytest.raises(SystemExit) as caught:
         cli.main()

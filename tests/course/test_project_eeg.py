@@ -39,6 +39,14 @@ def write_rows(path: Path, nb_rows: int, nb_columns: int, label: bool) -> numpy.
     return rows
 
 
+@pytest.fixture(scope="module")
+def train_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training file of the published form."""
+    path: Path = tmp_path_factory.mktemp("published") / "sp1s_aa_train.txt"
+    write_rows(path, 316, 28 * 50, label=True)
+    return path
+
+
 def test_sizes_and_types(dlc_bci: ModuleType, root: Path) -> None:
     for train, nb in ((True, 316), (False, 100)):
         input, target = dlc_bci.load(root, train=train)
@@ -47,12 +55,11 @@ def test_sizes_and_types(dlc_bci: ModuleType, root: Path) -> None:
         assert target.unique().tolist() == [0, 1] and target.sum() == nb // 2
 
 
-def test_order_of_the_values(dlc_bci: ModuleType, tmp_path: Path) -> None:
+def test_order_of_the_values(dlc_bci: ModuleType, train_file: Path) -> None:
     """Label first, then channel after channel; tabs or blanks between."""
-    rows = write_rows(tmp_path / "sp1s_aa_train.txt", 316, 28 * 50, label=True)
-    input, target = dlc_bci.load(str(tmp_path), True, False)
+    input, target = dlc_bci.load(str(train_file.parent), True, False)
     assert target.tolist() == [i % 2 for i in range(316)]
-    assert abs(input[7, 3, 4].item() - rows[7, 3 * 50 + 4]) < 1e-5
+    assert abs(input[7, 3, 4].item() - (7 + (3 * 50 + 4) / 100000)) < 1e-5
 
 
 def test_one_khz(dlc_bci: ModuleType, tmp_path: Path) -> None:
@@ -88,7 +95,8 @@ def test_test_labels_are_missing(dlc_bci: ModuleType, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_sizes(dlc_bci: ModuleType, tmp_path: Path, rows: int, columns: int, label: bool, line: str) -> None:
-    write_rows(tmp_path / "sp1s_aa_train.txt", rows, columns, label)
+    row = "\t".join(["1"] * (label + columns))  # short numbers: all of them are read before they are counted
+    (tmp_path / "sp1s_aa_train.txt").write_text(f"{row}\n" * rows)
     with pytest.raises(dlc_bci.BciDataError, match=line):
         dlc_bci.load(tmp_path)
 
@@ -104,10 +112,8 @@ def test_wrong_sizes(dlc_bci: ModuleType, tmp_path: Path, rows: int, columns: in
     ],
     ids=["half", "comma", "web page", "nan", "label"],
 )
-def test_damaged_files(dlc_bci: ModuleType, tmp_path: Path, change, line: str) -> None:
-    path = tmp_path / "sp1s_aa_train.txt"
-    write_rows(path, 316, 1400, label=True)
-    path.write_text(change(path.read_text()))
+def test_damaged_files(dlc_bci: ModuleType, train_file: Path, tmp_path: Path, change, line: str) -> None:
+    (tmp_path / "sp1s_aa_train.txt").write_text(change(train_file.read_text()))
     with pytest.raises(dlc_bci.BciDataError, match=line) as error:
         dlc_bci.load(tmp_path)
     assert "\n" not in str(error.value)

@@ -14,6 +14,7 @@ from course_tools.check.training import Known, Recipe, judge_count, judge_mini_b
 RADIUS = (2 / torch.pi) ** 0.5
 SHALLOW = (2, 128, 2)
 DEEP = (2, 4, 8, 16, 32, 64, 128, 2)
+NB_EPOCHS = 250
 
 
 @check("generate_disc_set")
@@ -140,7 +141,7 @@ def training(student: Student) -> Iterator[str]:
         Recipe(summed, said="sums the loss over the mini-batch, expected its mean"),
         Recipe(of_softmax, said="takes a softmax before the cross-entropy, which makes it itself"),
     ]
-    yield from judge_training(student, input, target, (), Recipe(F.cross_entropy), wrong, (250,))
+    yield from judge_training(student, input, target, (), Recipe(F.cross_entropy), wrong, (NB_EPOCHS,))
 
 
 @check("train_model", seconds=60)
