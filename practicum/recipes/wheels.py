@@ -20,18 +20,26 @@ FREEZE = ("/opt/venv/bin/python", "-m", "pip", "freeze", "--all")
 CHECK = ("/opt/venv/bin/python", "-m", "pip", "check")
 TORCH = (
     "/opt/venv/bin/python", "-c",
-    "import json\n"
-    "try:\n"
-    "    import torch\n"
-    "except ImportError:\n"
-    "    print(json.dumps({'torch': None, 'cuda': None, 'architectures': []}))\n"
-    "else:\n"
-    # torch.cuda.get_arch_list() is empty where there is no GPU, as in a build.
-    "    flags = torch._C._cuda_getArchFlags() if torch.version.cuda else None\n"
-    "    print(json.dumps({'torch': torch.__version__, 'cuda': torch.version.cuda,"
-    " 'architectures': (flags or '').split()}))\n",
+    "import json, mmap, re, runpy\n"
+    "from importlib.util import find_spec\n"
+    "from pathlib import Path\n"
+    "says = {'torch': None, 'cuda': None, 'architectures': []}\n"
+    "if torch := find_spec('torch'):\n"
+    "    folder = Path(torch.origin).parent\n"
+    "    version = runpy.run_path(str(folder / 'version.py'))\n"
+    "    says |= {'torch': version['__version__'], 'cuda': version['cuda']}\n"
+    "    if says['cuda']:\n"
+    "        with (folder / 'lib/libtorch_python.so').open('rb') as file:\n"
+    "            library = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)\n"
+    "            flags = re.search(rb'\\0((?:(?:sm|compute)_[0-9]+[af]? ?)+)\\0', library)\n"
+    "            says['architectures'] = flags[1].decode().split()\n"
+    "print(json.dumps(says))\n",
 )  # fmt: skip
-"""What a product knows of its torch without importing it: written to /etc/course/torch.json."""
+"""What a product knows of its torch without importing it: written to /etc/course/torch.json.
+
+The GPU architectures are the text that torch.cuda.get_arch_list() splits. Nothing is imported here either: the torch
+with CUDA for ARM does not start in an emulator (QEMU 7.2).
+"""
 
 
 @dataclass(frozen=True)
