@@ -161,9 +161,8 @@ def test_number_of_the_products_that_were_handed_out_is_refused(repository: Chec
     (repository.folder / "releases").mkdir()
     (repository.folder / "releases/1.json").write_text(write_record(record))
     change_page(repository)
-    assert f"the products of {SEMESTER}-r1 have content release 1; raise content.release to 2" in refuse(
-        repository, key
-    )
+    reason = f"the products of {SEMESTER}-r1 have content release 1"
+    assert f"{reason}; raise content.release to 2" in refuse(repository, key)
     change_page(repository, 2)
     assert write(repository, key).statement.release == 2
 
@@ -283,10 +282,10 @@ def test_what_cannot_be_published(folders: list[Path], web: Path, console: Conso
         "give a folder, HOST:PATH, rsync://HOST/MODULE or https://HOST/..."
     )
     flip(folders[0] / ARCHIVE, 99)
-    with pytest.raises(Untrue, match="is not the archive that content.json names; make it: practicum release content"):
+    with pytest.raises(Untrue, match=r"is not the archive that content\.json names; make it: practicum release"):
         publish(folders[0], str(web), console)
     (folders[1] / "content.json").write_text("{}")
-    with pytest.raises(Untrue, match="content.json: states nothing of a content release"):
+    with pytest.raises(Untrue, match=r"content\.json: states nothing of a content release"):
         publish(folders[1], str(web), console)
     assert not [*web.iterdir()]
 
