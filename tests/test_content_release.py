@@ -61,8 +61,14 @@ def change_page(repository: Checkout, number: int | None = None) -> None:
     page = repository.root / PAGE
     page.write_text(page.read_text() + "corrected\n")
     if number:
-        repository.replace("[content]\n", f"[content]\nrelease = {number}\n")
+        set_number(repository, number)
     commit(repository)
+
+
+def set_number(repository: Checkout, number: int) -> None:
+    """Writes the number of the content release into semester.toml."""
+    file = repository.folder / "semester.toml"
+    file.write_text(re.sub(r"^release = \d+", f"release = {number}", file.read_text(), flags=re.MULTILINE))
 
 
 # ---- the folder ----------------------------------------------------------------------------------------------------
@@ -146,7 +152,7 @@ def test_number_with_other_files_is_refused(repository: Checkout, key: Path) -> 
     change_page(repository, 2)
     assert write(repository, key).statement.release == 2
     commit(repository)
-    repository.replace("release = 2\n", "release = 1\n")
+    set_number(repository, 1)
     commit(repository)
     assert "has other files; raise content.release to 3" in refuse(repository, key)
     (repository.folder / "content/1.json").unlink()
