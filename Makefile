@@ -22,7 +22,7 @@ include proof.mk
 include ci.mk
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  SEMESTER=2027-spring picks one of semesters/; the newest if left out"
 	@echo "  ARCH=arm64 builds for another processor than this machine's, ARCH=all for all that semester.toml names"
 	@echo "  INPUTS=FILE builds without a network, from the file that make inputs wrote"

@@ -117,6 +117,7 @@ def test_command_prints_the_folder_and_says_what_to_commit(
     assert done.exit_code == 0 and done.stdout == f"{repository.root}/dist/{SEMESTER}/content\n"
     record = f"semesters/{SEMESTER}/content/1.json"
     assert f"git add {record} && git commit -m 'Record content release 1 of {SEMESTER}'" in done.stderr
+    assert "products do not fetch it: semester.toml has no release.address" in done.stderr
 
 
 def test_make_writes_and_publishes(tmp_path: Path) -> None:

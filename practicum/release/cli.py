@@ -76,6 +76,8 @@ def content(
     with cache.lock(f"content-{described.id}", f"content release of {described.id}"), Console() as console:
         done = write_content_release(described, key)
         console.say(f"{done.statement.name}: {cache.format_bytes(done.statement.bytes)}")
+        if not described.release.address or not described.release.updates:
+            console.say("products do not fetch it: semester.toml has no release.address, or release.updates = false")
         record = done.kept.relative_to(described.root)
         console.say(f"commit its record: git add {record} && git commit -m 'Record {done.statement.name}'")
     print(done.folder)

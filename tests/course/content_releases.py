@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -93,7 +94,7 @@ class Web:
 
 
 @contextmanager
-def serve() -> Iterator[Web]:
+def serve(tls: ssl.SSLContext | None = None) -> Iterator[Web]:
     """A web server of 127.0.0.1."""
     web = Web()
 
@@ -116,7 +117,9 @@ def serve() -> Iterator[Web]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = False
-    web.url = f"http://127.0.0.1:{server.server_port}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    web.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
@@ -133,6 +136,7 @@ class Product:
 
     def __init__(self, folder: Path, web: Web) -> None:
         self.root, self.home, self.web, self.folder = folder / "root", folder / "home", web, folder
+        self.trusted: Path | None = None
         self.home.mkdir()
         self.key = make_key(folder)
         (self.root / "etc/course").mkdir(parents=True)
@@ -190,7 +194,8 @@ class Product:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONPATH": PYTHONPATH}
+        trusted = {"SSL_CERT_FILE": str(self.trusted)} if self.trusted else {}
+        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONPATH": PYTHONPATH, **trusted}
 
     def update(self, *options: str, status: int = 0, **limits: float) -> subprocess.CompletedProcess[str]:
         """Run `course-update`, which must end with `status`."""

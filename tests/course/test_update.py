@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import ssl
 import subprocess
 import tarfile
 import time
@@ -367,6 +368,30 @@ def test_redirects_of_the_web_are_followed(product: Product, web: Web) -> None:
     web.files["/store/7"] = web.files.pop(path)
     web.plays[path] = redirect("/store/7")
     product.update()
+    assert product.files()["c.py"] == "2"
+
+
+def test_certificate_of_a_server_is_verified(product: Product, web: Web, tmp_path: Path) -> None:
+    """By the authorities of the system, or those of a file that OpenSSL knows from its variable."""
+    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    argv += [
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        str(tmp_path / "tls"),
+        "-out",
+        str(tmp_path / "tls.pem"),
+    ]
+    subprocess.run(argv, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls.pem", tmp_path / "tls")
+    with serve(context) as secure:
+        product.web = secure
+        product.describe()
+        product.publish(SECOND, 2)
+        assert "certificate verify failed" in product.update(status=1).stderr
+        product.trusted = tmp_path / "tls.pem"
+        product.update()
     assert product.files()["c.py"] == "2"
 
 

@@ -64,9 +64,8 @@ def choose_content(image: Path, home: Path, name: str) -> tuple[Path, str]:
     image: the image's own content. name: of the course and semester, whose releases in `home` count.
     """
     problems: list[str] = []
-    own = read_release(image)
     for number in list_kept(home, name):
-        if number <= own:
+        if number <= read_release(image):
             break
         content = find_kept(home, name) / str(number)
         if not (damage := find_damage(content, name, number)):
