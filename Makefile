@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release check-target explain lock lint fmt bench reproduce hardware \
+.PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release content-release check-target explain lock lint fmt bench reproduce hardware \
 	preflight prune clean
 
 SEMESTER ?=
@@ -22,7 +22,7 @@ include proof.mk
 include ci.mk
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  SEMESTER=2027-spring picks one of semesters/; the newest if left out"
 	@echo "  ARCH=arm64 builds for another processor than this machine's, ARCH=all for all that semester.toml names"
 	@echo "  INPUTS=FILE builds without a network, from the file that make inputs wrote"
@@ -42,6 +42,10 @@ inputs: venv docker-daemon ## Write all packages of the last build into one file
 release: ARCH := all
 release: check-target ova archive ## Assemble the release of a semester; TO=TARGET publishes it, docs/release.md
 	@folder=$$($(PRACTICUM) release $(SEMESTER)) && echo "$$folder" && \
+		if [[ -n "$(TO)" ]]; then $(PRACTICUM) release publish "$$folder" --to "$(TO)"; fi
+
+content-release: venv ## Write the students' files alone, which machines fetch; TO=TARGET publishes them
+	@folder=$$($(PRACTICUM) release content $(SEMESTER)) && echo "$$folder" && \
 		if [[ -n "$(TO)" ]]; then $(PRACTICUM) release publish "$$folder" --to "$(TO)"; fi
 
 # A target that cannot take the release is told before the build.

@@ -6,7 +6,7 @@ CONTENT := build/content
 PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 
 PARTS := build-ova students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust upgrade \
-	second-machine cpu-lectures cpu-programs look start runtimes server products shutdown virtualbox archive services disk \
+	second-machine cpu-lectures cpu-programs look start runtimes server updates products shutdown virtualbox archive services disk \
 	samples students-sample compute slow-host linters
 # Of the products for ARM: those of every proof, and those of make test-arm64 alone.
 ARM := build-arm64 image-arm64 first-boot-arm64 container-arm64 disk-arm64 virtualbox-arm64
@@ -106,6 +106,8 @@ test-robust: test-first-boot
 	$(machine_pytest) smoke_tests/appliance/test_robust.py
 test-upgrade: test-first-boot
 	$(machine_pytest) smoke_tests/appliance/test_upgrade.py
+test-updates: test-first-boot
+	$(machine_pytest) smoke_tests/appliance/test_update.py
 test-shutdown: test-first-boot
 	$(machine_pytest) smoke_tests/appliance/test_shutdown.py
 test-slow-host: test-first-boot
@@ -125,7 +127,8 @@ test-runtimes: test-build-images
 test-start: test-build-images
 	$(pytest) smoke_tests/container/test_start.py $(of_semester)
 test-server: test-build-images
-	$(pytest) smoke_tests/container/test_server.py smoke_tests/container/test_health.py smoke_tests/container/test_student.py $(of_semester)
+	$(pytest) smoke_tests/container/test_server.py smoke_tests/container/test_health.py smoke_tests/container/test_student.py \
+		smoke_tests/container/test_update.py $(of_semester)
 test-products: test-build-images
 	$(pytest) smoke_tests/container/test_image.py smoke_tests/container/test_verify.py $(of_semester)
 test-services: test-archive

@@ -203,7 +203,7 @@ def content(
     semester: SemesterId = "",
 ) -> None:
     """Write the course's content as students get it, without a build."""
-    from practicum.commands.venv import make_content
+    from practicum.commands.content import make_content
 
     make_content(find_semester(semester), folder, solutions=solutions)
     print(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from practicum.architecture import AMD64, Architecture
-from practicum.release import provenance, signing, sums
+from practicum.release import content_release, provenance, signing, sums
 from practicum.release.record import FILE, Product, Record, write_record
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -35,10 +35,10 @@ def make_key(folder: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
     return key
 
 
-def allow(key: Path, signers: Path) -> Path:
+def allow(key: Path, signers: Path, namespaces: str = "practicum-release") -> Path:
     """Writes the file of allowed signers as its comments say."""
     public = key.with_name(f"{key.name}.pub").read_text().split()
-    signers.write_text(f'# who may sign\nrelease namespaces="practicum-release" {public[0]} {public[1]}\n')
+    signers.write_text(f'# who may sign\nrelease namespaces="{namespaces}" {public[0]} {public[1]}\n')
     return signers
 
 
@@ -133,6 +133,25 @@ def make_release(
     if key:
         signing.sign(folder, key)
     return record
+
+
+def make_content_release(folder: Path, number: int, key: Path, *, seed: str = "") -> Path:
+    """Writes a content release of 2027-spring, with noise as its archive, into the new `folder`; returns it."""
+    folder.mkdir(parents=True)
+    archive = folder / f"ee559-2027-spring-content-{number}.tar.gz"
+    archive.write_bytes(noise(50_000, seed or str(number)))
+    statement = content_release.Statement(
+        course="EE-559",
+        semester="2027-spring",
+        release=number,
+        file=archive.name,
+        bytes=50_000,
+        sha256=hashlib.sha256(archive.read_bytes()).hexdigest(),
+        created="2027-03-01T10:00:00Z",
+    )
+    signers = allow(key, folder.with_name(f"{folder.name}.signers"), "practicum-content")
+    (folder / content_release.FILE).write_text(content_release.sign(statement, key, signers))
+    return folder
 
 
 def flip(path: Path, offset: int) -> None:

@@ -16,6 +16,7 @@ from practicum.semester.description import (
     Debian,
     OfArchitecture,
     Python,
+    Release,
     Semester,
     load,
 )
@@ -94,6 +95,12 @@ def test_defaults(folder: Path) -> None:
     }
     assert semester.content.solutions is False
     assert (semester.data.sets, semester.data.source) == ((), "real-or-stand-in")
+    assert (semester.content.release, semester.release.address, semester.release.updates) == (1, "", True)
+
+
+def test_address_has_no_slash_at_its_end(folder: Path) -> None:
+    (folder / "semester.toml").write_text(f'{GOOD}[release]\naddress = "https://example.org/releases/"\n')
+    assert load(folder).release.address == "https://example.org/releases"
 
 
 def test_architectures_are_one_unless_the_file_says_otherwise(folder: Path) -> None:
@@ -288,6 +295,18 @@ def test_pins_of_an_architecture(folder: Path) -> None:
             '["sudo", "linux-image-arm64"]',
             'debian.appliance_packages[1] = "linux-image-arm64": the kernel of arm64 alone; write "linux-image", which',
         ),
+        ("solutions = false", "release = 0", "content.release = 0: number of the content release, must be 1 to 9999; "),
+        *(
+            (
+                "[content]",
+                f'[release]\naddress = "{address}"\n[content]',
+                f'release.address = "{address}": is no web address; write it like "https://HOST/releases"',
+            )
+            for address in (
+                *("releases", "ftp://host/x", "https://", "https://me@host/x", "https://host/x?y", "https://host/ x"),
+                *("https://[::1", "https://host:99999/x", "https://h\u00f6st/x"),
+            )
+        ),
         ("cpus = 2", "cpus = ", "line 17: not TOML (Invalid value); "),
         ("cpus = 2", "cpus = 2\ncpus = 3", "line 18: not TOML (Cannot overwrite a value); "),
     ],
@@ -366,6 +385,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "appliance": Appliance,
     "content": Content,
     "data": Data,
+    "release": Release,
 }
 
 
@@ -391,7 +411,7 @@ def test_every_key_is_documented(key: str) -> None:
     unit, default, allowed, purpose = (cell.strip() for cell in rows[0].strip("|").split(" | ")[1:])
     assert unit and allowed and purpose and field.description
     lists = json.dumps(field.default) if isinstance(field.default, tuple) else ""
-    written = lists or {False: "false"}.get(field.default, str(field.default))
+    written = lists or (str(field.default).lower() if isinstance(field.default, bool) else str(field.default))
     assert default.removeprefix("`").removesuffix("`").strip('"') == ("*required*" if field.is_required() else written)
 
 

@@ -11,7 +11,7 @@ import pytest
 from checkout import ROOT, SEMESTER
 from packaging.version import Version
 
-from practicum.commands.venv import make_content
+from practicum.commands.content import make_content
 from practicum.course import notebooks
 from practicum.engine.errors import PracticumError
 from practicum.semester.description import load

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from loopback import answering
 from publishing import publish_and_kill
-from small_release import OVA_BYTES, make_key, make_release
+from small_release import OVA_BYTES, make_content_release, make_key, make_release
 
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
@@ -215,3 +215,24 @@ def test_who_publishes(
     monkeypatch.delenv("CI_JOB_TOKEN", raising=False)
     with pytest.raises(PracticumError, match="needs a token; export PRACTICUM_TOKEN="):
         publish(releases[0], there.url, console, unsigned=True)
+
+
+@pytest.mark.parametrize("second_name", [True, False])
+def test_content_releases(there: Packages, tmp_path: Path, console: Console, second_name: bool) -> None:
+    there.second_name = second_name
+    key = make_key(tmp_path / "keys")
+    folders = [make_content_release(tmp_path / f"content{number}", number, key) for number in (1, 2)]
+    publish(folders[0], there.url, console)
+    there.cuts = ["ee559-2027-spring-content-2.tar.gz"]
+    publish(folders[1], there.url, console)
+    shown = "2027-spring-content/content.json"
+    assert there.puts == [
+        *("2027-spring-content/ee559-2027-spring-content-1.tar.gz", shown),
+        *("2027-spring-content/ee559-2027-spring-content-2.tar.gz", shown),
+    ]
+    assert there.files[shown] == (folders[1] / "content.json").read_bytes()
+    assert "already" in publish(folders[1], there.url, console)[0]
+    assert "which is newer" in publish(folders[0], there.url, console)[0]
+    with pytest.raises(PracticumError, match="is there with another content"):
+        publish(make_content_release(tmp_path / "again", 2, key, seed="another"), there.url, console)
+    assert len(there.puts) == 4

@@ -223,3 +223,45 @@ def test_what_uv_makes_is_taken_where_uv_cannot_run(role: str, given: str, own: 
     assert render_task(role, own, **wheels) and render_task(role, taken, **wheels) is None
     assert render_task(role, own, **wheels, **{given: True}) is None
     assert "cp" in (render_task(role, taken, **wheels, **{given: True}) or [])
+
+
+UPDATE = ROLES / "appliance/files/etc/systemd/system"
+
+
+def test_nothing_that_a_start_needs_waits_for_content_releases() -> None:
+    """The service is started by a timer alone, and the timer once JupyterLab serves; no role switches the timer on."""
+    service = render("appliance/templates/systemd/system/course-update.service.j2", "code")
+    timer, path = ((UPDATE / f"course-update.{kind}").read_text() for kind in ("timer", "path"))
+    assert "[Install]" not in service and "[Install]" not in timer and "Unit=course-update.timer\n" in path
+    assert re.findall("^OnActiveSec=(.*)$", timer, re.MULTILINE) == ["5s", "5min"]
+    assert not re.search("network.*target|Before=|Wants=", service + timer + path)
+    defaults = yaml.safe_load((ROLES / "appliance/defaults/main.yml").read_text())
+    assert not [unit for unit in defaults["appliance_services_on"] if "update" in unit]
+
+
+@pytest.mark.parametrize(
+    ("product", "address", "updates", "asks"),
+    [
+        ("appliance", "https://example.org", True, True),
+        ("appliance", "https://example.org", False, False),
+        ("appliance", "", True, False),
+        ("cpu", "https://example.org", True, False),
+    ],
+)
+def test_only_a_machine_with_an_address_looks_for_content_releases(
+    product: str, address: str, updates: bool, asks: bool
+) -> None:
+    course = {"address": address, "updates": updates}
+    argv = render_task("course", "Let the machine ask for content releases by itself", product=product, course=course)
+    assert argv == (["systemctl", "enable", "course-update.path"] if asks else None)
+
+
+def test_service_of_content_releases_is_confined(tmp_path: Path) -> None:
+    """By systemd's own measure, of which 10.0 is the worst."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze on this machine")
+    unit = tmp_path / "course-update.service"
+    unit.write_text(render("appliance/templates/systemd/system/course-update.service.j2", "code"))
+    argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=30", str(unit)]
+    done = subprocess.run(argv, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -17,6 +17,8 @@ ARROWS = {
     ("course_runtime.files", "course_runtime.machine"),
     ("course_runtime.start", "course_runtime.files"),
     ("course_runtime.start", "course_runtime.machine"),
+    ("course_runtime.update", "course_runtime.files"),
+    ("course_runtime.update", "course_runtime.machine"),
     ("course_tools.check", "course_runtime.machine"),
     ("course_tools.submit", "course_tools.datasets"),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from publishing import publish_and_kill
-from small_release import make_key, make_release, snapshot
+from small_release import make_content_release, make_key, make_release, snapshot
 from survivors import wait_until
 
 from practicum.engine.errors import PracticumError
@@ -109,3 +109,22 @@ def test_folder_on_the_other_side_is_looked_for_before_a_build(target: str, tmp_
 def test_a_folder_that_is_not_there(target: str, releases: list[Path], console: Console) -> None:
     with pytest.raises(PracticumError, match=r"make the folder, until this works: rsync --list-only "):
         publish(releases[0], f"{target}/none", console, unsigned=True)
+
+
+def test_content_releases(target: str, tmp_path: Path, console: Console) -> None:
+    key, there = make_key(tmp_path / "keys"), tmp_path / "there/2027-spring-content"
+    folders = [make_content_release(tmp_path / f"content{number}", number, key) for number in (1, 2)]
+    assert publish(folders[0], target, console) == [f"{target}: 2027-spring-content shows content release 1 now"]
+    publish_and_kill(folders[1], target, "show")
+    assert (there / "content.json").read_bytes() == (folders[0] / "content.json").read_bytes()
+    publish(folders[1], target, console)
+    assert (there / "content.json").read_bytes() == (folders[1] / "content.json").read_bytes()
+    assert len([*there.glob("*.tar.gz")]) == 2
+
+    before = snapshot(there)
+    assert "shows content release 2 already" in publish(folders[1], target, console)[0]
+    assert "still shows content release 2, which is newer" in publish(folders[0], target, console)[0]
+    again = make_content_release(tmp_path / "again", 2, key, seed="another")
+    with pytest.raises(PracticumError, match=r"content release 2 of 2027-spring: is there with another content; raise"):
+        publish(again, target, console)
+    assert snapshot(there) == before

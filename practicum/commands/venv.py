@@ -1,4 +1,4 @@
-"""What students have, on this machine and without a build: the locked Python, and the content."""
+"""The students' Python on this machine, without a build."""
 
 import os
 import tempfile
@@ -8,14 +8,12 @@ from pathlib import Path
 import uv
 
 from practicum.course.commands import PACKAGES, build_wheels
-from practicum.course.content import publish
 from practicum.engine.cache import root as cache_root
 from practicum.engine.progress import Console
 from practicum.engine.run import run
 from practicum.semester.description import Semester
 from practicum.semester.locks import find_lock
 from practicum.wheels import wheelhouse
-from practicum.wheels.lockfile import read_lock
 
 
 def create_argv(python: str, folder: Path) -> list[str]:
@@ -55,14 +53,3 @@ def make_venv(semester: Semester, folder: Path) -> None:
         run(commands_argv(wheels, folder), step="venv", contain=False)
     site_packages = next(folder.glob("lib/python3*/site-packages"))
     (site_packages / "course.pth").write_text(f"{semester.content_root / 'prologue'}\n")
-
-
-def make_content(semester: Semester, folder: Path, *, solutions: bool) -> None:
-    """Write the course's content as students get it, with `solutions` whatever the description says.
-
-    Raises PracticumError as `course.content.publish` does, and without a lock for the CPU.
-    """
-    wanted = semester.content
-    versions = {package.name: package.version for package in read_lock(find_lock(semester, "cpu"))}
-    solutions = solutions or wanted.solutions
-    publish(semester.content_root, wanted.include, folder, solutions=solutions, versions=versions)

@@ -21,6 +21,9 @@ LEFTOVER_SUFFIXES = {".pyc", ".pyo", ".tmp", ".orig", ".rej"}
 PLACE = re.compile(rb"\{\{ ([a-z0-9-]+) \}\}")
 """Where a Markdown page names the version of a package, by the package's canonical name: {{ torch }}."""
 
+OWN_PLACE = "content-release"
+"""What stands in such a place for the number of the content release itself."""
+
 
 def assemble(
     course_content: Path,
@@ -29,12 +32,14 @@ def assemble(
     *,
     solutions: bool,
     versions: Mapping[str, str] | None = None,
+    release: Mapping[str, str | int] | None = None,
 ) -> None:
     """Copy `include`, paths inside `course_content`, into the new or empty folder `out`.
 
     Folders called "solutions" come only with `solutions`; caches and hidden files never; a `.nb.py` comes as the
     notebook it describes. versions: of the Python packages that are installed, by canonical name, which Markdown pages
-    show; None where nothing is installed. `out` then holds manifest.json, {"version": 1, "files": {"relative/path":
+    show; None where nothing is installed. release: {"course": code, "semester": ..., "release": number}, None where the
+    content has no number. `out` then holds manifest.json, {"version": 1, **release, "files": {"relative/path":
     "sha256"}}, the same bytes for the same content, and files of mode 0644 in folders of mode 0755. Raises
     PracticumError when a path is missing or cannot be copied, when two files would come under one name, or when a page
     names a package that is not among `versions`.
@@ -46,6 +51,7 @@ def assemble(
         raise PracticumError(
             str(course_content), f"content.include = {[*include]} selects no file", "name a path that has one"
         )
+    shown = None if versions is None else list_shown(versions, release)
     make_folder(out)
     hashes: dict[str, str] = {}
     for source in files:
@@ -55,27 +61,33 @@ def assemble(
                 str(course_content / path), f"{source} becomes this file, too", "remove one of the two"
             )
         data = notebooks.build(course_content / source) if path != source else (course_content / source).read_bytes()
-        if path.suffix == ".md" and versions is not None:
-            data = fill_in(data, versions, course_content / source)
+        if path.suffix == ".md" and shown is not None:
+            data = fill_in(data, shown, course_content / source)
         make_folder(out / path.parent)
         write_file(out / path, data)
         hashes[str(path)] = sha256(data).hexdigest()
-    manifest = json.dumps({"version": 1, "files": hashes}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    write_file(out / MANIFEST, manifest.encode())
+    manifest = {"version": 1, **(release or {}), "files": hashes}
+    write_file(out / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
-def fill_in(page: bytes, versions: Mapping[str, str], where: Path) -> bytes:
-    """Return `page` with the public versions of the packages that it names; raises PracticumError as `assemble` does.
+def list_shown(versions: Mapping[str, str], release: Mapping[str, str | int] | None) -> dict[str, str]:
+    """Return what pages show in place of each name: the number of the content release, and versions of packages.
 
-    The public version is what comes before a "+" (PEP 440).
+    versions: by canonical name. Of a version, pages show what comes before a "+", the public version (PEP 440).
     """
+    own = {OWN_PLACE: str(release["release"])} if release else {}
+    return {**{name: Version(version).public for name, version in versions.items()}, **own}
+
+
+def fill_in(page: bytes, shown: Mapping[str, str], where: Path) -> bytes:
+    """Return `page` with what its places stand for; raises PracticumError as `assemble` does."""
 
     def find_version(place: re.Match[bytes]) -> bytes:
         name = place[1].decode()
-        if name not in versions:
+        if name not in shown:
             reason = f"{place[0].decode()} stands for the version of a package that no lock names"
             raise PracticumError(str(where), reason, "name a package of python.requires")
-        return Version(versions[name]).public.encode()
+        return shown[name].encode()
 
     return PLACE.sub(find_version, page)
 
@@ -87,6 +99,7 @@ def publish(
     *,
     solutions: bool,
     versions: Mapping[str, str] | None = None,
+    release: Mapping[str, str | int] | None = None,
 ) -> None:
     """`assemble` into `folder`, which appears when it is complete, in the place of an earlier one.
 
@@ -99,7 +112,7 @@ def publish(
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        assemble(course_content, include, beside, solutions=solutions, versions=versions)
+        assemble(course_content, include, beside, solutions=solutions, versions=versions, release=release)
         move_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -1,5 +1,6 @@
 """The last layer of a product: the students' commands and the content."""
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any, ClassVar
 
 from practicum.course import notebooks
 from practicum.course.commands import build_wheels, list_commands
-from practicum.course.content import assemble
+from practicum.course.content import assemble, list_shown, make_folder, write_file
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
 from practicum.images.native import Task, run_task
@@ -24,7 +25,8 @@ class Course(ImageStage):
     """The content, read-only, the students' commands, and the suite of `course-verify`.
 
     product: "appliance", "cpu" or "cuda". variables: of the roles. include, solutions: as in the description. versions:
-    of the Python packages of the stages below, which the landing page shows.
+    of the Python packages of the stages below, which the landing page shows. release: which content this is, as
+    `assemble` takes it. signers: lines of the file of allowed signers, one of which must sign a content release.
     settings: of a container image, in Dockerfile words. converter: what makes the notebooks, with its version. native:
     the system of the machine's own architecture, where the commands for another one are installed; None where that is
     its own.
@@ -35,6 +37,8 @@ class Course(ImageStage):
     before: ImageStage
     product: str
     variables: Mapping[str, Any]
+    release: Mapping[str, str | int]
+    signers: tuple[str, ...]
     content: Tree
     runtime: Tree
     include: tuple[str, ...]
@@ -53,7 +57,15 @@ class Course(ImageStage):
     def build(self, out: Path, console: Console) -> None:
         staging = out / "mounts"
         console.say("assembling the content")
-        assemble(self.content.path, self.include, staging / "content", solutions=self.solutions, versions=self.versions)
+        assemble(
+            self.content.path,
+            self.include,
+            staging / "content",
+            solutions=self.solutions,
+            versions=self.versions,
+            release=self.release,
+        )
+        self.write_facts(staging / "facts")
         verify = self.verify.copy_to(staging)
         packages = [self.runtime.path, self.content.path / "tools"]
         runtime, tools = build_wheels(packages, staging / "tools", out / "tools.log")
@@ -64,13 +76,20 @@ class Course(ImageStage):
             "course_commands": list_commands(packages, self.product),
         }
         with lent_uv(out) as program:
-            folders = {"content": staging / "content", "tools": staging / "tools", "verify": verify}
+            folders = {name: staging / name for name in ("content", "facts", "tools")} | {"verify": verify}
             mounts = {"bin": program, **folders}
             if self.native:
                 mounts["lib"] = self.install_natively(self.native, staging, program, [runtime.name, tools.name], out)
                 given["given_lib"] = True
             build_image(Step(self.play, self.before.image, self.image, given, mounts, self.settings), out, console)
         shutil.rmtree(staging)
+
+    def write_facts(self, folder: Path) -> None:
+        """Write what `course-update` reads in the product: where it asks, who may sign, what pages show."""
+        make_folder(folder)
+        write_file(folder / "course.json", _as_json(self.variables["course"]))
+        write_file(folder / "signers", "".join(f"{line}\n" for line in self.signers).encode())
+        write_file(folder / "versions.json", _as_json(list_shown(self.versions, None)))
 
     def install_natively(
         self, native: ImageStage, staging: Path, program: Path, wheels: Sequence[str], out: Path
@@ -86,3 +105,7 @@ class Course(ImageStage):
         task = Task(argv, staging / "native", LIB, {"PYC_INVALIDATION_MODE": "UNCHECKED_HASH"})
         run_task(native.image, task, staging / "lib", out)
         return staging / "lib"
+
+
+def _as_json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=4, sort_keys=True) + "\n").encode()

@@ -71,12 +71,15 @@ def release(semester: Semester, console: Console, *, number: int = 0, key: Path 
     return Released(folder, record, kept, key is not None)
 
 
-def require_committed(revision: Revision) -> None:
-    """Raise PracticumError unless the files are those of a commit, which a release names as its source."""
+def require_committed(revision: Revision, command: str = "make release") -> None:
+    """Raise PracticumError unless the files are those of a commit, which a release names as its source.
+
+    command: what the cure says to run then.
+    """
     if revision.full == "unknown":
         raise PracticumError("release", "this is no git repository", "release from a clone of the repository")
     if revision.dirty:
-        cure = "see which: git status; commit them, then run: make release"
+        cure = f"see which: git status; commit them, then run: {command}"
         raise PracticumError("release", f"files differ from commit {revision.full[:12]}", cure)
 
 

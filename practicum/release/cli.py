@@ -1,4 +1,4 @@
-"""The commands around releases: `practicum release`, `release verify`, `release publish`, `changes`.
+"""The commands around releases: `practicum release`, `release content`, `verify`, `check`, `publish`, and `changes`.
 
 What they need is imported inside them, so that `practicum --help` stays instant.
 """
@@ -60,6 +60,30 @@ def make(
 
 
 @app.command()
+def content(
+    semester: Annotated[
+        str, typer.Argument(metavar="[SEMESTER]", help="A folder of semesters/; the newest if left out.")
+    ] = "",
+    key: Annotated[
+        Path | None, typer.Option(envvar="PRACTICUM_SIGNING_KEY", help="The private ssh key (ed25519) that signs.")
+    ] = None,
+) -> None:
+    """Write dist/SEMESTER/content, the students' files alone for machines that were handed out, and print its path."""
+    from practicum.engine.progress import Console
+    from practicum.release.content_release import write_content_release
+
+    described = find_semester(semester)
+    with cache.lock(f"content-{described.id}", f"content release of {described.id}"), Console() as console:
+        done = write_content_release(described, key)
+        console.say(f"{done.statement.name}: {cache.format_bytes(done.statement.bytes)}")
+        if not described.release.address or not described.release.updates:
+            console.say("products do not fetch it: semester.toml has no release.address, or release.updates = false")
+        record = done.kept.relative_to(described.root)
+        console.say(f"commit its record: git add {record} && git commit -m 'Record {done.statement.name}'")
+    print(done.folder)
+
+
+@app.command()
 def verify(
     place: Annotated[str, typer.Argument(metavar="FOLDER|URL", help="Where the release is.")],
     signers: Annotated[Path | None, typer.Option(help=f"The public keys; {SIGNERS} if left out.")] = None,
@@ -91,13 +115,13 @@ def check(
 
 @app.command()
 def publish(
-    folder: Annotated[Path, typer.Argument(help="The release.")],
+    folder: Annotated[Path, typer.Argument(help="The release, or the content release.")],
     to: Annotated[str, typer.Option(metavar="TARGET", help="A folder, HOST:PATH, docker://REGISTRY/NAME or URL.")],
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Publish a release that is not signed.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="The most bytes of one file; the target's own if left out.")] = 0,
     split: Annotated[bool, typer.Option("--split", help="Cut larger files into pieces that `cat` joins.")] = False,
 ) -> None:
-    """Publish a release. What is published never changes; the semester's own name then shows the new release."""
+    """Publish a release or a content release. No published file changes; the semester then shows the new release."""
     from practicum.engine.progress import Console
     from practicum.release.publish import publish as send
 

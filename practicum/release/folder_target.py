@@ -10,7 +10,7 @@ from pathlib import Path
 
 from practicum.engine.cache import hash_file, hold
 from practicum.engine.errors import PracticumError
-from practicum.engine.publish import sync_folder, write_text
+from practicum.engine.publish import new_file, sync_folder, write_text
 from practicum.release.target import LATEST, Item, Release, Report, list_files, read_number
 
 CHUNK = 1 << 20
@@ -111,3 +111,31 @@ class FolderTarget:
     def describe(self, release: Release) -> list[str]:
         """Return where the release is."""
         return [f"{self._complete}"]
+
+
+class FolderContent:
+    """The folder of a semester's content releases, FOLDER/<semester>-content."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, item: Item) -> str | None:
+        """Return the digest of the file."""
+        path = self._folder / item.name
+        return hash_file(path) if path.is_file() else None
+
+    def read(self, name: str) -> bytes | None:
+        """Return the bytes of the file."""
+        path = self._folder / name
+        return path.read_bytes() if path.is_file() else None
+
+    def put(self, item: Item, report: Report) -> None:
+        """Write the file, which appears when it is complete."""
+        with new_file(self._folder / item.name) as new, item.open() as source:
+            while data := source.read(CHUNK):
+                new.stream.write(data)
+                report(len(data))
+
+    def replace(self, item: Item) -> None:
+        """Write the file by a rename."""
+        self.put(item, lambda count: None)

@@ -107,16 +107,31 @@ class PackageTarget:
         """Write `latest`."""
         text = f"{release.record.name}\n".encode()
         item = Item(LATEST, hashlib.sha256(text).hexdigest(), len(text), text)
-        url = f"{self._url}/{release.record.semester}/{LATEST}"
-        try:
-            self._put(url, item, lambda count: None)
-        except _TakenError:  # GitLab takes a second file of the same name, Gitea does not
-            self._refuse_error(self._client.delete(url), LATEST)
-            self._put(url, item, lambda count: None)
+        self._replace(f"{self._url}/{release.record.semester}/{LATEST}", item)
 
     def describe(self, release: Release) -> list[str]:
         """Return where the release is."""
         return [self._release]
+
+    def choose(self, version: str) -> None:
+        """Make `version` of the package the one that `find`, `read`, `put` and `replace` are about."""
+        self._release = f"{self._url}/{version}"
+
+    def read(self, name: str) -> bytes | None:
+        """Return the bytes of a small file of the version, None when it is not there."""
+        with self._read(f"{self._release}/{quote(name)}") as response:
+            return None if response is None else response.read()
+
+    def replace(self, item: Item) -> None:
+        """Send a small file of the version in place of the one before."""
+        self._replace(self._locate(item), item)
+
+    def _replace(self, url: str, item: Item) -> None:
+        try:
+            self._put(url, item, lambda count: None)
+        except _TakenError:  # GitLab takes a second file of the same name, Gitea does not
+            self._refuse_error(self._client.delete(url), item.name)
+            self._put(url, item, lambda count: None)
 
     def _locate(self, item: Item) -> str:
         return f"{self._release}/{quote(name_flat(item.name))}"

@@ -17,11 +17,14 @@ from practicum.release.sums import SIGNATURE, SUMS, check_sums, read_small, read
 from practicum.release.target import Item, Release, Target
 from practicum.release.verify import check_record
 
+CONTENT_FILE = "content.json"
+"""What the folder of a content release has, and that of a release has not."""
+
 
 def publish(
     folder: Path, target: str, console: Console, *, unsigned: bool = False, limit: int = 0, split: bool = False
 ) -> list[str]:
-    """Publish the release in `folder` to `target`, and return the lines that say what was done.
+    """Publish the release or content release in `folder` to `target`, and return the lines that say what was done.
 
     target: a folder; `host:path` or `rsync://host/module`; `docker://host[:port]/repository`; the http(s) address of a
     generic package. unsigned: publish a release without a signature. limit: the most bytes of one file, 0 for the
@@ -30,6 +33,10 @@ def publish(
     Raises Untrue when the release is not what its sums say, PracticumError when the target has something else under
     one of its names, cannot be reached or refuses a file.
     """
+    if (folder / CONTENT_FILE).is_file():
+        from practicum.release.content_publish import publish_content
+
+        return publish_content(folder, target, console)
     release = open_release(folder, console, unsigned=unsigned, limit=limit, split=split)
     name, semester, number = release.record.name, release.record.semester, release.record.number
     with connect(target) as there:

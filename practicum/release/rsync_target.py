@@ -48,6 +48,28 @@ def send_argv(path: Path, there: str) -> list[str]:
     ]  # fmt: skip
 
 
+def fetch_argv(there: str, folder: str, file: str, here: str) -> list[str]:
+    """Return the command that fetches `folder`/`file`, or the link `folder`, to `here`, if it is there."""
+    filters = [f"--include=/{folder}", f"--include=/{folder}/{file}", "--exclude=*"]
+    return ["rsync", "--recursive", "--links", *filters, f"{there}/", here]
+
+
+def list_differences(folder: Path, there: str, step: str) -> dict[str, str]:
+    """Return how files of `folder` differ from those of `there`, by name, as rsync says it, without equal ones."""
+    lines = read(compare_argv(folder, there), step=step, timeout=SECONDS).splitlines()
+    return {match["name"]: match["how"] for line in lines if (match := _CHANGE.fullmatch(line))}
+
+
+def judge(how: str | None, item: Item) -> str | None:
+    """Return the item's own digest where both sides agree, None where the other has none.
+
+    how: what `list_differences` says of it, None for nothing.
+    """
+    if how is None:
+        return item.digest
+    return None if set(how) == {"+"} else "other"
+
+
 class RsyncTarget:
     """A folder on another machine."""
 
@@ -71,16 +93,12 @@ class RsyncTarget:
             raise PracticumError(self._name, "takes files of any size", "leave out --split")
         self.check()
         self._release = f"{self._name}/{release.record.name}"
-        lines = self._ask(compare_argv(release.folder, self._release)).splitlines()
-        self._differs = {match["name"]: match["how"] for line in lines if (match := _CHANGE.fullmatch(line))}
+        self._differs = list_differences(release.folder, self._release, self._name)
         return list_files(release, release.limit)
 
     def find(self, item: Item) -> str | None:
         """Return the item's own digest where both sides agree, None where the other has none."""
-        how = self._differs.get(item.name)
-        if how is None:
-            return item.digest
-        return None if set(how) == {"+"} else "other"
+        return judge(self._differs.get(item.name), item)
 
     def put(self, item: Item, report: Report) -> None:
         """Send the file; rsync compares what it has of it."""
@@ -102,9 +120,7 @@ class RsyncTarget:
     def list_shown(self, semester: str) -> set[int]:
         """Return the number of the release that the link, or the file in its place, names."""
         with tempfile.TemporaryDirectory(prefix="practicum-") as name:
-            wanted = [f"/{semester}", f"/{semester}/{LATEST}"]
-            filters = [*(f"--include={path}" for path in wanted), "--exclude=*"]
-            self._run(["rsync", "--recursive", "--links", *filters, f"{self._name}/", name])
+            self._run(fetch_argv(self._name, semester, LATEST, name))
             here = Path(name, semester)
             if here.is_symlink():
                 return {read_number(here.readlink().name, semester)}
@@ -127,8 +143,36 @@ class RsyncTarget:
         """Return where the release is."""
         return [self._release]
 
-    def _ask(self, argv: Sequence[str]) -> str:
-        return read(argv, step=self._name, timeout=SECONDS)
-
     def _run(self, argv: Sequence[str], on_line: Callable[[str], None] | None = None) -> None:
         run(argv, step=self._name, contain=False, on_line=on_line)
+
+
+class RsyncContent:
+    """The folder of a semester's content releases on another machine; here: the folder of what is published."""
+
+    def __init__(self, name: str, folder: str, here: Path) -> None:
+        self._name = name
+        self._folder = folder
+        self._here = here
+
+    def find(self, item: Item) -> str | None:
+        """Return the item's own digest where both sides agree, None where the other has none."""
+        differences = list_differences(self._here, f"{self._name}/{self._folder}", self._name)
+        return judge(differences.get(item.name), item)
+
+    def read(self, name: str) -> bytes | None:
+        """Return the bytes of the file, fetched for it."""
+        with tempfile.TemporaryDirectory(prefix="practicum-") as here:
+            run(fetch_argv(self._name, self._folder, name, here), step=self._name, contain=False)
+            path = Path(here, self._folder, name)
+            return path.read_bytes() if path.is_file() else None
+
+    def put(self, item: Item, report: Report) -> None:
+        """Send the file; rsync puts it in place by a rename."""
+        assert isinstance(item.content, Path)
+        run(send_argv(item.content, f"{self._name}/{self._folder}/{item.name}"), step=self._name, contain=False)
+        report(item.size)
+
+    def replace(self, item: Item) -> None:
+        """Send the file in place of the one before."""
+        self.put(item, lambda count: None)

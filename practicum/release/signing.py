@@ -1,4 +1,6 @@
-"""The signature of a release: `ssh-keygen -Y` over SHA256SUMS, against the public keys in semesters/allowed_signers.
+"""Signatures by `ssh-keygen -Y`, against the public keys in semesters/allowed_signers.
+
+Of a release, SHA256SUMS is signed; of a content release, the statement in content.json, in a namespace of its own.
 
 Format: ALLOWED SIGNERS in ssh-keygen(1). Windows 10, macOS and every Linux have the program, so students need no other.
 """
@@ -20,15 +22,15 @@ _KEY_LINE = re.compile(r"(?P<names>\S+)\s+(?P<options>.*?)(?P<key>(?:sk-)?(?:ssh
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]+")
 
 
-def sign_argv(file: Path, key: Path) -> list[str]:
+def sign_argv(file: Path, key: Path, namespace: str = NAMESPACE) -> list[str]:
     """Return the command that writes the signature of `file` beside it, as `<file>.sig`."""
-    return ["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", str(key), str(file)]
+    return ["ssh-keygen", "-Y", "sign", "-n", namespace, "-f", str(key), str(file)]
 
 
-def verify_argv(signature: Path, signers: Path) -> list[str]:
+def verify_argv(signature: Path, signers: Path, namespace: str = NAMESPACE) -> list[str]:
     """Return the command that tells whether standard input is what an allowed signer signed."""
     return [
-        "ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", PRINCIPAL, "-n", NAMESPACE, "-s", str(signature),
+        "ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", PRINCIPAL, "-n", namespace, "-s", str(signature),
     ]  # fmt: skip
 
 
@@ -38,22 +40,35 @@ def check_argv(signature: Path) -> list[str]:
 
 
 def sign(folder: Path, key: Path) -> None:
-    """Write the signature of the folder's SHA256SUMS.
+    """Write the signature of the folder's SHA256SUMS; errors as in `sign_file`."""
+    sign_file(folder / SUMS, key, NAMESPACE)
+
+
+def sign_file(file: Path, key: Path, namespace: str) -> Path:
+    """Write the signature of `file` beside it, and return its path, `<file>.sig`.
 
     key: the private key, or the public one of a key that ssh-agent holds. Raises PracticumError when there is no key,
     or when it is locked and no agent holds it.
     """
+    signature = file.with_name(f"{file.name}.sig")
     require("ssh-keygen")
     if not key.is_file():
         raise PracticumError(str(key), "no such key", f"make one: ssh-keygen -t ed25519 -f {key}")
-    (folder / SIGNATURE).unlink(missing_ok=True)  # ssh-keygen would ask before it replaces one
+    signature.unlink(missing_ok=True)  # ssh-keygen would ask before it replaces one
     quiet = {"SSH_ASKPASS_REQUIRE": "never"}  # a window that asks for the passphrase would hang a build
     try:
-        run(sign_argv(folder / SUMS, key), step="signing", contain=False, env=quiet)
+        run(sign_argv(file, key, namespace), step="signing", contain=False, env=quiet)
     except ProgramFailed:
         raise PracticumError(
             str(key), "is no private key, or has a passphrase and no ssh-agent holds it", f"run: ssh-add {key}"
         ) from None
+    return signature
+
+
+def is_allowed(file: Path, signature: Path, signers: Path, namespace: str) -> bool:
+    """Return whether the file of allowed signers accepts `signature` for `file`."""
+    require("ssh-keygen")
+    return bool(_ask(verify_argv(signature, signers, namespace), file))
 
 
 def verify_signature(signed: bytes, signature: bytes, signers: Path) -> str:

@@ -18,6 +18,7 @@ from practicum.semester.fit import check_folders, check_tables
 from practicum.semester.toml_errors import explain, render_key, suggest
 from practicum.semester.values import (
     PRODUCTS,
+    Address,
     ArchitectureNames,
     Code,
     ContentPaths,
@@ -121,6 +122,7 @@ class Content(_Table):
 
     include: ContentPaths = Field(description="files and folders inside course_content/", examples=[["practicals"]])
     solutions: bool = Field(default=False, description="true: the solutions of the practicals come along")
+    release: int = Field(default=1, ge=1, le=9999, description="number of the content release")
 
 
 class Data(_Table):
@@ -130,6 +132,13 @@ class Data(_Table):
     source: Literal["real", "stand-in", "real-or-stand-in"] = Field(
         default="real-or-stand-in", description="where the data sets come from"
     )
+
+
+class Release(_Table):
+    """Where releases are published, and whether products look there for content releases."""
+
+    address: Address = Field(default="", description="where releases are, as students' computers see it")
+    updates: bool = Field(default=True, description="false: products never ask for a content release")
 
 
 class Semester(_Table):
@@ -145,6 +154,7 @@ class Semester(_Table):
     appliance: Appliance = Field(default=Appliance(), description="the virtual machine")
     content: Content = Field(description="what of course_content/ is included")
     data: Data = Field(default=Data(), description="the data sets")
+    release: Release = Field(default=Release(), description="where releases are published")
     folder: Path = Field(exclude=True, description="absolute folder of semester.toml; not a key of the file")
 
     @property

@@ -258,7 +258,12 @@ def _course(
     return Course(
         before=before,
         product=product,
-        variables={"product": product, "course": settings.describe_course(semester, product)},
+        variables={
+            "product": product,
+            "course": settings.describe_course(semester, product) | settings.describe_updates(semester),
+        },
+        release=settings.describe_content(semester),
+        signers=settings.list_signers(semester),
         content=Tree(semester.root, "course_content"),
         runtime=Tree(semester.root, "runtime"),
         include=tuple(semester.content.include),

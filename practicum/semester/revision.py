@@ -7,7 +7,7 @@ from pathlib import Path
 from practicum.engine.errors import PracticumError
 from practicum.engine.run import read
 
-RECORDS = ":(exclude,glob)semesters/*/releases/**"
+RECORDS = (":(exclude,glob)semesters/*/releases/**", ":(exclude,glob)semesters/*/content/*.json")
 """The records of releases in git's words: one is written when its products are finished, and changes none of them."""
 
 
@@ -34,7 +34,7 @@ def read_revision(root: Path) -> Revision:
             raise PracticumError("", "another repository")
         full, seconds = read([*git, "log", "-1", "--format=%H %ct"], step="git").split()
         # All files: a new folder, told as one, could hold nothing but records.
-        status = [*git, "status", "--porcelain", "--untracked-files=all", "--", ".", RECORDS]
+        status = [*git, "status", "--porcelain", "--untracked-files=all", "--", ".", *RECORDS]
         dirty = bool(read(status, step="git").strip())
     except PracticumError:
         return Revision("unknown", format_date(0), dirty=True)

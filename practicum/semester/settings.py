@@ -14,6 +14,9 @@ Product = Literal["appliance", "cpu", "cuda"]
 CONTAINER_USER = "jovyan"
 """The name that clusters, hubs and students' habits expect, from jupyter/docker-stacks."""
 
+SIGNERS = "allowed_signers"
+"""The file of semesters/ with the public keys that may sign; products get them, to verify content releases."""
+
 JUPYTER_PORT = 8888
 """Of JupyterLab inside every product; semester.toml has the port of the student's computer."""
 
@@ -56,6 +59,28 @@ def describe_course(semester: Semester, product: Product) -> dict[str, Any]:
         "product": product,
         "version": semester.id,
     }
+
+
+def describe_content(semester: Semester) -> dict[str, str | int]:
+    """Return which content this is, as its manifest.json and the statement about a content release say it."""
+    return {"course": semester.course.code, "semester": semester.id, "release": semester.content.release}
+
+
+def describe_updates(semester: Semester) -> dict[str, Any]:
+    """Return what the course's layer adds to /etc/course/course.json, so that a change of it costs no other layer.
+
+    "address": where content releases are, "" for nowhere. "updates": whether the product may ask there.
+    """
+    return {"address": semester.release.address, "updates": semester.release.updates}
+
+
+def list_signers(semester: Semester) -> tuple[str, ...]:
+    """Return the lines of semesters/allowed_signers that name a key; none where there is no such file."""
+    try:
+        lines = (semester.folder.parent / SIGNERS).read_text().splitlines()
+    except FileNotFoundError:
+        return ()
+    return tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
 def describe_roles(semester: Semester, architecture: Architecture = AMD64) -> dict[str, Any]:

@@ -21,7 +21,8 @@ CODE = re.compile(r"[a-kmnp-z2-9]{4}-[a-kmnp-z2-9]{4}-[a-kmnp-z2-9]{4}")
 
 def test_console_says_what_to_do(machine: Machine, semester: Semester, build: Path) -> None:
     course, appliance = semester.course, semester.appliance
-    title = f"{course.code} {course.title}, {course.semester} ({course.institution})"
+    content = f"content {semester.content.release}"
+    title = f"{course.code} {course.title}, {course.semester}, {content} ({course.institution})"
     issue = machine.issue
     assert title in machine.console
     assert CODE.fullmatch(machine.code)

@@ -142,7 +142,9 @@ def test_a_clients_own_locale_brings_no_warnings(machine: Machine) -> None:
         ("/etc/ssh/ssh_host_ed25519_key", 0o600, "root"),
         ("/etc/jupyter/jupyter_server_config.py", 0o644, "root"),
         ("/opt/course/content/manifest.json", 0o644, "root"),
+        ("/opt/course/signers", 0o644, "root"),
         ("/run/jupyter", 0o700, "student"),
+        ("/run/course", 0o755, "student"),
     ],
 )
 def test_owner_and_mode(guest: Host, machine: Machine, path: str, mode: int, user: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from smoke_tests.container.docker import Container, docker, started
+from smoke_tests.container.docker import LABEL, Container, docker, started
 from smoke_tests.container.registries import serve
 
 if TYPE_CHECKING:
@@ -56,6 +56,14 @@ def registry(tmp_path: Path) -> Iterator[str]:
         pytest.skip("docker-registry is missing: install Debian's package of that name")
     with serve(program, tmp_path) as address:
         yield address
+
+
+@pytest.fixture
+def volume() -> Iterator[str]:
+    """Return a home that outlives its containers: to be asked for before them, so that it is removed after them."""
+    name = docker("volume", "create", "--label", LABEL).stdout.strip()
+    yield name
+    docker("volume", "rm", "--force", name)
 
 
 @pytest.fixture

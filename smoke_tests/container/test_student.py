@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,12 @@ from playwright.sync_api import expect
 from practicum.semester.description import Semester
 from smoke_tests.browser import PLOT, judge_landing_page, judge_preview, open_page
 from smoke_tests.container.conftest import RunContainer
-from smoke_tests.container.docker import LABEL, Container, docker
+from smoke_tests.container.docker import Container, docker
 from smoke_tests.jupyter import Jupyter, make_notebook
 
 CONTENT = "/opt/course/content"
 SYNC_SECONDS = 0.5
 """Processor time of `course-sync` that finds nothing to do."""
-
-
-@pytest.fixture
-def volume() -> Iterator[str]:
-    """Return a home that outlives its containers: to be asked for before them, so that it is removed after them."""
-    name = docker("volume", "create", "--label", LABEL).stdout.strip()
-    yield name
-    docker("volume", "rm", "--force", name)
 
 
 # ---- the course ----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import content_releases
 import fake_machine
 import jinja2
 from forks import Forked, start_module
@@ -34,11 +35,12 @@ from course_runtime.machine import machine
 from course_runtime.files import sync
 from course_runtime.start import appliance, container, welcome
 content = Path({root!r}) / "opt/course/content"
-for module in (appliance, container, sync):
+for module in (appliance, container, sync, welcome):
     module.Machine = lambda: machine.Machine(root=Path({root!r}))
 container.choose_folders.__defaults__ = (content,)
 sync.run.__defaults__ = (None, None, content)
 welcome.CHECK = ({python!r}, "-c", {code!r})
+welcome.UPDATE = ({python!r}, "-c", {update!r}, {root!r}, "{{}}", "--quiet")
 """
 ANSWER = {"checks": [{"name": "gpu", "status": "ok", "detail": "a test", "cure": ""}]}
 
@@ -88,7 +90,8 @@ class Lab:
         settings = jinja2.Environment(trim_blocks=True).from_string(
             (ROLE / "templates/jupyter_server_config.py.j2").read_text()
         )
-        prelude = PRELUDE.format(root=str(self.root), python=sys.executable, code=f"print({json.dumps(ANSWER)!r})")
+        code = f"print({json.dumps(ANSWER)!r})"
+        prelude = PRELUDE.format(root=str(self.root), python=sys.executable, code=code, update=content_releases.RUN)
         text = prelude + settings.render(course=COURSE, product=self.product)
         assert TEMPLATES in text
         text = text.replace(TEMPLATES, repr(str(ROLE / "files")))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from course_runtime.machine import access_code, console
+from course_runtime.machine import access_code, console, content_number
 from course_runtime.machine.machine import Finished, list_addresses
 from fake_machine import Fixture, make_machine
 
@@ -33,6 +33,25 @@ def test_the_text_is_what_the_student_needs(booted: Fixture) -> None:
         "  Status       ready",
         f"  Host key     SHA256:{fingerprint} (ED25519)",
     ]
+
+
+def test_it_shows_the_number_of_the_content_release(booted: Fixture) -> None:
+    def show() -> str:
+        return console.describe_machine(booted.machine, booted.course).title
+
+    booted.path("/opt/course/content").mkdir(parents=True)
+    booted.path(content_number.MANIFEST).write_text('{"version": 1, "release": 1, "files": {}}')
+    assert show() == "EE-559 Deep Learning, 2027-spring, content 1 (EPFL)"
+    content_number.write_number(booted.machine, 12)
+    assert show() == "EE-559 Deep Learning, 2027-spring, content 12 (EPFL)"
+    told = booted.path(content_number.FILE)
+    for text in ("", "x", "-3", "9" * 5000):
+        told.write_text(text)
+        assert "\n" not in show() and len(show()) < 70, "the student's file, whatever is in it"
+    for spoil in (lambda: told.symlink_to("/etc/passwd"), lambda: os.mkfifo(told), told.mkdir):
+        told.unlink()
+        spoil()
+        assert show().endswith(", content 1 (EPFL)")
 
 
 def test_it_shows_the_ports_of_the_host(tmp_path: Path) -> None:

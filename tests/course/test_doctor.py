@@ -381,7 +381,7 @@ def test_no_command_imports_torch_or_jupyter_at_start() -> None:
     """Commands must start fast, and work when the Python environment does not."""
     modules = (
         "doctor.cli doctor.gpu files.home files.recover files.sync machine.access machine.bye machine.console"
-        " machine.firstboot machine.keyboard machine.servers start.prepare_home"
+        " machine.firstboot machine.keyboard machine.servers start.prepare_home update.cli"
     )
     code = (
         f"import sys, importlib; [importlib.import_module('course_runtime.' + name) for name in {modules!r}.split()];"

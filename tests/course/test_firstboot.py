@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from course_runtime.machine import access_code, firstboot
+from course_runtime.machine import access_code, content_number, firstboot
 from course_runtime.machine.machine import Course, CourseError, Finished, Machine
 from cuts import cut_in_child
 from fake_machine import Fixture, make_host_key, make_machine
@@ -42,6 +42,14 @@ def test_a_fresh_machine_becomes_ready(fresh: Fixture) -> None:
     assert fresh.path(access_code.CODE_FILE).read_bytes() == code.encode(), (
         "no line break: Jupyter would refuse every login"
     )
+
+
+def test_the_student_may_write_which_content_there_is(fresh: Fixture) -> None:
+    for _ in range(2):
+        firstboot.prepare(fresh.machine, fresh.course)
+        assert stat.S_IMODE(fresh.path("/run/course").stat().st_mode) == 0o755
+    content_number.write_number(fresh.machine, 3)
+    assert content_number.read_number(fresh.machine) == 3
 
 
 def test_the_password_is_never_on_a_command_line(fresh: Fixture) -> None:

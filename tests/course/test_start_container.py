@@ -13,8 +13,10 @@ import pytest
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its settings are not tested here")
 
+from content_releases import list_files
+from course_runtime.files.manifest import KEPT
 from course_runtime.files.sync import STATE
-from course_runtime.machine.machine import CourseError, Machine
+from course_runtime.machine.machine import CourseError, Machine, load_course
 from course_runtime.start import container
 from fake_machine import COURSE, write_content
 from jupyter_client import BlockingKernelClient
@@ -108,6 +110,16 @@ def test_a_start_past_the_start_commands_brings_the_course(home: Path, monkeypat
     assert (home / "ee559/index.md").read_text() == "welcome\n"
 
 
+def test_a_start_past_the_start_commands_takes_the_newest_content(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "CONTENT", str(write_content(home.parent / "content")))
+    kept = home / KEPT / COURSE["name"] / "2"
+    kept.mkdir(parents=True)
+    (kept / "index.md").write_text("corrected\n")
+    (kept / "manifest.json").write_bytes(list_files({"index.md": "corrected\n"}, 2))
+    configure()
+    assert (home / "ee559/index.md").read_text() == "corrected\n"
+
+
 def test_the_start_waits_for_the_course_that_is_on_its_way(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child that brings it goes on once somebody waits for it, and not before."""
     reader, writer = os.pipe()
@@ -130,9 +142,9 @@ def test_the_start_waits_for_the_course_that_is_on_its_way(home: Path, monkeypat
 
 
 def test_a_home_that_takes_nothing_does_not_keep_it_from_starting(home: Path, tmp_path: Path) -> None:
-    content = write_content(tmp_path / "content")
-    container.bring_course(content, tmp_path / "etc/course/course.json", "ee559")
-    container.bring_course(tmp_path / "missing", home, "ee559")
+    content, course = write_content(tmp_path / "content"), load_course(Machine(root=tmp_path))
+    container.bring_course(content, tmp_path / "etc/course/course.json", course)
+    container.bring_course(tmp_path / "missing", home, course)
     assert not (home / "ee559/index.md").exists()
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from cost import measure_least
 from course_runtime.files import sync as sync_module
-from course_runtime.files.sync import STATE, Report, become_owner, has_arrived, sync
+from course_runtime.files.sync import STATE, Report, become_owner, has_arrived, run, sync
+from course_runtime.machine.content_number import FOLDER, read_number
 from course_runtime.machine.machine import CourseError, Machine
 
 
@@ -23,6 +24,7 @@ class Course:
 
     def __init__(self, folder: Path) -> None:
         self.content, self.home = folder / "content", folder / "home"
+        self.release: dict[str, str | int] = {}
         self.content.mkdir(parents=True)
         self.home.mkdir()
         self.top = self.home / "ee559"
@@ -37,7 +39,11 @@ class Course:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         hashes = {name: sha256(text.encode()).hexdigest() for name, text in files.items()}
-        (self.content / "manifest.json").write_text(json.dumps({"version": 1, "files": hashes}))
+        (self.content / "manifest.json").write_text(json.dumps({"version": 1, "files": hashes, **self.release}))
+
+    def number(self, release: int, semester: str = "2027-spring") -> None:
+        """Make what is published from now on this content release."""
+        self.release = {"course": "EE-559", "semester": semester, "release": release}
 
     def sync(self, **options: bool) -> Report:
         return sync(self.content, self.home, "ee559", **options)
@@ -115,6 +121,57 @@ def test_deleted_files_stay_deleted_until_they_are_asked_for(course: Course) -> 
     course.sync(restore=True)
     assert course.files()["a.py"] == "2"
     assert course.files()["b.py"] == "mine"
+
+
+def test_older_content_changes_nothing(course: Course) -> None:
+    course.number(2)
+    course.publish(a_py="2", b_py="2")
+    assert course.sync().release == 2
+    (course.top / "b.py").unlink()
+    course.number(1)
+    course.publish(a_py="1", b_py="1", c_py="1")
+    for restore in (False, True):
+        report = course.sync(restore=restore)
+        assert report.problems == [
+            "this home has had content release 2, here is only 1: nothing is changed; course-update fetches the newest"
+        ]
+        assert report.release == 2 and course.files() == {"a.py": "2"}
+    course.number(3)
+    course.publish(a_py="3")
+    assert course.sync().updated == ["a.py"]
+
+
+def test_each_semester_counts_for_itself(course: Course) -> None:
+    course.number(7)
+    course.publish(a_py="1")
+    course.sync()
+    course.number(1, "2028-spring")
+    course.publish(a_py="2")
+    assert course.sync().updated == ["a.py"]
+    course.number(6)
+    course.publish(a_py="3")
+    assert course.sync().problems
+
+
+def test_content_without_a_number_is_synchronised_as_ever(course: Course) -> None:
+    course.number(7)
+    course.publish(a_py="1")
+    course.sync()
+    course.release = {}
+    course.publish(a_py="2")
+    assert course.sync() == Report(updated=["a.py"])
+
+
+def test_a_machine_leaves_the_number_for_its_window(course: Course, tmp_path: Path) -> None:
+    (tmp_path / "root/run/systemd/system").mkdir(parents=True)
+    machine = Machine(root=tmp_path / "root")
+    course.number(5)
+    course.publish(a_py="1")
+    run(course.home, "ee559", course.content, machine=machine)
+    assert read_number(machine) == 0, "before the first boot has made the folder"
+    machine.path(FOLDER).mkdir()
+    run(course.home, "ee559", course.content, machine=machine)
+    assert read_number(machine) == 5
 
 
 def test_what_the_course_drops_stays_with_the_student(course: Course) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its log is not tested here")
 
+from content_releases import Product, serve
 from course_runtime.start import welcome
-from fake_machine import run_python
+from fake_machine import Fixture, make_machine, run_python
 from lab_server import Lab
 from waiting import wait_until
 
@@ -37,6 +38,42 @@ def test_the_log_ends_with_one_address_that_works(tmp_path: Path) -> None:
         assert f"docker run -p 127.0.0.1:{lab.port}:{lab.port}" in lines[-2]
         assert lines[-3].endswith("gpu: a test")
         assert not [*lab.runtime.glob("*.html")], "a page that holds the token"
+
+
+def test_a_content_release_comes_once_the_server_answers(tmp_path: Path) -> None:
+    with serve() as web:
+        product = Product(tmp_path, web)
+        product.publish({"a.py": "2"}, 2)
+        lab = Lab(tmp_path)
+        product.describe(user="jovyan")
+        with lab:
+            wait_until(lambda: product.files().get("a.py") == "2", "the content release")
+            wait_until(lambda: "course-sync: " in lab.read_log().partition("release 2 came")[2], "its line in the log")
+            log = lab.read_log()
+            assert log.index("JupyterLab is ready") < log.index("course-update: content release 2 came\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "updates", "asks"),
+    [("", True, False), ("https://example.org", False, False), ("https://example.org", True, True)],
+)
+def test_only_a_course_with_an_address_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, updates: bool, asks: bool
+) -> None:
+    fixture: Fixture = make_machine(tmp_path / "root", address=address, updates=updates)
+    monkeypatch.setattr(welcome, "Machine", lambda: fixture.machine)
+    monkeypatch.setattr(welcome, "UPDATE", ("touch", str(tmp_path / "asked")))
+    asyncio.run(welcome.ask_for_content())
+    assert (tmp_path / "asked").exists() == asks
+
+
+def test_an_update_that_cannot_start_breaks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fixture = make_machine(tmp_path / "root", address="https://example.org")
+    monkeypatch.setattr(welcome, "Machine", lambda: fixture.machine)
+    monkeypatch.setattr(welcome, "UPDATE", ("/nowhere",))
+    asyncio.run(welcome.ask_for_content())
+    fixture.path("/etc/course/course.json").unlink()
+    asyncio.run(welcome.ask_for_content())
 
 
 def test_a_hub_shows_its_own_address(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ the student. Nothing here may keep JupyterLab from starting: trouble is one line
 
 import argparse
 import errno
-import json
 import os
 import stat
 import sys
@@ -16,31 +15,24 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from course_runtime.machine.atomic import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, write_atomically
+from course_runtime.files.manifest import Manifest, choose_content, read_manifest
+from course_runtime.files.state import STATE, State, encode_state, read_state, write_state
+from course_runtime.machine.atomic import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
+from course_runtime.machine.content_number import write_number
 from course_runtime.machine.machine import CourseError, Machine, load_course
 
 CONTENT = "/opt/course/content"
-STATE = ".local/state/course/sync.json"
-
-Hashes = dict[str, str]  # path inside the content, with slashes -> SHA-256 in hexadecimal
-
-
-@dataclass
-class State:
-    """What earlier runs did: per path, the version last installed and the one last offered beside an edited file."""
-
-    installed: Hashes = field(default_factory=dict)
-    offered: Hashes = field(default_factory=dict)
 
 
 @dataclass
 class Report:
-    """What this run did."""
+    """What this run did. release: the number of the content release that the home has now, 0 for none."""
 
     installed: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     offered: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    release: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,19 +49,22 @@ class Placement:
 def sync(content: Path, home: Path, folder: str, *, restore: bool = False, durable: bool = True) -> Report:
     """Bring `content` into `home`/`folder`; with `restore`, bring deleted files back too; `durable`, onto the disk.
 
-    Raise CourseError when the content or the folder cannot be used at all; what concerns one file is in the report.
+    An older content release than the home has had changes nothing. Raise CourseError when the content or the folder
+    cannot be used at all; what concerns one file is in the report.
     """
-    wanted = read_manifest(content)
+    manifest = read_manifest(content)
     home = home.resolve()
     state_file = home / STATE
     state = read_state(state_file)
-    before = (dict(state.installed), dict(state.offered))
+    before = encode_state(state)
     report = Report()
     top = home / folder
     make_folder(top, home)  # even when nothing comes: JupyterLab opens there
+    if not note_release(manifest, state, report):
+        return report
     placements = []
     try:
-        for path, digest in wanted.items():
+        for path, digest in manifest.files.items():
             try:
                 if place := plan_file(content, top, home, path, digest, state, restore):
                     placements.append(place)
@@ -82,9 +77,24 @@ def sync(content: Path, home: Path, folder: str, *, restore: bool = False, durab
     finally:
         for place in placements:
             place.temporary.unlink(missing_ok=True)
-    if (state.installed, state.offered) != before:
+    if encode_state(state) != before:
         write_state(state_file, state)
     return report
+
+
+def note_release(manifest: Manifest, state: State, report: Report) -> bool:
+    """Note which content release comes now; False when the home has had a newer one of the same course and semester."""
+    newest = state.releases.get(manifest.name, 0)
+    report.release = max(newest, manifest.release)
+    if manifest.release < newest:
+        report.problems.append(
+            f"this home has had content release {newest}, here is only {manifest.release}: nothing is changed;"
+            " course-update fetches the newest"
+        )
+        return False
+    if manifest.release:
+        state.releases[manifest.name] = manifest.release
+    return True
 
 
 def plan_file(
@@ -191,36 +201,6 @@ def check_inside(folder: Path, home: Path) -> None:
         raise OSError("a link leads out of the home folder, it is left alone")
 
 
-def read_manifest(content: Path) -> Hashes:
-    """Return the content's files and their hashes; raise CourseError when the manifest is missing or not safe."""
-    path = content / "manifest.json"
-    try:
-        files = json.loads(path.read_bytes())["files"]
-        hashes = {str(name): str(digest) for name, digest in files.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CourseError(f"{path}: not a list of the course's files ({error})", "no new content today") from None
-    for name in hashes:
-        if name.startswith("/") or not name or ".." in name.split("/"):
-            raise CourseError(f"{path}: {name!r} leaves the content folder", "no new content today")
-    return hashes
-
-
-def read_state(path: Path) -> State:
-    """Return what earlier runs did; an unreadable record counts as none, which costs no file of the student."""
-    try:
-        values = json.loads(path.read_bytes())
-        return State(dict(values["installed"]), dict(values["offered"]))
-    except (OSError, ValueError, TypeError, KeyError):
-        return State()
-
-
-def write_state(path: Path, state: State) -> None:
-    """Record what was done, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    record = {"version": 1, "installed": state.installed, "offered": state.offered}
-    write_atomically(path, json.dumps(record, indent=0, sort_keys=True).encode(), mode=0o644)
-
-
 def has_arrived(home: Path, folder: str) -> bool:
     """Return whether the content is in the home, or was: what the student deleted does not come back."""
     return (home / STATE).is_file() or any(files for _, _, files in os.walk(home / folder))
@@ -252,26 +232,45 @@ def summarise_problems(report: Report) -> str:
     return report.problems[0] + more if report.problems else ""
 
 
+def find_home(machine: Machine) -> Path:
+    """Return the student's home folder: root of a booted machine works for its student."""
+    as_root = machine.is_booted() and os.geteuid() == 0
+    return machine.account(load_course(machine).user).home if as_root else Path.home()
+
+
 def run(
-    home: Path | None = None, folder: str | None = None, content: Path = Path(CONTENT), *, restore: bool = False
+    home: Path | None = None,
+    folder: str | None = None,
+    content: Path = Path(CONTENT),
+    *,
+    restore: bool = False,
+    machine: Machine | None = None,
 ) -> None:
-    """Sync as `course-sync` was asked to, and say what came; trouble is one line."""
-    machine = Machine()
-    folder = folder or load_course(machine).slug
+    """Sync as `course-sync` was asked to, and say what came; trouble is one line.
+
+    content: the image's own. Where no `folder` is given, a newer content release in the home comes instead.
+    """
+    machine = machine or Machine()
     booted = machine.is_booted()
-    as_root = booted and os.geteuid() == 0
-    home = home or (machine.account(load_course(machine).user).home if as_root else Path.home())
+    home = home or find_home(machine)
+    problem = ""
     try:
         become_owner(home)
+        if not folder:
+            course = load_course(machine)
+            folder = course.slug
+            content, problem = choose_content(content, home, course.name)
         # In a container it would wait for what all other programs of the host have to write.
         report = sync(content, home, folder, restore=restore, durable=booted)
         show_report(report)
-        problem = summarise_problems(report)
+        problem = problem or summarise_problems(report)
+        if booted and report.release:
+            write_number(machine, report.release)
     except CourseError as error:
         problem = str(error)
     except OSError as error:
         problem = f"{error.filename or home}: {error.strerror}"
-    if problem and not booted and not has_arrived(home, folder):
+    if problem and not booted and folder and not has_arrived(home, folder):
         problem += f"; JupyterLab serves the course's own copy instead, read-only: {content}"
     if problem:
         print(f"course-sync: {problem}", file=sys.stderr)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from course_runtime.machine.access_code import read_code
 from course_runtime.machine.atomic import write_atomically
+from course_runtime.machine.content_number import read_number
 from course_runtime.machine.firstboot import HOST_KEY
 from course_runtime.machine.machine import (
     JUPYTER_PORT,
@@ -70,7 +71,9 @@ def describe_machine(machine: Machine, course: Course) -> Page:
         *[("Warning", warning) for warning in list_warnings(machine, course)],
         *[("Host key", key) for key in list_fingerprints(machine)],
     )
-    title = f"{course.code} {course.title}, {course.semester} ({course.institution})"
+    number = read_number(machine)
+    content = f", content {number}" if number else ""
+    title = f"{course.code} {course.title}, {course.semester}{content} ({course.institution})"
     return Page(title, rows, status == READY)
 
 

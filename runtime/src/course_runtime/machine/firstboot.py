@@ -9,7 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
-from course_runtime.machine import access_code
+from course_runtime.machine import access_code, content_number
 from course_runtime.machine.atomic import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, fsync_path, write_atomically
 from course_runtime.machine.machine import Course, CourseError, Machine, exit_with, load_course
 
@@ -20,6 +20,7 @@ HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"  # the only HostKey in sshd_config.d/
 def prepare(machine: Machine, course: Course) -> None:
     """Give the machine a valid code and password, and no damaged host key; raise CourseError or OSError on failure."""
     make_folder(machine.path("/var/lib/course"))
+    content_number.make_folder(machine, machine.account(course.user))
     ensure_password(machine, course, ensure_code(machine, course))
     ensure_stamp(machine, course)
     drop_damaged_key(machine)

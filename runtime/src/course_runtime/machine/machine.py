@@ -7,7 +7,7 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -71,7 +71,10 @@ class Account:
 
 @dataclass(frozen=True)
 class Course:
-    """What the machine's builder wrote in /etc/course/course.json; ports are those of the host."""
+    """What the machine's builder wrote in /etc/course/course.json; ports are those of the host.
+
+    address: where content releases are, "" for nowhere. updates: whether `course-update` may ask there.
+    """
 
     code: str
     title: str
@@ -85,6 +88,8 @@ class Course:
     ssh_port: int
     product: str
     version: str
+    address: str = ""
+    updates: bool = True
 
 
 def run_program(argv: Sequence[str], *, stdin: str = "", timeout: float = 30) -> Finished:
@@ -187,7 +192,8 @@ def load_course(machine: Machine) -> Course:
     path = machine.path("/etc/course/course.json")
     try:
         values: dict[str, Any] = json.loads(path.read_bytes())
-        course = Course(**{field.name: values[field.name] for field in fields(Course)})
+        named = [field.name for field in fields(Course) if field.name in values or field.default is MISSING]
+        course = Course(**{name: values[name] for name in named})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CourseError(f"{path}: not a course description ({error})", "restore it from the course's image") from None
     if course.access not in {"code", "open"}:

@@ -10,8 +10,9 @@ from tempfile import mkstemp
 from typing import Any
 
 from course_runtime.files.landing import open_landing_page
+from course_runtime.files.manifest import choose_content
 from course_runtime.files.sync import CONTENT, has_arrived, sync
-from course_runtime.machine.machine import JUPYTER_PORT, CourseError, Machine, load_course
+from course_runtime.machine.machine import JUPYTER_PORT, Course, CourseError, Machine, load_course
 from course_runtime.machine.servers import find_runtime
 from course_runtime.start.switches import read_switch
 
@@ -22,7 +23,7 @@ RENEW = 24 * 3600  # seconds before its end at which a certificate is made anew
 
 def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
     """Set in Jupyter's configuration `c` what follows from the environment; raise an error when that is wrong."""
-    slug = load_course(Machine()).slug
+    course = load_course(Machine())
     c.ServerApp.allow_root = os.geteuid() == 0  # a container is root's only when it was started so
     c.ServerApp.port = read_port(environ)
     if prefix := environ.get("NB_PREFIX"):
@@ -33,8 +34,8 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
     if "COURSE_START_PID" in environ:
         await_home(environ.get("COURSE_PREPARE_HOME_PID", ""))
     else:
-        bring_course(Path(CONTENT), Path.home(), slug)
-    root, preferred = choose_folders(Path.home(), slug)
+        bring_course(Path(CONTENT), Path.home(), course)
+    root, preferred = choose_folders(Path.home(), course.slug)
     c.ServerApp.root_dir = str(root)
     c.FileContentsManager.preferred_dir = str(preferred)
     open_landing_page(root, preferred)
@@ -70,10 +71,11 @@ def await_home(pid: str) -> None:
             os.waitpid(int(pid), 0)
 
 
-def bring_course(content: Path, home: Path, slug: str) -> None:
+def bring_course(content: Path, home: Path, course: Course) -> None:
     """Bring the course's content home, where the start commands that do it were bypassed: pyxis, `apptainer exec`."""
+    newest, _ = choose_content(content, home, course.name)
     with suppress(CourseError, OSError):  # a home that cannot be written: the course's own copy is served
-        sync(content, home, slug, durable=False)
+        sync(newest, home, course.slug, durable=False)
 
 
 def choose_folders(home: Path, slug: str, content: Path = Path(CONTENT)) -> tuple[Path, Path]:

@@ -1,4 +1,6 @@
-"""The last lines of a container's log: which GPU there is, and where to open JupyterLab. A Jupyter server extension.
+"""The last lines of a container's log: which GPU there is, where to open JupyterLab, and which content release came.
+
+A Jupyter server extension.
 
 Nothing here runs before the server answers, and nothing here may break it: the GPU is looked for in another process,
 because NVIDIA's libraries take their time, may end the process that asks, and would stay in it.
@@ -10,11 +12,15 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from course_runtime.machine.machine import Machine, load_course
+
 DEADLINE = 10.0  # seconds: a driver that does not answer must not keep the address from the student
 CHECK = (sys.executable, "-P", "-m", "course_runtime.doctor.cli", "--gpu", "--json")
+UPDATE = ("/usr/bin/python3", "-I", "-S", str(Path(__file__).parents[1] / "update/__main__.py"), "--quiet")
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -38,6 +44,17 @@ async def _start_jupyter_server_extension(app: Any) -> None:
     if not os.environ.get("JUPYTERHUB_API_TOKEN"):
         # At the level at which Jupyter shows its own: who silences the log still has to come in.
         app.log.critical(describe_address(app))
+    await ask_for_content()
+
+
+async def ask_for_content() -> None:
+    """Let `course-update` look for a content release, in a process of its own, where the course has an address."""
+    with suppress(Exception):
+        course = load_course(Machine())
+        if course.address and course.updates:
+            nothing, log = asyncio.subprocess.DEVNULL, sys.stderr
+            process = await asyncio.create_subprocess_exec(*UPDATE, stdin=nothing, stdout=log, stderr=log)
+            await process.wait()
 
 
 class Quiet(logging.Filter):

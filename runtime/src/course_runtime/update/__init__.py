@@ -1,0 +1,1 @@
+"""How a product follows content releases: fetched or given, verified, kept in the home, handed to course-sync."""
