@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release check-target explain lock lint fmt bench reproduce hardware \
+.PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release check-target site explain lock lint fmt bench reproduce hardware \
 	preflight prune clean
 
 SEMESTER ?=
@@ -47,6 +47,9 @@ release: check-target ova archive ## Assemble the release of a semester; TO=TARG
 # A target that cannot take the release is told before the build.
 check-target: venv
 	$(if $(TO),@$(PRACTICUM) release check --to "$(TO)")
+
+site: venv ## Write the course's page into dist/; it offers the release that is there
+	@$(PRACTICUM) site $(SEMESTER)
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER) $(of_arch)

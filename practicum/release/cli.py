@@ -1,4 +1,4 @@
-"""The commands around releases: `practicum release`, `release verify`, `release publish`, `changes`.
+"""The commands around releases: `practicum release`, `release verify`, `release publish`, `site`, `changes`.
 
 What they need is imported inside them, so that `practicum --help` stays instant.
 """
@@ -104,6 +104,23 @@ def publish(
     with Console() as console:
         lines = send(folder, to, console, unsigned=unsigned, limit=limit, split=split)
     print(*lines, sep="\n")
+
+
+def site(
+    semester: Annotated[
+        str, typer.Argument(metavar="[SEMESTER]", help="A folder of semesters/; the newest if left out.")
+    ] = "",
+    release: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The release to offer; dist/SEMESTER/release if left out.")
+    ] = None,
+) -> None:
+    """Write the course's page into dist/SEMESTER/site, and print its path."""
+    from practicum.engine.progress import Console
+    from practicum.release.site import make_page
+
+    described = find_semester(semester)
+    with cache.lock(f"site-{described.id}", f"page of {described.id}"), Console() as console:
+        print(make_page(described, release, console))
 
 
 def changes(

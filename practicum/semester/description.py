@@ -8,16 +8,18 @@ import re
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from practicum.architecture import AMD64, KERNEL, Architecture, find_architecture
 from practicum.engine.errors import Mistakes, PracticumError
 from practicum.semester.fit import check_folders, check_tables
+from practicum.semester.sessions import Session
 from practicum.semester.toml_errors import explain, render_key, suggest
 from practicum.semester.values import (
     PRODUCTS,
+    Address,
     ArchitectureNames,
     Code,
     ContentPaths,
@@ -25,10 +27,13 @@ from practicum.semester.values import (
     DebianPackages,
     HostPort,
     Line,
+    PageAddress,
     Pins,
     ProductNames,
+    Registry,
     Requirements,
     Season,
+    Text,
     User,
     make_mistake,
 )
@@ -49,6 +54,12 @@ class Course(_Table):
     title: Line = Field(description="title of the course", examples=["Deep Learning"])
     institution: Line = Field(description="who gives the course", examples=["EPFL"])
     semester: Season = Field(description="year and season, equal to the name of the folder", examples=["2027-spring"])
+    info: PageAddress | None = Field(default=None, description="address of the page that announces the course")
+    thanks: Text | None = Field(default=None, description="whom the course thanks")
+    links: dict[Line, PageAddress] = Field(default={}, description="names and addresses of the course's other pages")
+    sessions: Annotated[tuple[Session, ...], Field(strict=False)] = Field(
+        default=(), description="the course's sessions"
+    )
 
     @property
     def slug(self) -> str:
@@ -132,6 +143,13 @@ class Data(_Table):
     )
 
 
+class Release(_Table):
+    """Where releases are published."""
+
+    address: Address = Field(default="", description="where releases are, as students' computers see it")
+    registry: Registry | None = Field(default=None, description="name of the images in a registry, without a tag")
+
+
 class Semester(_Table):
     """One semester of one course: semester.toml, and the folder it came from."""
 
@@ -145,6 +163,7 @@ class Semester(_Table):
     appliance: Appliance = Field(default=Appliance(), description="the virtual machine")
     content: Content = Field(description="what of course_content/ is included")
     data: Data = Field(default=Data(), description="the data sets")
+    release: Release = Field(default=Release(), description="where releases are published")
     folder: Path = Field(exclude=True, description="absolute folder of semester.toml; not a key of the file")
 
     @property
