@@ -16,6 +16,7 @@ from practicum.semester.description import (
     Debian,
     OfArchitecture,
     Python,
+    Release,
     Semester,
     load,
 )
@@ -288,6 +289,39 @@ def test_pins_of_an_architecture(folder: Path) -> None:
             '["sudo", "linux-image-arm64"]',
             'debian.appliance_packages[1] = "linux-image-arm64": the kernel of arm64 alone; write "linux-image", which',
         ),
+        (
+            "[debian]",
+            '[[course.sessions]]\nlecture = "lecture-1"\n[debian]',
+            'course.sessions[0].lecture = "lecture-1": not in course_content/lectures; what is there: nothing',
+        ),
+        (
+            "[debian]",
+            '[[course.sessions]]\npractical = "practical-1"\n[debian]',
+            'course.sessions[0].practical = "practical-1": not in course_content/practicals; what is there: nothing',
+        ),
+        ("[debian]", "[[course.sessions]]\ndate = 2027-02-22\n[debian]", "course.sessions[0]: a session of nothing; "),
+        (
+            "[debian]",
+            '[[course.sessions]]\ntitle = "Guests"\ndate = "2027-02-22"\n[debian]',
+            'course.sessions[0].date = "2027-02-22": is no date; write it without quotes, like 2027-02-22',
+        ),
+        (
+            "[debian]",
+            '[[course.sessions]]\ntitle = "Guests"\nslide = "https://host/1.pdf"\n[debian]',
+            'course.sessions[0].slide = "https://host/1.pdf": unknown key; did you mean slides?',
+        ),
+        ("[debian]", '[course.links]\nforum = "here"\n[debian]', 'course.links.forum = "here": is no web address; '),
+        ("[debian]", "[course.links]\nforum = 5\n[debian]", "course.links.forum = 5: is no web address; write it like"),
+        (
+            'institution = "EPFL"',
+            'institution = "EPFL"\ninfo = "ftp://host/"',
+            'course.info = "ftp://host/": is no web address; write it like "https://HOST/page"',
+        ),
+        (
+            "[debian]",
+            '[release]\nregistry = "https://host/ee559"\n[debian]',
+            'release.registry = "https://host/ee559": is no name of an image in a registry; ',
+        ),
         ("cpus = 2", "cpus = ", "line 17: not TOML (Invalid value); "),
         ("cpus = 2", "cpus = 2\ncpus = 3", "line 18: not TOML (Cannot overwrite a value); "),
     ],
@@ -366,6 +400,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "appliance": Appliance,
     "content": Content,
     "data": Data,
+    "release": Release,
 }
 
 
@@ -391,7 +426,7 @@ def test_every_key_is_documented(key: str) -> None:
     unit, default, allowed, purpose = (cell.strip() for cell in rows[0].strip("|").split(" | ")[1:])
     assert unit and allowed and purpose and field.description
     lists = json.dumps(field.default) if isinstance(field.default, tuple) else ""
-    written = lists or {False: "false"}.get(field.default, str(field.default))
+    written = lists or ("false" if field.default is False else str(field.default))
     assert default.removeprefix("`").removesuffix("`").strip('"') == ("*required*" if field.is_required() else written)
 
 

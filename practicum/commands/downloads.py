@@ -46,7 +46,10 @@ class File:
 
 @dataclass(frozen=True)
 class Image:
-    """A container image. kind: "cpu" or "cuda". name: by which it is pulled, with its digest. driver: NVIDIA's, or ""."""
+    """A container image.
+
+    kind: "cpu" or "cuda". name: by which it is pulled, with its digest. driver: the oldest of NVIDIA, or "".
+    """
 
     kind: str
     name: str
@@ -77,7 +80,9 @@ class Published:
 def make_download(published: Published | None) -> Page:
     """Return the page "Download"; None where nothing was released yet."""
     words = {"published": published, "titles": TITLES, "virtualbox": VIRTUALBOX, "shell": _shell}
-    return Page(PAGE, "Download", fill("download.html", PAGE, TEMPLATES, **words), description="What to download")
+    return Page(
+        PAGE, "Download", fill("download.html", PAGE, TEMPLATES, **words), description="What to download", wide=True
+    )
 
 
 def make_start(published: Published) -> str:

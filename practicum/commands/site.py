@@ -1,5 +1,6 @@
 """`practicum site`: the course's page, as a folder that any web server, or none, can show."""
 
+import shutil
 from pathlib import Path
 
 from practicum.commands.downloads import Published, make_download, make_notes, make_start
@@ -8,21 +9,31 @@ from practicum.course.site.facts import read_facts
 from practicum.course.site.generator import write_site
 from practicum.course.site.overview import make_site
 from practicum.engine import cache
+from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import move_folder
 from practicum.semester.description import Semester
 from practicum.semester.settings import describe_site
 
+MARK = "assets/course.css"
+"""The file by which a site is known to be one."""
 
-def write_page(semester: Semester, published: Published | None, console: Console) -> Path:
-    """Write dist/<id>/site, which appears when it is complete, in the place of an earlier one; return it.
+
+def place_page(semester: Semester) -> Path:
+    """Return where the page appears unless another folder is named."""
+    return semester.root / "dist" / semester.id / "site"
+
+
+def write_page(semester: Semester, published: Published | None, target: Path, console: Console) -> None:
+    """Write the page into `target`, which appears when it is complete, in the place of an earlier one.
 
     published: the release that the page offers, None for none. The same files give the same bytes. Raises
-    PracticumError when a part of the content or of docs/ cannot be read.
+    PracticumError when `target` is something else, or when a part of the content or of docs/ cannot be read.
     """
-    target = semester.root / "dist" / semester.id / "site"
-    beside = target.with_name(".site.new")
-    cache.remove_tree(beside)
+    if target.exists() and not (target / MARK).is_file():
+        raise PracticumError(str(target), "something else is there", "name a new folder, or one that has a site")
+    beside = target.with_name(f".{target.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
     try:
         with cache.work_folder("site") as work:
             console.say("assembling the content")
@@ -45,5 +56,4 @@ def write_page(semester: Semester, published: Published | None, console: Console
             write_site(site, beside, work / "generator")
         move_folder(beside, target)
     finally:
-        cache.remove_tree(beside)
-    return target
+        shutil.rmtree(beside, ignore_errors=True)

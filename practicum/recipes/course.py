@@ -9,6 +9,10 @@ from typing import Any, ClassVar
 from practicum.course import notebooks
 from practicum.course.commands import build_wheels, list_commands
 from practicum.course.content import assemble
+from practicum.course.site.documents import Documents, list_documents
+from practicum.course.site.facts import read_facts
+from practicum.course.site.generator import RECIPE, write_site
+from practicum.course.site.overview import make_site
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
 from practicum.images.native import Task, run_task
@@ -18,14 +22,21 @@ from practicum.images.stage import ImageStage
 LIB = "/opt/course/lib"
 """Where the products have the students' commands."""
 
+THEME = "practicum/course/site/templates"
+"""What the course's page looks like, a folder of the checkout."""
+
+__all__ = ["LIB", "THEME", "Course", "list_documents"]
+
 
 @dataclass(frozen=True)
 class Course(ImageStage):
-    """The content, read-only, the students' commands, and the suite of `course-verify`.
+    """The content, read-only, the students' commands, the suite of `course-verify`, and the course's page.
 
     product: "appliance", "cpu" or "cuda". variables: of the roles. include, solutions: as in the description. versions:
     of the Python packages of the stages below, which the landing page shows.
-    settings: of a container image, in Dockerfile words. converter: what makes the notebooks, with its version. native:
+    facts, documents, theme: what the course's page says of the semester, the pages of docs/ that it has, and its looks.
+    settings: of a container image, in Dockerfile words. converter, generator: what makes the notebooks and the page,
+    with its version. native:
     the system of the machine's own architecture, where the commands for another one are installed; None where that is
     its own.
     """
@@ -41,9 +52,13 @@ class Course(ImageStage):
     solutions: bool
     versions: Mapping[str, str]
     verify: Tree
+    facts: Mapping[str, Any]
+    documents: Documents
+    theme: Tree
     settings: tuple[str, ...]
     play: Play
     converter: str = notebooks.RECIPE
+    generator: str = RECIPE
     native: ImageStage | None = None
 
     @property
@@ -54,6 +69,8 @@ class Course(ImageStage):
         staging = out / "mounts"
         console.say("assembling the content")
         assemble(self.content.path, self.include, staging / "content", solutions=self.solutions, versions=self.versions)
+        console.say("writing the course's page")
+        self.write_page(staging / "content", staging / "docs", out / "page")
         verify = self.verify.copy_to(staging)
         packages = [self.runtime.path, self.content.path / "tools"]
         runtime, tools = build_wheels(packages, staging / "tools", out / "tools.log")
@@ -64,13 +81,25 @@ class Course(ImageStage):
             "course_commands": list_commands(packages, self.product),
         }
         with lent_uv(out) as program:
-            folders = {"content": staging / "content", "tools": staging / "tools", "verify": verify}
+            folders = {
+                "content": staging / "content",
+                "docs": staging / "docs",
+                "tools": staging / "tools",
+                "verify": verify,
+            }
             mounts = {"bin": program, **folders}
             if self.native:
                 mounts["lib"] = self.install_natively(self.native, staging, program, [runtime.name, tools.name], out)
                 given["given_lib"] = True
             build_image(Step(self.play, self.before.image, self.image, given, mounts, self.settings), out, console)
         shutil.rmtree(staging)
+
+    def write_page(self, content: Path, docs: Path, work: Path) -> None:
+        """Write the course's page, without downloads, into the new folder `docs`; work: for what comes before."""
+        work.mkdir()
+        site = make_site(read_facts(self.facts), content, self.documents.root)
+        write_site(site, docs, work)
+        shutil.rmtree(work)
 
     def install_natively(
         self, native: ImageStage, staging: Path, program: Path, wheels: Sequence[str], out: Path

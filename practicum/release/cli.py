@@ -113,14 +113,17 @@ def site(
     release: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The release to offer; dist/SEMESTER/release if left out.")
     ] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The folder to write; dist/SEMESTER/site if left out.")
+    ] = None,
 ) -> None:
-    """Write the course's page into dist/SEMESTER/site, and print its path."""
+    """Write the course's page, and print its path."""
     from practicum.engine.progress import Console
     from practicum.release.site import make_page
 
     described = find_semester(semester)
     with cache.lock(f"site-{described.id}", f"page of {described.id}"), Console() as console:
-        print(make_page(described, release, console))
+        print(make_page(described, release, to, console))
 
 
 def changes(

@@ -1,9 +1,10 @@
 """What the course's page offers of a release: its files and images for students, its notes, its executed lectures."""
 
+import os
 from pathlib import Path
 
 from practicum.commands.downloads import File, Image, Published
-from practicum.commands.site import write_page
+from practicum.commands.site import place_page, write_page
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.release.record import FILE, NAMED, Product, Record, read_record
@@ -17,23 +18,32 @@ SMALL = 20 << 20
 SIGNED = "ssh-keygen -Y verify -f allowed_signers -I release -n practicum-release -s SHA256SUMS.sig < SHA256SUMS"
 
 
-def make_page(semester: Semester, folder: Path | None, console: Console) -> Path:
-    """Write the course's page with the downloads of the release in `folder`, dist/<id>/release if None; return it.
+def make_page(semester: Semester, folder: Path | None, to: Path | None, console: Console) -> Path:
+    """Write the course's page, and return its folder.
 
-    Raises PracticumError when a folder that was named is no release of the semester.
+    folder: the release that it offers, dist/<id>/release if None. to: where it appears, dist/<id>/site if None. Raises
+    PracticumError when a folder that was named is no release of the semester, and as `write_page` does.
     """
+    target, published = to or place_page(semester), None
     release = folder or semester.root / "dist" / semester.id / "release"
-    if folder is None and not (release / FILE).is_file():
-        console.say(f"no release in {release.relative_to(semester.root)}: the page offers nothing to download")
-        return write_page(semester, None, console)
-    published = read_release(semester, release)
-    if not semester.release.address:
-        console.say("release.address is not set: the page looks for the files in ../release beside it")
-    return write_page(semester, published, console)
+    if folder or (release / FILE).is_file():
+        beside = os.path.relpath(release, target)
+        published = read_release(
+            semester, release, f"{semester.release.address}/{semester.id}" if semester.release.address else beside
+        )
+        if not semester.release.address:
+            console.say(f"release.address is not set: the page looks for the files in {beside}")
+    else:
+        console.say(f"there is no release in {release.relative_to(semester.root)}: the page offers nothing to download")
+    write_page(semester, published, target, console)
+    return target
 
 
-def read_release(semester: Semester, folder: Path) -> Published:
-    """Return what the release in `folder` offers; raises PracticumError when it is none of the semester."""
+def read_release(semester: Semester, folder: Path, base: str) -> Published:
+    """Return what the release in `folder` offers; raises PracticumError when it is none of the semester.
+
+    base: where visitors find the files, an address or a path from the page's folder.
+    """
     if not (folder / FILE).is_file():
         raise PracticumError(str(folder), "holds no release", f"run: make release SEMESTER={semester.id}")
     record = read_record(folder / FILE)
@@ -45,11 +55,11 @@ def read_release(semester: Semester, folder: Path) -> Published:
     return Published(
         name=record.name,
         appliances={
-            NAMED[name][1].name: _offer(semester, product)
+            NAMED[name][1].name: _offer(base, product)
             for name, product in record.products.items()
             if NAMED[name][0] == "appliance" and product.file
         },
-        images=tuple(_list_images(semester, record)),
+        images=tuple(_list_images(semester, record, base)),
         port=semester.appliance.jupyter_port,
         slug=semester.course.slug,
         signature=SIGNED if (folder / SIGNATURE).is_file() else "",
@@ -59,21 +69,19 @@ def read_release(semester: Semester, folder: Path) -> Published:
     )
 
 
-def _list_images(semester: Semester, record: Record) -> list[Image]:
-    """Return an image for each kind; of several architectures, the name is that from which each computer takes its own."""
+def _list_images(semester: Semester, record: Record, base: str) -> list[Image]:
+    """Return an image for each kind, by a name from which each computer takes its own."""
     images: dict[str, Image] = {}
     for name, product in record.products.items():
         kind = NAMED[name][0]
         if kind != "appliance" and product.file and kind not in images:
             registry = semester.release.registry or f"REGISTRY/{semester.course.slug}"
             pulled = f"{registry}@{product.index or product.digest}"
-            images[kind] = Image(kind, pulled, _offer(semester, product), product.driver)
+            images[kind] = Image(kind, pulled, _offer(base, product), product.driver)
     return list(images.values())
 
 
-def _offer(semester: Semester, product: Product) -> File:
-    address = semester.release.address
-    base = f"{address}/{semester.id}" if address else "../release"
+def _offer(base: str, product: Product) -> File:
     return File(product.file, f"{base}/{product.file}", product.bytes, product.sha256)
 
 

@@ -2,13 +2,13 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from practicum.architecture import NAMES
@@ -139,9 +139,9 @@ def _check_address(value: str) -> str:
     return value.rstrip("/")
 
 
-def _check_page(value: str) -> str:
+def _check_page(value: Any) -> str:
     """Return the address of a page, which may have a query and a fragment."""
-    if not re.fullmatch(r"https?://[!-~]+", value):
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[!-~]+", value):
         raise make_mistake("is no web address", 'write it like "https://HOST/page"')
     return value
 
@@ -196,7 +196,7 @@ Season = Annotated[str, AfterValidator(_check_semester)]
 User = Annotated[str, AfterValidator(_check_user)]
 Text = Annotated[str, AfterValidator(_check_text)]
 Address = Annotated[str, AfterValidator(_check_address)]
-PageAddress = Annotated[str, AfterValidator(_check_page)]
+PageAddress = Annotated[str, BeforeValidator(_check_page)]
 Registry = Annotated[str, AfterValidator(_check_registry)]
 HostPort = Annotated[int, AfterValidator(_check_host_port)]
 # TOML has lists only; the models are frozen all the way down, so they become tuples (strict mode would refuse that).

@@ -19,7 +19,7 @@ RECIPE = f"mkdocs {version('mkdocs')}, mkdocs-material {version('mkdocs-material
 
 THEME = Path(__file__).parent / "templates/theme"
 
-FEATURES = ["navigation.tabs", "navigation.indexes", "navigation.footer", "content.code.copy", "toc.follow"]
+FEATURES = ["navigation.tabs", "navigation.indexes", "navigation.footer", "toc.follow"]
 
 LEFT_OUT = ("sitemap.xml", "sitemap.xml.gz", "404.html", "assets/javascripts/lunr")
 """What Material writes for a web server of its own, and for the search in other languages than English."""
@@ -113,7 +113,8 @@ def _write_sources(site: Site, folder: Path) -> None:
     for page in site.pages:
         path = folder / f"{page.path}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
-        meta = {"title": page.title, **({"description": page.description} if page.description else {})}
+        meta: dict[str, Any] = {"title": page.title, **({"description": page.description} if page.description else {})}
+        meta |= {"hide": ["navigation", "toc"]} if page.wide else {}
         lines = [f"{key}: {json.dumps(value)}" for key, value in meta.items()]
         path.write_text("\n".join(["---", *lines, "---", ""]), encoding="utf-8")
 

@@ -56,7 +56,7 @@ def highlight(code: str, language: str) -> str:
     except ClassNotFound:
         lexer = get_lexer_by_name("text")
     painted = paint(code, lexer, HtmlFormatter(nowrap=True)).rstrip("\n")
-    return f'<div class="highlight"><pre tabindex="0"><code>{painted}</code></pre></div>\n'
+    return f'<div class="highlight"><pre class="program" tabindex="0">{painted}</pre></div>\n'
 
 
 def slug(text: str) -> str:
@@ -78,7 +78,7 @@ def _make_parser() -> Any:
     )
     # A wide table scrolls by itself, and not the whole page.
     markdown.add_render_rule(
-        "table_open", lambda *_: '<div class="wide" tabindex="0" role="group" aria-label="Table"><table>'
+        "table_open", lambda *_: '<div class="wide" tabindex="0" role="group" aria-label="Table"><table class="plain">'
     )
     markdown.add_render_rule("table_close", lambda *_: "</table></div>\n")
     markdown.add_render_rule("th_open", lambda self, tokens, index, options, env: _render_th(tokens, index))

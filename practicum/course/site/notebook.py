@@ -13,6 +13,9 @@ from practicum.course.site.page import Heading
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NUMBER = re.compile(r"^\d+\.\s+")
+EXERCISES = "Try"
+"""The section of a lecture that is no topic."""
+
 _KIND = re.compile(r"^(Lecture|Practical) \d+: |^Mini-project: ")
 
 
@@ -40,13 +43,15 @@ class Shown:
 
     @property
     def subject(self) -> str:
-        """The title without what it is: "tensors"."""
-        return _KIND.sub("", self.title)
+        """The title without what it is: "Tensors"."""
+        subject = _KIND.sub("", self.title)
+        return subject[:1].upper() + subject[1:]
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The titles of its sections, without their numbers."""
-        return tuple(_NUMBER.sub("", heading.text) for heading in self.headings if heading.level == 2)
+        """The titles of its sections, without their numbers and without that of the exercises."""
+        titles = (_NUMBER.sub("", heading.text) for heading in self.headings if heading.level == 2)
+        return tuple(title for title in titles if title != EXERCISES)
 
 
 def show(notebook: bytes, name: str, resolve: Resolve) -> Shown:

@@ -98,7 +98,7 @@ def _load(folder: Path) -> Any:
 
 def _make_home(facts: Facts, content: Content, start: str, published: bool) -> Page:
     html = fill("home.html", HOME, facts=facts, content=content, start=start, published=published)
-    return Page(HOME, "Home", html, description=f"{facts.name}, {facts.institution}, {facts.season}")
+    return Page(HOME, "Home", html, description=f"{facts.name}, {facts.institution}, {facts.season}", wide=True)
 
 
 def _list_content(facts: Facts, content: Content) -> list[Section]:
@@ -109,12 +109,12 @@ def _list_content(facts: Facts, content: Content) -> list[Section]:
         path = "lectures/index"
         html = fill("lectures.html", path, rows=rows, figures={row.number: _find_figure(row.lecture) for row in rows})
         pages = [make_page(item) for item in content.lectures.values()]
-        listed.append(Section("Lectures", (Page(path, "Lectures", html), *pages)))
+        listed.append(Section("Lectures", (Page(path, "Lectures", html, wide=True), *pages)))
     for title, items in (("Practicals", content.practicals), ("Projects", content.projects)):
         if items:
             path = f"{title.lower()}/index"
             html = fill("items.html", path, title=title, items=items.values(), slug=facts.slug)
-            listed.append(Section(title, (Page(path, title, html), *map(make_page, items.values()))))
+            listed.append(Section(title, (Page(path, title, html, wide=True), *map(make_page, items.values()))))
     return listed
 
 
@@ -133,4 +133,4 @@ def _make_index(name: str, title: str, documents: Mapping[str, str], pages: Sequ
     path = f"{name}/index"
     entries = [(page.title, f"{page.path}.html", about) for page, about in zip(pages, documents.values(), strict=True)]
     assert [page.path for page in pages] == [name_page(document) for document in documents]
-    return Page(path, title, fill("documents.html", path, title=title, entries=entries))
+    return Page(path, title, fill("documents.html", path, title=title, entries=entries), wide=True)

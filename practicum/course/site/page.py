@@ -19,13 +19,17 @@ class Heading:
 
 @dataclass(frozen=True)
 class Page:
-    """One page: its path in the site without ".html", its title, the HTML of its body, and its headings in order."""
+    """One page: its path in the site without ".html", its title, the HTML of its body, and its headings in order.
+
+    wide: without navigation at its sides.
+    """
 
     path: str
     title: str
     html: str
     headings: tuple[Heading, ...] = ()
     description: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -47,3 +47,24 @@ async function choose() {
 }
 
 choose();
+
+// Copies the text of a box of commands.
+function addCopyButton(box) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(box.querySelector("pre").innerText);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+  box.append(button);
+}
+
+// Only pages from https: or this computer may write to the clipboard.
+if (navigator.clipboard) for (const box of document.querySelectorAll(".highlight")) addCopyButton(box);
+
+for (const button of document.querySelectorAll("[data-toggle]")) {
+  button.addEventListener("click", () => document.getElementById(button.dataset.toggle).click());
+}
