@@ -42,7 +42,7 @@ ci-gpu)
 ci-release)
     [[ -e build/products.json ]]
     if [[ -e build/report/gpu.json ]]; then touch {folder}/gpu-was-proved; fi
-    mkdir -p public; echo release >public/index.html; echo 0 index.html >public/SHA256SUMS ;;
+    mkdir -p public/release; echo release >public/index.html; echo 0 index.html >public/release/SHA256SUMS ;;
 ci-pages) [[ $(<public/index.html) == release ]] ;;
 esac
 """

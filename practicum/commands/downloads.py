@@ -96,7 +96,8 @@ def make_notes(published: Published) -> Section:
     for title, text in published.texts.items():
         body = render(text, lambda address: address if "://" in address or address.startswith("#") else None)
         pages.append(Page(f"release/{title.lower().replace(' ', '-')}", title, body.html, body.headings))
-    return Section("Release", tuple(pages))
+    files = fill("files.html", "release/files", TEMPLATES, published=published)
+    return Section("Release", (*pages, Page("release/files", "Files", files)))
 
 
 def _shell(command: str) -> str:

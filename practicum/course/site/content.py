@@ -11,6 +11,9 @@ from practicum.course.site.page import Page, link
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
+OUTSIDE = ("https://", "http://", "mailto:")
+"""How addresses begin that a text may have; `<vbox:Machine>` looks like one."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -82,7 +85,9 @@ def _read_item(content: Content, folder: Path, files: list[Path], notebook: byte
 
 def _resolve(page: str, downloads: set[str], address: str) -> str | None:
     """Return the address of a link in a notebook: other notebooks are where the student has them, not here."""
-    if SCHEME.match(address) or address.startswith("#"):
+    if SCHEME.match(address):
+        return address if address.startswith(OUTSIDE) else None
+    if address.startswith("#"):
         return address
     target = f"{page.rpartition('/')[0]}/{address}"
     return address if target in downloads else None

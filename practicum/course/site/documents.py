@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from practicum.course.site.content import SCHEME
+from practicum.course.site.content import OUTSIDE, SCHEME
 from practicum.course.site.markdown import render
 from practicum.course.site.page import Page, link
 from practicum.engine.stage import Tree
@@ -90,7 +90,9 @@ def read_documents(
 def _resolve(
     root: Path, document: str, shown: Mapping[str, str], files: dict[str, bytes], whole: bool, address: str
 ) -> str | None:
-    if SCHEME.match(address) or address.startswith("#"):
+    if SCHEME.match(address):
+        return address if address.startswith(OUTSIDE) else None
+    if address.startswith("#"):
         return address
     name, _, fragment = address.partition("#")
     target, page = posixpath.normpath(posixpath.join(posixpath.dirname(document), name)), name_page(document)
