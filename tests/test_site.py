@@ -222,6 +222,7 @@ def test_notebook_keeps_its_formulas_and_shows_no_html() -> None:
     )
     assert shown.title == "Lecture 1: lines of x_1" and shown.subject == "Lines of x_1"
     assert "&lt;b&gt;" in shown.html and "<b>" not in shown.html
+    assert 'class="math' not in shown.html, "Material lets what has the class inline float"
     assert shown.html.count("<math") == 3 and 'display="block"' in shown.html and "$5" in shown.html
 
 

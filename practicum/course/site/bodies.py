@@ -12,11 +12,11 @@ from practicum.course.site.generator import nest
 from practicum.course.site.page import Page
 
 
-class NoSettings(Config):
+class NoSettings(Config):  # type: ignore[no-untyped-call]
     """Nothing about it can be set."""
 
 
-class Bodies(BasePlugin[NoSettings]):
+class Bodies(BasePlugin[NoSettings]):  # type: ignore[no-untyped-call]
     """Put the bodies and headings of `pages`, by path, into the frame."""
 
     def __init__(self, pages: Mapping[str, Page]) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 from practicum.course.site.page import Heading, Page, Site
 from practicum.engine.errors import PracticumError
 
-RECIPE = f"mkdocs {version('mkdocs')}, mkdocs-material {version('mkdocs-material')}"
-"""What else than the site decides on what is written."""
+PROGRAMS = ("mkdocs", "mkdocs-material", "jinja2", "markdown-it-py", "mdit-py-plugins", "pygments", "latex2mathml")
+RECIPE = ", ".join(f"{name} {version(name)}" for name in PROGRAMS)
+"""What else than our own files decides on what is written."""
 
 THEME = Path(__file__).parent / "templates/theme"
 
@@ -144,7 +145,7 @@ class _Complaints(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def nest(headings: tuple[Heading, ...]) -> list[dict[str, Any]]:
+def nest(headings: tuple[Heading, ...]) -> list[Any]:
     """Return headings as MkDocs nests them in a table of contents."""
     roots: list[dict[str, Any]] = []
     above: list[dict[str, Any]] = []

@@ -25,12 +25,12 @@ class Body:
     headings: tuple[Heading, ...]
 
 
-def render(text: str, resolve: Resolve, taken: Sequence[Heading] = ()) -> Body:
+def render(text: str, resolve: Resolve, taken: Sequence[Heading] = (), *, formulas: bool = False) -> Body:
     """Return `text` as HTML; HTML inside it is shown as text.
 
-    taken: the headings above it on the same page, whose ids it does not use again.
+    taken: the headings above it on the same page, whose ids it does not use again. formulas: whether `$` begins one.
     """
-    markdown = _make_parser()
+    markdown = _make_parser(formulas)
     tokens = markdown.parse(text)
     headings: list[Heading] = []
     for place, token in enumerate(tokens):
@@ -65,43 +65,58 @@ def slug(text: str) -> str:
 
 
 @cache
-def _make_parser() -> Any:
+def _make_parser(formulas: bool) -> Any:
     # Imported here: a build of unchanged content need not wait for them.
     from markdown_it import MarkdownIt
     from mdit_py_plugins.dollarmath import dollarmath_plugin
 
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    markdown.use(dollarmath_plugin, renderer=_render_formula, allow_digits=False, double_inline=True)
-    markdown.add_render_rule("fence", lambda self, tokens, index, options, env: _render_fence(tokens[index]))
-    markdown.add_render_rule(
-        "code_block", lambda self, tokens, index, options, env: highlight(tokens[index].content, "")
-    )
-    # A wide table scrolls by itself, and not the whole page.
-    markdown.add_render_rule(
-        "table_open", lambda *_: '<div class="wide" tabindex="0" role="group" aria-label="Table"><table class="plain">'
-    )
-    markdown.add_render_rule("table_close", lambda *_: "</table></div>\n")
-    markdown.add_render_rule("th_open", lambda self, tokens, index, options, env: _render_th(tokens, index))
-    markdown.add_render_rule(
-        "th_close", lambda self, tokens, index, options, env: "</th>" if tokens[index - 1].content else "</td>"
-    )
+    if formulas:
+        markdown.use(dollarmath_plugin, allow_digits=False, double_inline=True)
+    for name, rule in RULES.items():
+        markdown.add_render_rule(name, rule)
     return markdown
 
 
-def _render_fence(token: Any) -> str:
-    return highlight(token.content, token.info.split()[0] if token.info else "")
+def _render_program(_parser: Any, tokens: Sequence[Any], place: int, *_: Any) -> str:
+    return highlight(tokens[place].content, tokens[place].info.split(" ")[0])
 
 
-def _render_th(tokens: Sequence[Any], index: int) -> str:
-    # A heading without a word would be announced as one.
-    return '<th scope="col">' if tokens[index + 1].content else "<td>"
+def _open_heading(_parser: Any, tokens: Sequence[Any], place: int, *_: Any) -> str:
+    # A column's heading without a word would be announced as one.
+    return '<th scope="col">' if tokens[place + 1].content else "<td>"
 
 
-def _render_formula(tex: str, options: dict[str, Any]) -> str:
+def _close_heading(_parser: Any, tokens: Sequence[Any], place: int, *_: Any) -> str:
+    return "</th>" if tokens[place - 1].content else "</td>"
+
+
+def _render_formula(_parser: Any, tokens: Sequence[Any], place: int, *_: Any) -> str:
     from latex2mathml.converter import convert
 
-    shown: str = convert(tex.strip(), display="block" if options["display_mode"] else "inline")
-    return f'<span class="formula" tabindex="0">{shown}</span>' if options["display_mode"] else shown
+    shown: str = convert(tokens[place].content.strip())
+    return shown
+
+
+def _render_display(_parser: Any, tokens: Sequence[Any], place: int, *_: Any) -> str:
+    from latex2mathml.converter import convert
+
+    return f'<span class="formula" tabindex="0">{convert(tokens[place].content.strip(), display="block")}</span>\n'
+
+
+RULES = {
+    "fence": _render_program,
+    "code_block": _render_program,
+    # A wide table scrolls by itself, and not the whole page.
+    "table_open": lambda *_: '<div class="wide" tabindex="0" role="group" aria-label="Table"><table class="plain">',
+    "table_close": lambda *_: "</table></div>\n",
+    "th_open": _open_heading,
+    "th_close": _close_heading,
+    "math_inline": _render_formula,
+    "math_inline_double": _render_display,
+    "math_block": _render_display,
+}
+"""How parts of a text become HTML in another way than markdown-it's."""
 
 
 def _plain(inline: Any) -> str:
@@ -121,7 +136,8 @@ def _choose_id(words: str, taken: set[str]) -> str:
 
 def _resolve(children: list[Any], resolve: Resolve) -> list[Any]:
     """Return the tokens of a line with resolved addresses; a link or picture without one becomes its text."""
-    kept, open_links = [], []
+    kept: list[Any] = []
+    open_links: list[str | None] = []
     for token in children:
         if token.type == "image":
             address = resolve(str(token.attrGet("src")))

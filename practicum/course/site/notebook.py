@@ -66,7 +66,7 @@ def show(notebook: bytes, name: str, resolve: Resolve) -> Shown:
     for cell in json.loads(notebook)["cells"]:
         text = _join(cell["source"])
         if cell["cell_type"] == "markdown":
-            body = render(text, resolve, headings)
+            body = render(text, resolve, headings, formulas=True)
             headings += body.headings
             parts.append(body.html)
         elif text.strip():
