@@ -142,6 +142,7 @@ def test_a_clients_own_locale_brings_no_warnings(machine: Machine) -> None:
         ("/etc/ssh/ssh_host_ed25519_key", 0o600, "root"),
         ("/etc/jupyter/jupyter_server_config.py", 0o644, "root"),
         ("/opt/course/content/manifest.json", 0o644, "root"),
+        ("/opt/course/static/docs/index.html", 0o644, "root"),
         ("/run/jupyter", 0o700, "student"),
     ],
 )
