@@ -2,8 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release check-target site explain lock lint fmt bench reproduce hardware \
-	preflight prune clean
+.PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release check-target explain lock lint fmt bench reproduce hardware \
+	preflight prune clean site
 
 SEMESTER ?=
 INPUTS ?=

@@ -5,8 +5,8 @@ STUDENTS := build/course-venv
 CONTENT := build/content
 PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 
-PARTS := build-ova students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust upgrade \
-	second-machine cpu-lectures cpu-programs look start runtimes server products site shutdown virtualbox archive services disk \
+PARTS := build-ova site students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust upgrade \
+	second-machine cpu-lectures cpu-programs look start runtimes server products shutdown virtualbox archive services disk \
 	samples students-sample compute slow-host linters
 # Of the products for ARM: those of every proof, and those of make test-arm64 alone.
 ARM := build-arm64 image-arm64 first-boot-arm64 container-arm64 disk-arm64 virtualbox-arm64

@@ -69,9 +69,9 @@ class Course(ImageStage):
         staging = out / "mounts"
         console.say("assembling the content")
         assemble(self.content.path, self.include, staging / "content", solutions=self.solutions, versions=self.versions)
+        verify = self.verify.copy_to(staging)
         console.say("writing the course's page")
         self.write_page(staging / "content", staging / "docs", out / "page")
-        verify = self.verify.copy_to(staging)
         packages = [self.runtime.path, self.content.path / "tools"]
         runtime, tools = build_wheels(packages, staging / "tools", out / "tools.log")
         given = {
@@ -81,25 +81,13 @@ class Course(ImageStage):
             "course_commands": list_commands(packages, self.product),
         }
         with lent_uv(out) as program:
-            folders = {
-                "content": staging / "content",
-                "docs": staging / "docs",
-                "tools": staging / "tools",
-                "verify": verify,
-            }
+            folders = {name: staging / name for name in ("content", "docs", "tools")} | {"verify": verify}
             mounts = {"bin": program, **folders}
             if self.native:
                 mounts["lib"] = self.install_natively(self.native, staging, program, [runtime.name, tools.name], out)
                 given["given_lib"] = True
             build_image(Step(self.play, self.before.image, self.image, given, mounts, self.settings), out, console)
         shutil.rmtree(staging)
-
-    def write_page(self, content: Path, docs: Path, work: Path) -> None:
-        """Write the course's page, without downloads, into the new folder `docs`; work: for what comes before."""
-        work.mkdir()
-        site = make_site(read_facts(self.facts), content, self.documents.root)
-        write_site(site, docs, work)
-        shutil.rmtree(work)
 
     def install_natively(
         self, native: ImageStage, staging: Path, program: Path, wheels: Sequence[str], out: Path
@@ -115,3 +103,10 @@ class Course(ImageStage):
         task = Task(argv, staging / "native", LIB, {"PYC_INVALIDATION_MODE": "UNCHECKED_HASH"})
         run_task(native.image, task, staging / "lib", out)
         return staging / "lib"
+
+    def write_page(self, content: Path, docs: Path, work: Path) -> None:
+        """Write the course's page, without downloads, into the new folder `docs`; work: for what comes before."""
+        work.mkdir()
+        site = make_site(read_facts(self.facts), content, self.documents.root)
+        write_site(site, docs, work)
+        shutil.rmtree(work)

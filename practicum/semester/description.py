@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from practicum.architecture import AMD64, KERNEL, Architecture, find_architecture
 from practicum.engine.errors import Mistakes, PracticumError
 from practicum.semester.fit import check_folders, check_tables
-from practicum.semester.sessions import Session
+from practicum.semester.sessions import PageAddress, Registry, Session, Text
 from practicum.semester.toml_errors import explain, render_key, suggest
 from practicum.semester.values import (
     PRODUCTS,
@@ -27,13 +27,10 @@ from practicum.semester.values import (
     DebianPackages,
     HostPort,
     Line,
-    PageAddress,
     Pins,
     ProductNames,
-    Registry,
     Requirements,
     Season,
-    Text,
     User,
     make_mistake,
 )
@@ -146,8 +143,8 @@ class Data(_Table):
 class Release(_Table):
     """Where releases are published."""
 
-    address: Address = Field(default="", description="where releases are, as students' computers see it")
     registry: Registry | None = Field(default=None, description="name of the images in a registry, without a tag")
+    address: Address = Field(default="", description="where releases are, as students' computers see it")
 
 
 class Semester(_Table):

@@ -1,20 +1,45 @@
-"""The sessions of a course, as `[[course.sessions]]` of semester.toml lists them."""
+"""What semester.toml says for the course's page: its sessions, `[[course.sessions]]`, addresses and thanks."""
 
 import datetime
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from practicum.semester.toml_errors import quote, suggest
-from practicum.semester.values import Line, PageAddress, make_mistake
+from practicum.semester.values import Line, make_mistake
 
 
 def _check_day(value: Any) -> Any:
     if type(value) is not datetime.date:
         raise make_mistake("is no date", "write it without quotes, like 2027-02-22")
     return value
+
+
+def _check_text(value: str) -> str:
+    if not value.strip() or not value.isprintable() or len(value) > 500:
+        raise make_mistake("must be one line of 1 to 500 visible characters", "shorten it, and remove line breaks")
+    return value
+
+
+def _check_page(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[!-~]+", value):
+        raise make_mistake("is no web address", 'write it like "https://HOST/page"')
+    return value
+
+
+def _check_registry(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+", value):
+        raise make_mistake("is no name of an image in a registry", 'write it like "HOST/GROUP/ee559", without a tag')
+    return value
+
+
+Text = Annotated[str, AfterValidator(_check_text)]
+Registry = Annotated[str, AfterValidator(_check_registry)]
+PageAddress = Annotated[str, BeforeValidator(_check_page)]
+"""Of a page, which may have a query and a fragment."""
 
 
 class Session(BaseModel):

@@ -58,15 +58,6 @@ def describe_course(semester: Semester, product: Product) -> dict[str, Any]:
     }
 
 
-def describe_site(semester: Semester) -> dict[str, Any]:
-    """Return what the course's page says of the semester."""
-    course = semester.course
-    return {
-        **course.model_dump(mode="json", exclude_none=True),
-        "slug": course.slug,
-    }
-
-
 def describe_roles(semester: Semester, architecture: Architecture = AMD64) -> dict[str, Any]:
     """Return what the Ansible roles of the appliance know of the semester."""
     return {
@@ -120,6 +111,15 @@ def describe_machine(semester: Semester, architecture: Architecture = AMD64) -> 
         ),
         hardware=architecture.hardware,
     )
+
+
+def describe_site(semester: Semester) -> dict[str, Any]:
+    """Return what the course's page says of the semester."""
+    course = semester.course
+    return {
+        **course.model_dump(mode="json", exclude_none=True),
+        "slug": course.slug,
+    }
 
 
 def describe_start(semester: Semester, variant: Variant) -> tuple[str, ...]:

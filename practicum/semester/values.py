@@ -2,13 +2,13 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from practicum.architecture import NAMES
@@ -119,12 +119,6 @@ def _check_content_path(value: str) -> str:
     return value
 
 
-def _check_text(value: str) -> str:
-    if not value.strip() or not value.isprintable() or len(value) > 500:
-        raise make_mistake("must be one line of 1 to 500 visible characters", "shorten it, and remove line breaks")
-    return value
-
-
 def _check_address(value: str) -> str:
     """Return the address without a slash at its end, so that names can follow it."""
     mistake = make_mistake("is no web address", 'write it like "https://HOST/releases"')
@@ -137,19 +131,6 @@ def _check_address(value: str) -> str:
     if not good or not value.isascii() or any(letter.isspace() or not letter.isprintable() for letter in value):
         raise mistake
     return value.rstrip("/")
-
-
-def _check_page(value: Any) -> str:
-    """Return the address of a page, which may have a query and a fragment."""
-    if not isinstance(value, str) or not re.fullmatch(r"https?://[!-~]+", value):
-        raise make_mistake("is no web address", 'write it like "https://HOST/page"')
-    return value
-
-
-def _check_registry(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+", value):
-        raise make_mistake("is no name of an image in a registry", 'write it like "HOST/GROUP/ee559", without a tag')
-    return value
 
 
 def _check_architecture(value: str) -> str:
@@ -194,10 +175,7 @@ Line = Annotated[str, AfterValidator(_check_line)]
 Code = Annotated[str, AfterValidator(_check_code)]
 Season = Annotated[str, AfterValidator(_check_semester)]
 User = Annotated[str, AfterValidator(_check_user)]
-Text = Annotated[str, AfterValidator(_check_text)]
 Address = Annotated[str, AfterValidator(_check_address)]
-PageAddress = Annotated[str, BeforeValidator(_check_page)]
-Registry = Annotated[str, AfterValidator(_check_registry)]
 HostPort = Annotated[int, AfterValidator(_check_host_port)]
 # TOML has lists only; the models are frozen all the way down, so they become tuples (strict mode would refuse that).
 DebianPackages = Annotated[
