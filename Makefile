@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release content-release check-target explain lock lint fmt bench reproduce hardware \
-	preflight prune clean
+	preflight prune clean site
 
 SEMESTER ?=
 INPUTS ?=
@@ -51,6 +51,9 @@ content-release: venv ## Write the students' files alone, which machines fetch; 
 # A target that cannot take the release is told before the build.
 check-target: venv
 	$(if $(TO),@$(PRACTICUM) release check --to "$(TO)")
+
+site: venv ## Write the course's page into dist/; it offers the release that is there
+	@$(PRACTICUM) site $(SEMESTER)
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER) $(of_arch)

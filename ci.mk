@@ -43,5 +43,5 @@ ci-release: ## Pipeline: release what was proved, sign it, publish it
 	@$(as_root) scripts/ci/login.sh
 	@$(as_root) $(PYTHON) scripts/ci/release.py $(TAG)
 
-ci-pages: ## Pipeline: show the release's pages, public/
+ci-pages: ## Pipeline: show the course's page, public/
 	@scripts/ci/pages.sh

@@ -5,7 +5,7 @@ STUDENTS := build/course-venv
 CONTENT := build/content
 PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 
-PARTS := build-ova students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust upgrade \
+PARTS := build-ova site students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust upgrade \
 	second-machine cpu-lectures cpu-programs look start runtimes server updates products shutdown virtualbox archive services disk \
 	samples students-sample compute slow-host linters
 # Of the products for ARM: those of every proof, and those of make test-arm64 alone.
@@ -93,6 +93,11 @@ test-compute: test-students-python
 	$(students_pytest) -c smoke_tests/compute/pytest.ini smoke_tests/compute/test_devices.py smoke_tests/compute/test_libraries.py
 test-samples: test-build-images
 	$(pytest) smoke_tests/container/test_content.py smoke_tests/appliance/test_content.py -k sample $(of_semester)
+
+# ---- the course's page ----
+
+test-site: test-deps
+	$(pytest) smoke_tests/site $(SEMESTER:%=--semester=%)
 
 # ---- the appliance ----
 

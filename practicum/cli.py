@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(release.app, name="release")
 app.command()(release.changes)
+app.command()(release.site)
 
 Again = Annotated[str, typer.Option(metavar="STAGE", help="Run this stage, and what reads it, though it is cached.")]
 

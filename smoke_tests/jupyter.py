@@ -23,6 +23,8 @@ WITHOUT_CREDENTIAL = {
     "/api": 200,
     "/login": 200,
     "/static/favicons/favicon.ico": 200,
+    "/static/docs/index.html": 200,
+    "/static/content/manifest.json": 404,
     "/": 302,
     "/lab": 302,
     "/files/.bashrc": 302,

@@ -13,7 +13,7 @@ from practicum.semester.description import Semester, load
 ROOT = Path(__file__).parent.parent
 SEMESTER = "2027-spring"
 PARTS = (
-    *("ansible", "packer", "practicum", "docker", "runtime", "course_content", "smoke_tests"),
+    *("ansible", "packer", "practicum", "docker", "runtime", "course_content", "smoke_tests", "docs"),
     f"semesters/{SEMESTER}",
 )
 

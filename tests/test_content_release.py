@@ -341,9 +341,9 @@ def describe_product(repository: Checkout, root: Path) -> None:
     from practicum.semester.products import list_all
 
     stage = next(one for one in list_all(repository.load()) if isinstance(one, Course) and one.product == "cpu")
-    stage.write_facts(root / "facts")
+    stage.write_updates(root / "updates")
     for name, target in (("course.json", "etc"), ("signers", "opt"), ("versions.json", "opt")):
-        (root / "facts" / name).rename(root / target / "course" / name)
+        (root / "updates" / name).rename(root / target / "course" / name)
 
 
 def run_update(root: Path, home: Path) -> str:

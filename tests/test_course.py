@@ -1,6 +1,7 @@
 """What the tools know of a product, the students' commands, and their wheel."""
 
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from checkout import ROOT, Checkout
 
 from practicum.course import commands
+from practicum.course.content import assemble
 from practicum.engine.cache import hash_tree
 from practicum.engine.errors import PracticumError
-from practicum.semester import settings
+from practicum.recipes.course import Course
+from practicum.semester import products, settings
 
 PACKAGES = [ROOT / folder for folder in commands.PACKAGES]
 
@@ -25,6 +28,23 @@ def test_container_belongs_to_jovyan_and_is_never_open(checkout: Checkout, produ
     machine = settings.describe_course(semester, "appliance")
     assert (machine["user"], machine["access"]) == ("student", "open")
     assert known.keys() == machine.keys()
+
+
+def test_page_of_the_products_offers_no_download_and_leads_nowhere_else(checkout: Checkout, tmp_path: Path) -> None:
+    semester = checkout.load()
+    stage = next(stage for stage in products.list_image(semester, "cpu") if isinstance(stage, Course))
+    assemble(semester.content_root, semester.content.include, tmp_path / "content", solutions=False)
+    for number in (1, 2):
+        stage.write_page(tmp_path / "content", tmp_path / f"docs{number}", tmp_path / "work")
+    docs = tmp_path / "docs1"
+    assert hash_tree(docs) == hash_tree(tmp_path / "docs2"), "the same bytes, on whatever day"
+    assert not (tmp_path / "work").exists()
+    assert not [name for name in ("download.html", "assistants", "release", "files") if (docs / name).exists()]
+    for path in docs.rglob("*.html"):
+        for address in re.findall(r'(?:href|src)="(?![a-z]+:)([^"#]+)', path.read_text()):
+            assert (path.parent / address).is_file(), (path, address)
+    size = sum(path.stat().st_size for path in docs.rglob("*") if path.is_file())
+    assert size < 5 << 20, "the .ova may grow by a megabyte, not by more"
 
 
 def test_list_commands_is_sorted_and_every_command_exists() -> None:

@@ -307,6 +307,39 @@ def test_pins_of_an_architecture(folder: Path) -> None:
                 *("https://[::1", "https://host:99999/x", "https://h\u00f6st/x"),
             )
         ),
+        (
+            "[debian]",
+            '[[course.sessions]]\nlecture = "lecture-1"\n[debian]',
+            'course.sessions[0].lecture = "lecture-1": not in course_content/lectures; what is there: nothing',
+        ),
+        (
+            "[debian]",
+            '[[course.sessions]]\npractical = "practical-1"\n[debian]',
+            'course.sessions[0].practical = "practical-1": not in course_content/practicals; what is there: nothing',
+        ),
+        ("[debian]", "[[course.sessions]]\ndate = 2027-02-22\n[debian]", "course.sessions[0]: a session of nothing; "),
+        (
+            "[debian]",
+            '[[course.sessions]]\ntitle = "Guests"\ndate = "2027-02-22"\n[debian]',
+            'course.sessions[0].date = "2027-02-22": is no date; write it without quotes, like 2027-02-22',
+        ),
+        (
+            "[debian]",
+            '[[course.sessions]]\ntitle = "Guests"\nslide = "https://host/1.pdf"\n[debian]',
+            'course.sessions[0].slide = "https://host/1.pdf": unknown key; did you mean slides?',
+        ),
+        ("[debian]", '[course.links]\nforum = "here"\n[debian]', 'course.links.forum = "here": is no web address; '),
+        ("[debian]", "[course.links]\nforum = 5\n[debian]", "course.links.forum = 5: is no web address; write it like"),
+        (
+            'institution = "EPFL"',
+            'institution = "EPFL"\ninfo = "ftp://host/"',
+            'course.info = "ftp://host/": is no web address; write it like "https://HOST/page"',
+        ),
+        (
+            "[debian]",
+            '[release]\nregistry = "https://host/ee559"\n[debian]',
+            'release.registry = "https://host/ee559": is no name of an image in a registry; ',
+        ),
         ("cpus = 2", "cpus = ", "line 17: not TOML (Invalid value); "),
         ("cpus = 2", "cpus = 2\ncpus = 3", "line 18: not TOML (Cannot overwrite a value); "),
     ],

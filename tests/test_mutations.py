@@ -47,6 +47,10 @@ MUTATIONS: list[tuple[str, str, str, set[str]]] = [
     ("course/content.py", "0o644", "0o640", COURSE),
     ("course/notebooks.py", "nbformat", "nbformat_", COURSE),
     ("course/commands.py", '"set-kbd"', '"bye"', COURSE),
+    ("course/site/content.py", '"lectures/*.ipynb"', '"lectures/l*.ipynb"', COURSE),
+    ("course/site/documents.py", "64 << 10", "65 << 10", COURSE),
+    ("course/site/markdown.py", "allow_digits=False", "allow_digits=True", COURSE),
+    ("course/site/bodies.py", "return ours.html", "return ''", COURSE),
     ("course/datasets.py", '"stand-in"', '"made-up"', DATA),
     # ova
     ("ova/squashfs.py", "SQUASH_LEVEL = 15", "SQUASH_LEVEL = 16", SQUASHFS),
@@ -67,6 +71,7 @@ MUTATIONS: list[tuple[str, str, str, set[str]]] = [
     ("engine/publish.py", "os.fsync", "os.fdatasync", set()),
     ("commands/build.py", "stages.prune()", "None", set()),
     ("cli.py", "typer.Exit(0 if", "typer.Exit(1 if", set()),
+    ("commands/site.py", '"release/{name}"', '"files/{name}"', set()),
     ("commands/venv.py", '"--no-index"', '"--index"', set()),
     ("commands/preflight.py", "3 * 10**9", "4 * 10**9", set()),
 ]

@@ -19,7 +19,6 @@ from practicum.release.record import Record, write_record
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts/ci"))
 
-import pages_site  # noqa: E402
 import products  # noqa: E402
 import propose  # noqa: E402
 import release  # noqa: E402
@@ -128,30 +127,3 @@ def test_the_record_is_proposed_without_the_rest_of_the_checkout(checkout: Path,
     assert told == [f"Record the release {SEMESTER}-r1", "", f"semesters/{SEMESTER}/releases/1.json"]
     with pytest.raises(PracticumError, match="it is 2027-spring-r1, not 2027-spring-r2"):
         release.check_record(record, f"{SEMESTER}-r2")
-
-
-def test_pages_show_notes_changes_and_small_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "release"
-    (folder / "sbom").mkdir(parents=True)
-    (folder / "report").mkdir()
-    record = Record(semester=SEMESTER, number=1, revision="0" * 40, created="2027-01-01T00:00:00Z", products={})
-    written = {
-        "release.json": write_record(record),
-        "NOTES.md": "# Notes\n\n<script>alert(1)</script>\n",
-        "CHANGES.md": "| package | old |\n| --- | --- |\n| numpy | 1.0 |\n",
-        "SHA256SUMS": "0  ee559.ova\n",
-        "sbom/cpu.cdx.json": "{}",
-        "report/unit.xml": "<testsuite/>",
-        "ee559.ova": "x" * 100,
-    }
-    for name, text in written.items():
-        (folder / name).write_text(text)
-    monkeypatch.setattr(pages_site, "SMALL", len(written["release.json"]))
-    (folder / "ee559.ova").write_bytes(b"x" * (pages_site.SMALL + 1))
-    pages_site.write_site(folder, tmp_path / "public")
-    assert pages_site.list_files(tmp_path / "public") == [
-        *("CHANGES.md", "NOTES.md", "SHA256SUMS", "changes.html", "index.html", "release.json", "sbom/cpu.cdx.json"),
-    ]
-    index = (tmp_path / "public/index.html").read_text()
-    assert "<h1>Notes</h1>" in index and "<script>" not in index and 'href="sbom/cpu.cdx.json"' in index
-    assert "<td>numpy</td>" in (tmp_path / "public/changes.html").read_text()

@@ -10,6 +10,10 @@ from typing import Any, ClassVar
 from practicum.course import notebooks
 from practicum.course.commands import build_wheels, list_commands
 from practicum.course.content import assemble, list_shown, make_folder, write_file
+from practicum.course.site.documents import Documents, list_documents
+from practicum.course.site.facts import read_facts
+from practicum.course.site.generator import RECIPE, write_site
+from practicum.course.site.overview import make_site
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
 from practicum.images.native import Task, run_task
@@ -19,15 +23,22 @@ from practicum.images.stage import ImageStage
 LIB = "/opt/course/lib"
 """Where the products have the students' commands."""
 
+THEME = "practicum/course/site/templates"
+"""What the course's page looks like, a folder of the checkout."""
+
+__all__ = ["LIB", "THEME", "Course", "list_documents"]
+
 
 @dataclass(frozen=True)
 class Course(ImageStage):
-    """The content, read-only, the students' commands, and the suite of `course-verify`.
+    """The content, read-only, the students' commands, the suite of `course-verify`, and the course's page.
 
     product: "appliance", "cpu" or "cuda". variables: of the roles. include, solutions: as in the description. versions:
     of the Python packages of the stages below, which the landing page shows. release: which content this is, as
     `assemble` takes it. signers: lines of the file of allowed signers, one of which must sign a content release.
-    settings: of a container image, in Dockerfile words. converter: what makes the notebooks, with its version. native:
+    facts, documents, theme: what the course's page says of the semester, the pages of docs/ that it has, and its looks.
+    settings: of a container image, in Dockerfile words. converter, generator: what makes the notebooks and the page,
+    with its version. native:
     the system of the machine's own architecture, where the commands for another one are installed; None where that is
     its own.
     """
@@ -45,9 +56,13 @@ class Course(ImageStage):
     solutions: bool
     versions: Mapping[str, str]
     verify: Tree
+    facts: Mapping[str, Any]
+    documents: Documents
+    theme: Tree
     settings: tuple[str, ...]
     play: Play
     converter: str = notebooks.RECIPE
+    generator: str = RECIPE
     native: ImageStage | None = None
 
     @property
@@ -65,8 +80,10 @@ class Course(ImageStage):
             versions=self.versions,
             release=self.release,
         )
-        self.write_facts(staging / "facts")
+        self.write_updates(staging / "updates")
         verify = self.verify.copy_to(staging)
+        console.say("writing the course's page")
+        self.write_page(staging / "content", staging / "docs", out / "page")
         packages = [self.runtime.path, self.content.path / "tools"]
         runtime, tools = build_wheels(packages, staging / "tools", out / "tools.log")
         given = {
@@ -76,7 +93,7 @@ class Course(ImageStage):
             "course_commands": list_commands(packages, self.product),
         }
         with lent_uv(out) as program:
-            folders = {name: staging / name for name in ("content", "facts", "tools")} | {"verify": verify}
+            folders = {name: staging / name for name in ("content", "docs", "tools", "updates")} | {"verify": verify}
             mounts = {"bin": program, **folders}
             if self.native:
                 mounts["lib"] = self.install_natively(self.native, staging, program, [runtime.name, tools.name], out)
@@ -84,7 +101,7 @@ class Course(ImageStage):
             build_image(Step(self.play, self.before.image, self.image, given, mounts, self.settings), out, console)
         shutil.rmtree(staging)
 
-    def write_facts(self, folder: Path) -> None:
+    def write_updates(self, folder: Path) -> None:
         """Write what `course-update` reads in the product: where it asks, who may sign, what pages show."""
         make_folder(folder)
         write_file(folder / "course.json", _as_json(self.variables["course"]))
@@ -105,6 +122,13 @@ class Course(ImageStage):
         task = Task(argv, staging / "native", LIB, {"PYC_INVALIDATION_MODE": "UNCHECKED_HASH"})
         run_task(native.image, task, staging / "lib", out)
         return staging / "lib"
+
+    def write_page(self, content: Path, docs: Path, work: Path) -> None:
+        """Write the course's page, without downloads, into the new folder `docs`; work: for what comes before."""
+        work.mkdir()
+        site = make_site(read_facts(self.facts), content, self.documents.root)
+        write_site(site, docs, work)
+        shutil.rmtree(work)
 
 
 def _as_json(value: Mapping[str, Any]) -> bytes:

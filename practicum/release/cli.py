@@ -1,4 +1,4 @@
-"""The commands around releases: `practicum release`, `release content`, `verify`, `check`, `publish`, and `changes`.
+"""The commands around releases: `practicum release` and its subcommands, `site`, `changes`.
 
 What they need is imported inside them, so that `practicum --help` stays instant.
 """
@@ -128,6 +128,26 @@ def publish(
     with Console() as console:
         lines = send(folder, to, console, unsigned=unsigned, limit=limit, split=split)
     print(*lines, sep="\n")
+
+
+def site(
+    semester: Annotated[
+        str, typer.Argument(metavar="[SEMESTER]", help="A folder of semesters/; the newest if left out.")
+    ] = "",
+    release: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The release to offer; dist/SEMESTER/release if left out.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The folder to write; dist/SEMESTER/site if left out.")
+    ] = None,
+) -> None:
+    """Write the course's page, and print its path."""
+    from practicum.engine.progress import Console
+    from practicum.release.site import make_page
+
+    described = find_semester(semester)
+    with cache.lock(f"site-{described.id}", f"page of {described.id}"), Console() as console:
+        print(make_page(described, release, to, console))
 
 
 def changes(

@@ -8,13 +8,14 @@ import re
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from practicum.architecture import AMD64, KERNEL, Architecture, find_architecture
 from practicum.engine.errors import Mistakes, PracticumError
 from practicum.semester.fit import check_folders, check_tables
+from practicum.semester.sessions import PageAddress, Registry, Session, Text
 from practicum.semester.toml_errors import explain, render_key, suggest
 from practicum.semester.values import (
     PRODUCTS,
@@ -50,6 +51,12 @@ class Course(_Table):
     title: Line = Field(description="title of the course", examples=["Deep Learning"])
     institution: Line = Field(description="who gives the course", examples=["EPFL"])
     semester: Season = Field(description="year and season, equal to the name of the folder", examples=["2027-spring"])
+    info: PageAddress | None = Field(default=None, description="address of the page that announces the course")
+    thanks: Text | None = Field(default=None, description="whom the course thanks")
+    links: dict[Line, PageAddress] = Field(default={}, description="names and addresses of the course's other pages")
+    sessions: Annotated[tuple[Session, ...], Field(strict=False)] = Field(
+        default=(), description="the course's sessions"
+    )
 
     @property
     def slug(self) -> str:
@@ -137,6 +144,7 @@ class Data(_Table):
 class Release(_Table):
     """Where releases are published, and whether products look there for content releases."""
 
+    registry: Registry | None = Field(default=None, description="name of the images in a registry, without a tag")
     address: Address = Field(default="", description="where releases are, as students' computers see it")
     updates: bool = Field(default=True, description="false: products never ask for a content release")
 

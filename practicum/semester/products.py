@@ -23,7 +23,7 @@ from practicum.recipes.appliance import Appliance
 from practicum.recipes.archive import Archive, Images, Part
 from practicum.recipes.base import Base
 from practicum.recipes.container import Container
-from practicum.recipes.course import Course
+from practicum.recipes.course import THEME, Course, list_documents
 from practicum.recipes.data import Data
 from practicum.recipes.disk import Disk
 from practicum.recipes.grub import Grub
@@ -272,6 +272,9 @@ def _course(
             package.name: package.version for stage in below if isinstance(stage, Wheels) for package in stage.packages
         },
         verify=Tree(semester.root, "smoke_tests/compute"),
+        facts=settings.describe_site(semester),
+        documents=list_documents(semester.root),
+        theme=Tree(semester.root, THEME),
         settings=start,
         play=Play(semester.root, "course", ("course", "sysprep"), semester.epoch),
         native=find_helper(below),

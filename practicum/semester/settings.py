@@ -138,6 +138,15 @@ def describe_machine(semester: Semester, architecture: Architecture = AMD64) -> 
     )
 
 
+def describe_site(semester: Semester) -> dict[str, Any]:
+    """Return what the course's page says of the semester."""
+    course = semester.course
+    return {
+        **course.model_dump(mode="json", exclude_none=True),
+        "slug": course.slug,
+    }
+
+
 def describe_start(semester: Semester, variant: Variant) -> tuple[str, ...]:
     """Return how a container image is started, in Dockerfile words.
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pages_site import write_site
 from products import Proved, check
 from propose import ROOT, Host, Proposal, git, propose, take_host
 
@@ -125,7 +124,7 @@ def release(tag: str, targets: list[str], host: Host) -> None:
         practicum("release", "verify", str(folder))
     for target in targets:
         practicum("release", "publish", str(folder), "--to", target)
-    write_site(folder, ROOT / "public")
+    practicum("site", described.id, "--release", str(folder), "--to", str(ROOT / "public"))
     if host.kind == "github":
         publish_on_github(tag, folder, host)
     if host.kind:

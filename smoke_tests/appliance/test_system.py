@@ -143,6 +143,7 @@ def test_a_clients_own_locale_brings_no_warnings(machine: Machine) -> None:
         ("/etc/jupyter/jupyter_server_config.py", 0o644, "root"),
         ("/opt/course/content/manifest.json", 0o644, "root"),
         ("/opt/course/signers", 0o644, "root"),
+        ("/opt/course/static/docs/index.html", 0o644, "root"),
         ("/run/jupyter", 0o700, "student"),
         ("/run/course", 0o755, "student"),
     ],

@@ -25,7 +25,7 @@ READY = "JupyterLab is ready"
 
 COURSE = {**fake_machine.COURSE, "user": "jovyan", "product": "cpu"}
 PROGRAMS = ("git", "openssl", "uname")
-TEMPLATES = '"/etc/jupyter/templates"'  # as the settings name it
+TEMPLATES, STATIC = '"/etc/jupyter/templates"', '"/opt/course/static"'  # as the settings name them
 
 # Before the image's own settings: where this test's image lies, and what its GPU check says.
 PRELUDE = """
@@ -93,8 +93,9 @@ class Lab:
         code = f"print({json.dumps(ANSWER)!r})"
         prelude = PRELUDE.format(root=str(self.root), python=sys.executable, code=code, update=content_releases.RUN)
         text = prelude + settings.render(course=COURSE, product=self.product)
-        assert TEMPLATES in text
+        assert TEMPLATES in text and STATIC in text
         text = text.replace(TEMPLATES, repr(str(ROLE / "files")))
+        text = text.replace(STATIC, repr(str(self.root / "opt/course/static")))
         (self.place / "jupyter/jupyter_server_config.py").write_text(text)
         extensions = self.place / "jupyter/jupyter_server_config.d"
         extensions.mkdir(exist_ok=True)
