@@ -52,6 +52,18 @@ def test_page_names_the_versions_that_are_installed(source: Path, tmp_path: Path
     assert json.loads((out / "manifest.json").read_text())["files"] == {"index.md": hashlib.sha256(text).hexdigest()}
 
 
+def test_content_release_is_named_in_the_manifest_and_on_pages(source: Path, tmp_path: Path) -> None:
+    (source / "index.md").write_text("content release {{ content-release }} for torch {{ torch }}\n")
+    release = {"course": "EE-559", "semester": "2027-spring", "release": 3}
+    out = tmp_path / "out"
+    assemble(source, ["index.md"], out, solutions=False, versions={"torch": "2.13.0"}, release=release)
+    assert (out / "index.md").read_text() == "content release 3 for torch 2.13.0\n"
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert {key: manifest[key] for key in release} == release
+    assemble(source, ["index.md"], tmp_path / "raw", solutions=False, release=release)
+    assert "{{ content-release }}" in (tmp_path / "raw/index.md").read_text(), "for a product to fill in"
+
+
 def test_only_pages_name_versions(source: Path, tmp_path: Path) -> None:
     (source / "index.md").write_text("{{ torch }}")
     (source / "prologue/prologue.py").write_text("x = '{{ torch }}'")

@@ -46,8 +46,9 @@ def test_changed_files_are_told(repository: Path, change: str) -> None:
     assert revision.dirty and revision.label == f"{revision.full}-dirty"
 
 
-def test_record_of_a_release_changes_no_product(repository: Path) -> None:
-    record = repository / "semesters/2027-spring/releases/1.json"
+@pytest.mark.parametrize("kind", ["releases", "content"])
+def test_record_of_a_release_changes_no_product(repository: Path, kind: str) -> None:
+    record = repository / f"semesters/2027-spring/{kind}/1.json"
     record.parent.mkdir(parents=True)
     record.write_text("{}\n")
     assert not read_revision(repository).dirty

@@ -163,7 +163,10 @@ def test_landing_page_names_the_torch_that_is_installed(files: FileSystem) -> No
 
 
 def test_course_content_is_described_by_its_manifest(files: FileSystem, semester: Semester) -> None:
-    manifest = json.loads(files.read("/opt/course/content/manifest.json"))["files"]
+    told = json.loads(files.read("/opt/course/content/manifest.json"))
+    named = (semester.course.code, semester.id, semester.content.release)
+    assert tuple(told[key] for key in ("course", "semester", "release")) == named
+    manifest = told["files"]
     assert manifest, "no course content in the image"
     for path, digest in manifest.items():
         assert hashlib.sha256(files.read(f"/opt/course/content/{path}")).hexdigest() == digest, path

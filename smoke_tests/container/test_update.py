@@ -75,6 +75,17 @@ def test_two_content_releases(
     assert "course-sync" not in second.stderr, "the image is older than the home, which changes nothing and is no news"
 
 
+def test_unknown_user_and_a_root_that_cannot_be_written(
+    address: list[str], publisher: Publisher, run_container: RunContainer, semester: Semester
+) -> None:
+    """ssh-keygen, which verifies, refuses a user id without a name."""
+    publisher.publish(semester.content.release + 1, {OTHER: CORRECTION})
+    places = ("--read-only", "--tmpfs=/tmp", "--tmpfs=/home/jovyan:mode=1777")
+    container = run_container("--user=123456:0", *places, *address)
+    wait_for_line(container, "course-sync: 2 files brought up to date")
+    assert f"course-update: content release {semester.content.release + 1} came\n" in container.stderr
+
+
 def test_lie_at_the_start_is_one_line_in_the_log(
     address: list[str], publisher: Publisher, run_container: RunContainer, semester: Semester
 ) -> None:
