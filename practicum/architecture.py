@@ -56,7 +56,8 @@ class Architecture:
 
     name: Debian's and docker's. machine: the kernel's, Python's and QEMU's. variant: docker's, "" for none. suffix: of
     the names of stages, locks, images and files. kernel: Debian's package. computers: those that have it, as a student
-    calls them. gpu: what the CUDA image says of its proof on a GPU, "" where it was proved.
+    calls them. choice: the same, as short as a button. virtualbox: the oldest that starts the appliance. gpu: what the
+    CUDA image says of its proof on a GPU, "" where it was proved.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Architecture:
     suffix: str
     kernel: str
     computers: str
+    choice: str
+    virtualbox: str
     gpu: str
     boot: Boot
     hardware: Hardware
@@ -92,6 +95,8 @@ AMD64 = Architecture(
     suffix="",
     kernel="linux-image-amd64",
     computers="computers with a processor of Intel or AMD",
+    choice="Windows, Linux, Mac with Intel processor",
+    virtualbox="VirtualBox 7",
     gpu="",
     boot=Boot(
         bios="i386-pc",
@@ -126,6 +131,8 @@ ARM64 = Architecture(
     suffix="-arm64",
     kernel="linux-image-arm64",
     computers="Macs with Apple Silicon and Windows computers with an ARM processor (VirtualBox 7.1 or newer)",
+    choice="Mac with Apple Silicon, Windows on ARM",
+    virtualbox="VirtualBox 7.1",
     gpu="not run on a GPU yet",
     boot=Boot(
         bios="",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from practicum.architecture import ARCHITECTURES
 from practicum.course.site.markdown import highlight, render
 from practicum.course.site.overview import HOME, fill
 from practicum.course.site.page import Page, Section
@@ -12,11 +13,7 @@ from practicum.engine.cache import format_bytes
 PAGE = "download"
 TEMPLATES = Path(__file__).parent / "templates"
 
-TITLES = {"amd64": "Windows, Linux, Mac with Intel processor", "arm64": "Mac with Apple Silicon, Windows on ARM"}
-"""For which computers the appliance of an architecture is, in the words that students look for."""
-
-VIRTUALBOX = {"amd64": "VirtualBox 7", "arm64": "VirtualBox 7.1"}
-"""The oldest VirtualBox that starts it."""
+COMPUTERS = {architecture.name: architecture for architecture in ARCHITECTURES}
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Published:
 
 def make_download(published: Published | None) -> Page:
     """Return the page "Download"; None where nothing was released yet."""
-    words = {"published": published, "titles": TITLES, "virtualbox": VIRTUALBOX, "shell": _shell}
+    words = {"published": published, "computers": COMPUTERS, "shell": _shell}
     return Page(
         PAGE, "Download", fill("download.html", PAGE, TEMPLATES, **words), description="What to download", wide=True
     )
@@ -87,7 +84,7 @@ def make_download(published: Published | None) -> Page:
 
 def make_start(published: Published) -> str:
     """Return what the first page says of the downloads, as HTML."""
-    return fill("start.html", HOME, TEMPLATES, published=published, titles=TITLES)
+    return fill("start.html", HOME, TEMPLATES, published=published, computers=COMPUTERS)
 
 
 def make_notes(published: Published) -> Section:
