@@ -24,7 +24,7 @@ ROLE = REPOSITORY / "ansible/roles/jupyter"
 READY = "JupyterLab is ready"
 
 COURSE = {**fake_machine.COURSE, "user": "jovyan", "product": "cpu"}
-PROGRAMS = ("git", "openssl", "uname")
+PROGRAMS = ("git", "openssl", "ssh-keygen", "uname")
 TEMPLATES, STATIC = '"/etc/jupyter/templates"', '"/opt/course/static"'  # as the settings name them
 
 # Before the image's own settings: where this test's image lies, and what its GPU check says.
