@@ -131,7 +131,7 @@ def test_search_finds_a_document(page: Page, address: str, site: Path, way: str)
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
     page.goto(f"{address if way == 'server' else site.as_uri()}/index.html")
-    page.get_by_role("textbox", name="Search").fill("keyboard")
+    page.get_by_role("textbox", name="Search").press_sequentially("keyboard")  # the search waits for keys
     result = page.locator(".md-search-result__link", has_text="The course in VirtualBox").first
     expect(result).to_be_visible()
     result.click()
