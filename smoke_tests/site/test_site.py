@@ -20,8 +20,7 @@ AXE = REPOSITORY / "tests/data/axe-core"
 
 KINDS = (
     *("index", "download", "lectures/index", f"lectures/{LECTURE}", "practicals/index"),
-    *("practicals/practical-4/statement", "projects/pairs/statement", "help/index", "docs/troubleshoot"),
-    *("docs/student", "assistants/index", "docs/architecture", "release/release-notes", "release/what-changed"),
+    *("practicals/practical-4/statement", "help/index", "docs/student", "docs/semester", "release/what-changed"),
 )
 """One page of each kind."""
 
@@ -121,7 +120,7 @@ def test_nothing_is_asked_of_another_computer(page: Page, address: str, site: Pa
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     for base in (address, site.as_uri()):
-        for name in KINDS:
+        for name in KINDS if base == address else ("index", "docs/student"):
             page.goto(f"{base}/{name}.html", wait_until="networkidle")
     assert asked and not [url for url in asked if not url.startswith((address, site.as_uri(), "about:", "data:"))]
 
@@ -221,16 +220,21 @@ def test_command_that_checks_the_signature_is_run(page: Page, address: str, site
     assert 'Good "practicum-release" signature for release' in done.stdout
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_no_fault(browser: Browser, address: str, dark: bool, width: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "dark", "rules"),
+    [(1280, False, []), (390, False, []), (1280, True, ["color-contrast", "link-in-text-block"])],
+    ids=["wide", "phone", "dark"],
+)
+def test_axe_finds_no_fault(browser: Browser, address: str, width: int, dark: bool, rules: list[str]) -> None:
+    """Nothing but the colours is other in the dark. rules: those to look at, all for none."""
     program = (find_package(AXE) / "axe.min.js").read_text()
     with visit(browser, width=width, dark=dark) as page:
         for name in KINDS:
             page.goto(f"{address}/{name}.html", wait_until="networkidle")
             page.evaluate(program)
             page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+            options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+            found = page.evaluate("options => axe.run(document, options)", options)["violations"]
             faults = [(fault["id"], node["html"][:200]) for fault in found for node in fault["nodes"]]
             assert not faults, f"{name}: {faults[:5]}"
 
@@ -268,8 +272,6 @@ def test_print_shows_the_text_alone(page: Page, address: str) -> None:
     ("name", "agent", "width", "height", "dark"),
     [
         ("windows-light", WINDOWS, 1280, 860, False),
-        ("mac-dark", MAC, 1440, 900, True),
-        ("phone-light", IPHONE, 390, 844, False),
         ("phone-dark", IPHONE, 390, 844, True),
     ],
 )
