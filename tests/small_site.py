@@ -27,6 +27,7 @@ from practicum.engine import cache, stages, tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.stage import Stage
 from practicum.images.docker import ensure_docker
+from practicum.recipes.course import THEME
 from practicum.semester import find, products
 from practicum.semester.description import Semester, load
 
@@ -286,7 +287,7 @@ def make_site(
     """
     site = Site(folder)
     site.programs.make()
-    for name in ("packer", "ansible", "docker", "runtime", "course_content", "smoke_tests"):
+    for name in (*("packer", "ansible", "docker", "runtime", "course_content", "docs", "smoke_tests"), THEME):
         shutil.copytree(ROOT / name, site.root / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     described = site.root / "semesters" / SEMESTER
     described.mkdir(parents=True)
