@@ -61,7 +61,7 @@ SOURCES = {
 }
 """What is printed of the data, once a program, by where they come from; nothing where that is unknown."""
 told: set[str] = getattr(sys.modules.get("course_tools.datasets.at_start"), "told", set())
-"""What was printed already. In the products torchvision's MNIST and CIFAR10 print it, too: the set is the same there."""
+"""What was printed already. In the products, torchvision's MNIST and CIFAR10 add to it, too."""
 
 Choice = TypeVar("Choice")
 

@@ -1,9 +1,10 @@
-"""torchvision's MNIST and CIFAR10 open the course's data, so that programs written for the published sets run as they are.
+"""torchvision's MNIST and CIFAR10 open the course's data, so that programs for the published sets run unchanged.
 
 torchvision decides first. Only where it refuses `root`, two things are tried:
 
-- CIFAR10: `root` holds a stand-in, whose files are those that `course-data make` wrote, by the SHA-256 in `source.json`.
-  A published set with a wrong byte stays what torchvision says of it: corrupted.
+- CIFAR10: `root` holds a stand-in. Its files must be those that `course-data make` wrote, by the SHA-256 sums of
+  `source.json`.
+  A published set with a wrong byte stays what torchvision calls it: corrupted.
 - Both: `root` holds no file of the set. Then the set that the prologue would take is opened, if the download that the
   program asked for has failed, or if `root` ends with the set's name as in the course's programs (`./data/cifar10`).
 
