@@ -18,5 +18,5 @@ def read_means(project: str, row: str) -> list[float]:
 def read_ranges(project: str, kind: str) -> dict[str, tuple[float, float]]:
     """Return the ranges of a full run on "real" or "stand-in" data, by network."""
     tree = ast.parse((ROOT / f"smoke_tests/content/test_project_{project}.py").read_text())
-    values = [node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RANGES"]
-    return dict(ast.literal_eval(values[0])[kind])
+    assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+    return dict(ast.literal_eval(assigned["RANGES"])[kind])

@@ -19,16 +19,14 @@
 #
 # The recordings belong to the competition and are not part of this environment: get data set IV in ASCII format, and
 # the labels of its test set, from the competition's page (`dlc_bci.PAGE`), and put the files into a folder `data`
-# here, or into `bci` in the folder of the course's data. Until then, begin with made-up ones; what they give says
-# nothing about brains.
+# here, or into `bci` in the folder of the course's data. Until then `load` makes some up, a stand-in, and says so.
+# They say nothing about brains.
 
 # %%
 import dlc_bci
 
-root = dlc_bci.find_root() or dlc_bci.make_stand_in()
-train_input, train_target = dlc_bci.load(root)
-test_input, test_target = dlc_bci.load(root, train=False)
-print(root, "(made up)" if dlc_bci.is_stand_in(root) else "")
+train_input, train_target = dlc_bci.load("data")
+test_input, test_target = dlc_bci.load("data", train=False)
 train_input.shape, train_target.shape, test_input.shape
 
 # %% [markdown]

@@ -1,4 +1,4 @@
-"""Networks that tell the hand of an upcoming key press from half a second of EEG (N x 28 x 50, or 28 x 500 at 1 kHz)."""
+"""Networks that tell the hand of an upcoming key press from half a second of EEG (N x 28 x 50, or N x 28 x 500)."""
 
 from torch import Tensor, nn
 
