@@ -7,7 +7,7 @@ import pytest
 from .conftest import Run
 
 PROGRAM = "projects/pairs/solutions/test.py"
-# Test errors in percent, around those of the statement. Real: published, 32 rounds of other networks, a margin of 4 to 8.
+# Test errors in percent, around those of the statement. Real: published, of other networks, a margin of 4 to 8.
 # Stand-in, version 1, 10 rounds: 3 standard deviations.
 RANGES = {
     "real": {"plain": (9, 25), "sharing": (5, 21), "auxiliary": (1, 12), "both": (0, 11)},

@@ -48,9 +48,10 @@ MADE_UP = "** A stand-in for the EEG recordings, not the real ones (dlc_bci.py s
 told: set[str] = set()
 """The lines that `load` has printed."""
 # What made-up trials are of, in microvolts: chosen so that the published order of errors holds (statement, "The data").
-LATERAL = 15.0  # the fall on the active side, which a linear model finds
-WAVE = 19.0  # a short wave there, of either sign, at any time: its mean is 0, so that only a convolution finds it
-LEVEL, WALK = 12.0, 8.0  # each electrode's level and drift, on which a network overfits
+LATERAL = 11.0  # the fall on the active side, which a linear model finds
+WAVE = 25.0  # a short wave there: its mean over trials is 0, so that a convolution finds it and a linear model does not
+ASTRAY = 0.1  # the part of the trials in which the wave passes on the other side
+LEVEL, WALK = 10.4, 8.0  # each electrode's level and drift, on which a network overfits
 RHYTHM, NOISE = 5.0, 6.0
 
 
@@ -196,9 +197,9 @@ def make_trials(nb: int, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Made-up trials (nb x 28 x 500, microvolts at 1 kHz) and labels (nb).
 
     Before a movement the potential over the motor cortex falls slowly, more so on the side opposite to the hand: at C3
-    for the right hand, at C4 for the left one. A short wave passes there too, at any time, of either sign. On top of it
-    come each electrode's level and drift, of which neighbors share a part, a rhythm of about 10 Hz that is weaker on
-    the active side, and noise.
+    for the right hand, at C4 for the left one. A short wave passes on this side too, at any time and of either sign; in
+    one of ten trials it passes on the other side. Then there are each electrode's level and drift, of which neighbors
+    share a part, a rhythm of about 10 Hz that is weaker on the active side, and noise.
     """
     random = numpy.random.default_rng([559, seed])
     labels = random.permutation(numpy.arange(nb) % 2)
@@ -213,9 +214,11 @@ def make_trials(nb: int, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
     fall = numpy.clip(times - random.uniform(0.0, 0.25, (nb, 1, 1)), 0, None) / 0.4  # nb x 1 x 500, from about 0 to 1
     strength = random.gamma(2.0, 0.5, (nb, 1, 1))
     trials = -(LATERAL * strength * active + 6 * middle) * fall
+    astray = random.random(nb) < ASTRAY
+    passed = near[[CHANNELS.index(side) for side in numpy.where((labels == 1) != astray, "C3", "C4")], :, None]
     moment, sign = random.uniform(0.05, 0.45, (nb, 1, 1)), random.choice([-1, 1], (nb, 1, 1))
     phase = (times - moment) / 0.05
-    trials += WAVE * sign * active * phase * numpy.exp((1 - phase**2) / 2)
+    trials += WAVE * sign * passed * phase * numpy.exp((1 - phase**2) / 2)
 
     mixing = numpy.linalg.cholesky(near + numpy.eye(len(CHANNELS)))
     level = random.normal(size=(nb, len(CHANNELS), 1))

@@ -22,8 +22,8 @@ BATCH = 32
 # Name: a new network, its number of epochs, its learning rate, its weight decay.
 SETTINGS: dict[str, tuple[Callable[[int], nn.Module], int, float, float]] = {
     "logistic": (Logistic, 50, 1e-3, 1e-2),
-    "convnet": (lambda nb_times: ConvNet(0.0, nb_times), 40, 1e-3, 1e-2),
-    "convnet, dropout": (lambda nb_times: ConvNet(0.5, nb_times), 40, 1e-3, 1e-2),
+    "convnet": (lambda nb_times: ConvNet(0.0, nb_times), 80, 1e-3, 1e-2),
+    "convnet, dropout": (lambda nb_times: ConvNet(0.5, nb_times), 80, 1e-3, 1e-2),
 }
 
 

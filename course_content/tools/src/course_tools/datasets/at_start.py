@@ -28,7 +28,7 @@ class Finder:
         others = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
         spec = next((found for finder in others if (found := finder.find_spec(name, path, target))), None)
         if spec and spec.loader:
-            spec.loader.exec_module = add_lesson(spec.loader.exec_module)  # type: ignore[method-assign]
+            spec.loader.exec_module = add_lesson(spec.loader.exec_module)  # type: ignore[method-assign, assignment]
         return spec
 
 
