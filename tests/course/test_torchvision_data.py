@@ -118,7 +118,9 @@ loader = torchvision.datasets.vision.data.DataLoader(train_set, batch_size = 50,
 print([tuple(images.shape) for images, _ in loader], train_set.classes[:2], train_set.class_to_idx["ring"])
 """
     folder = made / HOME_FOLDER
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     lines = run(program, PYTORCH_DATA_DIR=str(folder))
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before, "read-only folders do, too"
     assert lines[:4] == [SAID.format("CIFAR10"), "100", SAID.format("MNIST"), "100"]
     assert lines[4:-1] == ["20", "20", *["100", "100", "20", "20"] * 3]
     assert lines[-1] == "[(50, 3, 32, 32), (50, 3, 32, 32)] ['disc', 'ring'] 1"
@@ -195,6 +197,12 @@ print(opened(CIFAR10, "data/cifar10"))
 """
     lines = run(program)
     assert lines[0] == "100" and lines[1].startswith("RuntimeError: Dataset not found or corrupted") and len(lines) == 2
+
+
+def test_products_and_the_environment_of_the_checkout_import_it_at_each_start() -> None:
+    for path in ("ansible/roles/course/tasks/main.yml", "practicum/commands/venv.py"):
+        text = (ROOT / path).read_text()
+        assert "import course_tools.datasets.at_start" in text and "course_data.pth" in text
 
 
 def test_a_start_of_python_stays_fast(tmp_path: Path) -> None:
