@@ -201,13 +201,13 @@ def test_the_potential_falls_on_the_other_side(dlc_bci: ModuleType, root: Path) 
 def test_made_up_recordings_keep_the_published_order(
     dlc_bci: ModuleType, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One round of each network of the solution, on 1000 further trials: 100 to test are too few for a single round."""
+    """One round of each network of the solution, on 400 further trials: 100 to test are too few for a single round."""
     monkeypatch.syspath_prepend(FOLDER / "solutions")
     monkeypatch.setattr("sys.path", [*sys.path])
     monkeypatch.delitem(sys.modules, "models", raising=False)
     solution = SimpleNamespace(**runpy.run_path(str(FOLDER / "solutions/test.py"), run_name="solution"))
     monkeypatch.delitem(sys.modules, "models")
-    more, target = dlc_bci.make_trials(1000, seed=99)
+    more, target = dlc_bci.make_trials(400, seed=99)
     train_input, train_target = dlc_bci.load(root)
     train_input, input = solution.normalize(train_input, torch.from_numpy(dlc_bci.average(more)).float())
     errors = {}
