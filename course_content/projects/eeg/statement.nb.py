@@ -49,8 +49,9 @@ axes[0].legend()
 # %% [markdown]
 # ## What to do
 #
-# Test errors in percent: published ones of single networks on the real recordings, and means of the same kinds
-# of networks on five stand-ins (four rounds each), with the standard deviations over the five. `load` says when you have the stand-in.
+# Test errors in percent: published ones of single networks on the real recordings, and means of the same kinds of
+# networks on five stand-ins (four rounds each), with the standard deviations over the five. `load` says when you have
+# the stand-in.
 #
 # | recordings | logistic regression | convolutional network | the same with dropout |
 # | --- | --- | --- | --- |
