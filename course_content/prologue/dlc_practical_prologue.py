@@ -23,6 +23,7 @@ import math
 import os
 import pickle
 import shutil
+import sys
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,7 +60,8 @@ SOURCES = {
     "stand-in": "** A stand-in for {}, not the real one (with a network: course-data fetch)",
 }
 """What is printed of the data, once a program, by where they come from; nothing where that is unknown."""
-told: set[str] = set()
+told: set[str] = getattr(sys.modules.get("course_tools.datasets.at_start"), "told", set())
+"""What was printed already. In the products, torchvision's MNIST and CIFAR10 add to it, too."""
 
 Choice = TypeVar("Choice")
 

@@ -40,8 +40,8 @@ def commands_argv(wheels: Sequence[Path], folder: Path) -> list[str]:
 def make_venv(semester: Semester, folder: Path) -> None:
     """Make the virtual environment `folder` from the CPU lock, downloading what the cache does not hold.
 
-    It has the students' commands, and finds the prologue of this checkout. Raises PracticumError when this machine has
-    no Python of the suite's version.
+    It has the students' commands, finds the prologue of this checkout, and its torchvision opens the stand-ins. Raises
+    PracticumError when this machine has no Python of the suite's version.
     """
     with Console() as console:
         house = wheelhouse.prepare(find_lock(semester, "cpu"), cache_root(), console)
@@ -53,3 +53,4 @@ def make_venv(semester: Semester, folder: Path) -> None:
         run(commands_argv(wheels, folder), step="venv", contain=False)
     site_packages = next(folder.glob("lib/python3*/site-packages"))
     (site_packages / "course.pth").write_text(f"{semester.content_root / 'prologue'}\n")
+    (site_packages / "course_data.pth").write_text("import course_tools.datasets.at_start\n")

@@ -7,8 +7,8 @@ import pytest
 from .conftest import Run
 
 PROGRAM = "projects/pairs/solutions/test.py"
-# Test errors in percent. Real: published, 32 rounds of another network, 16.7, 12.7, 6.6 and 5.0: a margin of 4 to 8.
-# Stand-in, version 1: 22.0 +- 1.3, 19.2 +- 1.8, 9.9 +- 1.4, 7.7 +- 1.1 in 10 rounds: 3 of these standard deviations.
+# Test errors in percent, around those of the statement. Real: published, of other networks, a margin of 4 to 8.
+# Stand-in, version 1, 10 rounds: 3 standard deviations.
 RANGES = {
     "real": {"plain": (9, 25), "sharing": (5, 21), "auxiliary": (1, 12), "both": (0, 11)},
     "stand-in": {"plain": (18, 26), "sharing": (13, 25), "auxiliary": (5.5, 14.5), "both": (4, 11.5)},

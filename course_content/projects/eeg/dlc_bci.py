@@ -14,13 +14,14 @@ Files in `root`, as the competition published them ("ASCII format"), one trial a
 
 Labels: 0 is the left hand, 1 the right one. Values are microvolts.
 
-`make_stand_in` makes files of the same form up, so that you can begin without the real ones; `python dlc_bci.py` writes
-them into the folder data.
+Where there are none, `load` makes recordings of the same form up and says so, that you can begin without the real ones.
+`python dlc_bci.py` writes made-up ones into the folder data.
 """
 
 import atexit
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -39,36 +40,77 @@ CHANNELS = [
 """The electrodes, in the order of the files; odd numbers are on the left."""
 
 NB_TRAIN, NB_TEST = 316, 100
+LABELS = "labels_data_set_iv.txt"
 PAGE = "www.bbci.de/competition/ii"
 
 STAND_IN = "STAND-IN.txt"
-LATERAL, DRIFT = 12.0, 8.0  # microvolts of made-up trials, of which a logistic regression gets about a quarter wrong
+MADE_UP = "** A stand-in for the EEG recordings, not the real ones (dlc_bci.py says where those are)"
+told: set[str] = set()
+"""The lines that `load` has printed."""
+# What made-up trials are of, in microvolts: chosen so that the published order of errors holds (statement, "The data").
+LATERAL = 11.0  # the fall on the active side, which a linear model finds
+WAVE = 25.0  # a short wave there: its mean over trials is 0, so that a convolution finds it and a linear model does not
+ASTRAY = 0.1  # the part of the trials in which the wave passes on the other side
+LEVEL, WALK = 10.4, 8.0  # each electrode's level and drift, on which a network overfits
+RHYTHM, NOISE = 5.0, 6.0
 
 
 class BciDataError(Exception):
     """The files are missing or are not what they should be; one line says what to do."""
 
 
-def load(root: str | Path, train: bool = True, download: bool = True, one_khz: bool = False) -> tuple[Tensor, Tensor]:
-    """Load trials from the folder `root`: input (N x 28 x 50, or N x 28 x 500 with `one_khz`; float), target (N; long).
+def load(
+    root: str | Path = "data", train: bool = True, download: bool = True, one_khz: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Load trials: input (N x 28 x 50, or N x 28 x 500 with `one_khz`; float32, microvolts), target (N; int64).
 
-    `train` chooses between the 316 trials for training and the 100 for testing. Nothing is ever downloaded: `download`
-    is there for programs that were written for an older loader. Raises BciDataError.
+    `train` chooses between the 316 trials for training and the 100 for testing. They come from the folder `root`; where
+    none of the files is there, from the first folder that `find_root` finds; else they are made up. A program says once
+    that its trials are made up. Nothing is ever downloaded: `download` is there for programs that were written for an
+    older loader. Raises BciDataError where a folder has only a part of the files, or a file is damaged.
     """
+    folder = Path(root) if has_recordings(root) else find_root()
+    if folder is None or is_stand_in(folder):
+        say(MADE_UP)
+    if folder is None or (one_khz and is_stand_in(folder) and not (folder / name_file(train, one_khz)).exists()):
+        values, labels = make_trials(NB_TRAIN if train else NB_TEST, seed=2 * read_seed(folder) + (not train))
+        values = values if one_khz else average(values)
+    else:
+        values, labels = read_trials(folder, train, one_khz)
+    return torch.from_numpy(values.astype(numpy.float32)), torch.from_numpy(labels.astype(numpy.int64))
+
+
+def read_trials(folder: Path, train: bool, one_khz: bool) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """The trials (N x 28 x 50 or 500) and labels (N) in the files of a folder; raises BciDataError."""
     nb, nb_times = (NB_TRAIN if train else NB_TEST), (500 if one_khz else 50)
-    suffix = "_1000Hz" if one_khz else ""
-    path = Path(root) / f"sp1s_aa_{'train' if train else 'test'}{suffix}.txt"
-    nb_values = len(CHANNELS) * nb_times
-    rows = read_rows(path, nb, nb_values + train)
+    path = folder / name_file(train, one_khz)
+    rows = read_rows(path, nb, len(CHANNELS) * nb_times + train)
     if train:
         labels, values = rows[:, 0], rows[:, 1:]
     else:
-        path = Path(root) / "labels_data_set_iv.txt"
+        path = folder / LABELS
         labels, values = read_rows(path, nb, 1)[:, 0], rows
     if not numpy.isin(labels, (0, 1)).all():
         raise BciDataError(f"{path}: a label is neither 0 nor 1: is it the file of this name from {PAGE}?")
-    input = torch.from_numpy(values.astype(numpy.float32)).reshape(nb, len(CHANNELS), nb_times)
-    return input, torch.from_numpy(labels.astype(numpy.int64))
+    return values.reshape(nb, len(CHANNELS), nb_times), labels
+
+
+def name_file(train: bool, one_khz: bool) -> str:
+    """The name under which trials were published."""
+    return f"sp1s_aa_{'train' if train else 'test'}{'_1000Hz' if one_khz else ''}.txt"
+
+
+def has_recordings(root: str | Path) -> bool:
+    """Whether at least one of the published files is in the folder `root`: then the others belong there, too."""
+    names = [name_file(train, one_khz) for train in (True, False) for one_khz in (True, False)]
+    return any((Path(root) / name).exists() for name in (*names, LABELS))
+
+
+def say(line: str) -> None:
+    """Print a line once a program."""
+    if line not in told:
+        told.add(line)
+        print(line)
 
 
 def read_rows(path: Path, nb_rows: int, nb_columns: int) -> numpy.ndarray:
@@ -101,16 +143,22 @@ def explain_missing(path: Path) -> str:
 
 
 def find_root() -> Path | None:
-    """The first folder with sp1s_aa_train.txt: ./data, or bci in the course's data folders; None when there is none."""
+    """The first folder with recordings: ./data, or bci in the course's data folders; None when there is none."""
     home = os.environ.get("HOME", "/")
     course = [os.environ.get("PYTORCH_DATA_DIR"), f"{home}/.local/share/course-data", "/opt/course/data"]
     folders = [Path("data"), *(Path(folder) / "bci" for folder in course if folder)]
-    return next((folder for folder in folders if (folder / "sp1s_aa_train.txt").is_file()), None)
+    return next((folder for folder in folders if has_recordings(folder)), None)
 
 
 def is_stand_in(root: str | Path) -> bool:
     """Whether the files in `root` are made up."""
     return (Path(root) / STAND_IN).exists()
+
+
+def read_seed(folder: Path | None) -> int:
+    """The seed of the made-up recordings in a folder; 0 without one."""
+    found = re.search(r"seed (\d+)", (folder / STAND_IN).read_text()) if folder else None
+    return int(found[1]) if found else 0
 
 
 def make_stand_in(root: str | Path | None = None, one_khz: bool = False, seed: int = 0) -> Path:
@@ -124,55 +172,64 @@ def make_stand_in(root: str | Path | None = None, one_khz: bool = False, seed: i
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     else:
         folder = Path(root)
-        if (folder / "sp1s_aa_train.txt").exists() and not is_stand_in(folder):
+        if has_recordings(folder) and not is_stand_in(folder):
             raise BciDataError(f"{folder.absolute()} holds recordings that are not made up: name another folder")
         folder.mkdir(parents=True, exist_ok=True)
-    (folder / STAND_IN).write_text("These recordings are made up by dlc_bci.make_stand_in: nobody's EEG.\n")
-    for name, nb, offset in (("train", NB_TRAIN, 0), ("test", NB_TEST, 1)):
-        fast, labels = make_trials(nb, seed=2 * seed + offset)
-        slow = fast.reshape(nb, len(CHANNELS), 50, 10).mean(axis=3)
-        for values, suffix in ((slow, ""), (fast, "_1000Hz"))[: 2 if one_khz else 1]:
+    (folder / STAND_IN).write_text(f"Made up by dlc_bci.make_stand_in with seed {seed}: nobody's EEG.\n")
+    for train, nb in ((True, NB_TRAIN), (False, NB_TEST)):
+        fast, labels = make_trials(nb, seed=2 * seed + (not train))
+        for values in (average(fast), fast)[: 2 if one_khz else 1]:
             rows = values.reshape(nb, -1)
-            if name == "train":
+            if train:
                 rows = numpy.column_stack([labels, rows])
-            numpy.savetxt(folder / f"sp1s_aa_{name}{suffix}.txt", rows, fmt="%15.7e")
-        if name == "test":
-            numpy.savetxt(folder / "labels_data_set_iv.txt", labels, fmt="%d")
+            numpy.savetxt(folder / name_file(train, values is fast), rows, fmt="%15.7e")
+        if not train:
+            numpy.savetxt(folder / LABELS, labels, fmt="%d")
     return folder
+
+
+def average(fast: numpy.ndarray) -> numpy.ndarray:
+    """Trials at 100 Hz (N x 28 x 50), each value the mean of ten at 1 kHz (N x 28 x 500)."""
+    return fast.reshape(fast.shape[0], len(CHANNELS), 50, 10).mean(axis=3)
 
 
 def make_trials(nb: int, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Made-up trials (nb x 28 x 500, microvolts at 1 kHz) and labels (nb).
 
     Before a movement the potential over the motor cortex falls slowly, more so on the side opposite to the hand: at C3
-    for the right hand, at C4 for the left one. On top of this come slow drifts, which neighbours share, a rhythm of
-    about 10 Hz that is weaker on the active side, and noise.
+    for the right hand, at C4 for the left one. A short wave passes on this side too, at any time and of either sign; in
+    one of ten trials it passes on the other side. Then there are each electrode's level and drift, of which neighbors
+    share a part, a rhythm of about 10 Hz that is weaker on the active side, and noise.
     """
     random = numpy.random.default_rng([559, seed])
     labels = random.permutation(numpy.arange(nb) % 2)
     places = numpy.array([place_channel(name) for name in CHANNELS])
     distances = numpy.linalg.norm(places[:, None] - places[None], axis=2)
     near = numpy.exp(-(distances**2) / 2)
-    mixing = numpy.linalg.cholesky(near + 0.1 * numpy.eye(len(CHANNELS)))
-
     times = numpy.arange(500) / 1000  # seconds; the key is pressed at 0.63
-    sides = numpy.where(labels == 1, "C3", "C4")
-    active = near[[CHANNELS.index(side) for side in sides]]  # nb x 28
-    middle = near[CHANNELS.index("Cz")]
-    fall = numpy.clip(times - random.uniform(0.0, 0.25, (nb, 1)), 0, None) / 0.4  # nb x 500, from about 0 to 1
-    strength = random.gamma(2.0, 0.5, (nb, 1, 1))
-    signal = -LATERAL * strength * active[:, :, None] * fall[:, None, :]
-    signal -= 6 * middle[None, :, None] * fall[:, None, :]
 
+    sides = numpy.where(labels == 1, "C3", "C4")
+    active = near[[CHANNELS.index(side) for side in sides], :, None]  # nb x 28 x 1
+    middle = near[CHANNELS.index("Cz"), :, None]
+    fall = numpy.clip(times - random.uniform(0.0, 0.25, (nb, 1, 1)), 0, None) / 0.4  # nb x 1 x 500, from about 0 to 1
+    strength = random.gamma(2.0, 0.5, (nb, 1, 1))
+    trials = -(LATERAL * strength * active + 6 * middle) * fall
+    astray = random.random(nb) < ASTRAY
+    passed = near[[CHANNELS.index(side) for side in numpy.where((labels == 1) != astray, "C3", "C4")], :, None]
+    moment, sign = random.uniform(0.05, 0.45, (nb, 1, 1)), random.choice([-1, 1], (nb, 1, 1))
+    phase = (times - moment) / 0.05
+    trials += WAVE * sign * passed * phase * numpy.exp((1 - phase**2) / 2)
+
+    mixing = numpy.linalg.cholesky(near + numpy.eye(len(CHANNELS)))
+    level = random.normal(size=(nb, len(CHANNELS), 1))
     steps = random.normal(size=(nb, len(CHANNELS), 500)) / math.sqrt(500)
-    drift = random.normal(size=(nb, len(CHANNELS), 1)) + numpy.cumsum(steps, axis=2)
-    frequency, phase = random.uniform(9, 12, (nb, 2, 1, 1)), random.uniform(0, 2 * math.pi, (nb, 2, 1, 1))
-    wave = numpy.sin(2 * math.pi * frequency * times + phase)  # one for each hemisphere
-    hemispheres = near[[CHANNELS.index("C3"), CHANNELS.index("C4")]][None, :, :, None]
+    trials += mixing @ (LEVEL * level + WALK * numpy.cumsum(steps, axis=2))
+    frequency, start = random.uniform(9, 12, (nb, 2, 1, 1)), random.uniform(0, 2 * math.pi, (nb, 2, 1, 1))
+    rhythm = numpy.sin(2 * math.pi * frequency * times + start)  # one for each hemisphere
+    hemispheres = near[[CHANNELS.index("C3"), CHANNELS.index("C4")], :, None]
     loudness = numpy.where(numpy.stack([labels == 1, labels == 0], 1)[:, :, None, None], 0.85, 1.0)
-    rhythm = (5 * loudness * wave * hemispheres).sum(axis=1)
-    noise = random.normal(size=(nb, len(CHANNELS), 500))
-    return signal + DRIFT * numpy.einsum("ij,njt->nit", mixing, drift) + rhythm + 6 * noise, labels
+    trials += (RHYTHM * loudness * rhythm * hemispheres).sum(axis=1)
+    return trials + NOISE * random.normal(size=trials.shape), labels
 
 
 def place_channel(name: str) -> tuple[float, float]:

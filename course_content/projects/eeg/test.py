@@ -30,12 +30,8 @@ def compute_error(model: nn.Module, input: Tensor, target: Tensor) -> float:
         return (model(input).argmax(1) != target).float().mean().item()
 
 
-root = dlc_bci.find_root()
-if root is None:
-    print("No recordings here: made-up ones are used. dlc_bci.py says where the real ones come from.")
-    root = dlc_bci.make_stand_in()
-train_input, train_target = dlc_bci.load(root)
-test_input, test_target = dlc_bci.load(root, train=False)
+train_input, train_target = dlc_bci.load("data")
+test_input, test_target = dlc_bci.load("data", train=False)
 mean, std = train_input.mean(), train_input.std()
 train_input, test_input = (train_input - mean) / std, (test_input - mean) / std
 

@@ -53,8 +53,16 @@ train_target.float().mean()
 # 4. One number proves nothing: for each network **10 rounds or more**, each with new data and a new network, and the mean
 #    and the standard deviation of the test error.
 #
-# A convolutional network with some 70 000 parameters, trained for 25 epochs, takes a few seconds on one core and gets
-# about 15 % wrong with neither of the two. The whole of `test.py` should be done within a few minutes: print as you go.
+# Test errors of two comparisons, in percent, means and standard deviations over 32 and 10 rounds. The networks of the
+# first are published, those of the second have some 70 000 parameters and were trained for 25 epochs:
+#
+# | data | neither | weight sharing | auxiliary losses | both |
+# | --- | --- | --- | --- | --- |
+# | MNIST, real, published | 16.7 +- 1.7 | 12.7 +- 1.6 | 6.6 +- 0.8 | 5.0 +- 0.9 |
+# | MNIST, stand-in | 22.0 +- 1.3 | 19.2 +- 1.8 | 9.9 +- 1.4 | 7.7 +- 1.1 |
+#
+# The first cell above prints which data you have. A training takes a few seconds on one core. The whole of
+# `test.py` should be done within a few minutes: print as you go.
 #
 # **Rules.** Only the training set may decide about weights, learning rates and when to stop; how do you choose a
 # learning rate, then? Seeds are set, so that a second run shows the same. Nothing else than this environment is needed.

@@ -1,6 +1,6 @@
 """Mini-project "eeg": reference solution. Logistic regression, a small 1-D convolutional network, and dropout.
 
-python test.py [--tiny] [--device cuda] [--seed N] [--json FILE]
+python test.py [--tiny] [--one_khz] [--device cuda] [--seed N] [--json FILE]
 """
 
 import sys
@@ -20,10 +20,10 @@ import dlc_bci
 BATCH = 32
 
 # Name: a new network, its number of epochs, its learning rate, its weight decay.
-SETTINGS: dict[str, tuple[Callable[[], nn.Module], int, float, float]] = {
+SETTINGS: dict[str, tuple[Callable[[int], nn.Module], int, float, float]] = {
     "logistic": (Logistic, 50, 1e-3, 1e-2),
-    "convnet": (lambda: ConvNet(0.0), 40, 1e-3, 1e-2),
-    "convnet, dropout": (lambda: ConvNet(0.5), 40, 1e-3, 1e-2),
+    "convnet": (lambda nb_times: ConvNet(0.0, nb_times), 80, 1e-3, 1e-2),
+    "convnet, dropout": (lambda nb_times: ConvNet(0.5, nb_times), 80, 1e-3, 1e-2),
 }
 
 
@@ -58,20 +58,20 @@ def main() -> None:
     if options.device == "cpu":
         torch.set_num_threads(1)  # networks this small only lose time when several threads share them
     nb_rounds = 1 if options.tiny else 10
-    root = dlc_bci.find_root()
-    if root is None:
-        root = dlc_bci.make_stand_in(seed=options.seed)
-        print("No recordings on this machine: made-up ones are used (dlc_bci says where to get them).")
-    (train_input, train_target), (test_input, test_target) = dlc_bci.load(root), dlc_bci.load(root, train=False)
+    one_khz = "--one_khz" in sys.argv
+    root = dlc_bci.find_root() or dlc_bci.make_stand_in(seed=options.seed)
+    train_input, train_target = dlc_bci.load(root, one_khz=one_khz)
+    test_input, test_target = dlc_bci.load(root, train=False, one_khz=one_khz)
     train_input, test_input = normalize(train_input.to(options.device), test_input.to(options.device))
     train_target, test_target = train_target.to(options.device), test_target.to(options.device)
 
+    nb_times = train_input.size(2)
     means, stds, train_means = {}, {}, {}
     for name, (make_model, nb_epochs, lr, weight_decay) in SETTINGS.items():
         errors = []
         for round in range(nb_rounds):
             torch.manual_seed(options.seed + round)
-            model = make_model().to(options.device)
+            model = make_model(nb_times).to(options.device)
             train_model(model, train_input, train_target, 10 if options.tiny else nb_epochs, lr, weight_decay)
             errors.append(
                 [compute_error(model, train_input, train_target), compute_error(model, test_input, test_target)]

@@ -1,29 +1,18 @@
 """`course-data`: which data sets are on this machine, the real ones fetched, stand-ins made."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from course_tools.datasets import store
-from course_tools.datasets.catalogue import COURSE_FOLDER, HOME_FOLDER, SETS, SOURCE, DataSet
+from course_tools.datasets.catalogue import HOME_FOLDER, SETS, SOURCE, DataSet
+from course_tools.datasets.places import find, home_folder
 from course_tools.datasets.store import DataError, Found
 
 Report = Callable[[int], None]
 CURE = "course-data fetch, or without a network: course-data make"
-
-
-def list_folders() -> list[Path]:
-    """Return where the prologue looks for a set, in its order."""
-    named = os.environ.get("PYTORCH_DATA_DIR")
-    return [Path(named)] if named else [Path("data"), home_folder(), Path(COURSE_FOLDER)]
-
-
-def find(dataset: DataSet) -> Found | None:
-    """Return the set that programs get; None when there is none."""
-    return next((found for folder in list_folders() if (found := store.read(dataset, folder))), None)
 
 
 def show_status(names: Sequence[str], *, verify: bool) -> int:
@@ -107,11 +96,6 @@ def warn_of_other(dataset: DataSet, folder: Path | None) -> str:
     if not found or found.folder == home_folder():
         return ""
     return f", but programs take {found.folder.absolute() / dataset.name} (./data and PYTORCH_DATA_DIR come first)"
-
-
-def home_folder() -> Path:
-    """Return where a student's own sets lie."""
-    return Path.home() / HOME_FOLDER
 
 
 @contextmanager
