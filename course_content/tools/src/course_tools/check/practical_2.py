@@ -193,7 +193,7 @@ def pca_of_one_dimension(student: Student) -> Iterator[str]:
         reason = f"{case}: the row is not of length 1"
     except Complaint as complaint:
         reason = complaint.reason if case in complaint.reason else f"{case}: {complaint.reason}"
-    yield Note(f"PCA: {reason}; images have more dimensions, so nothing is lost")
+    yield Note(f"PCA: {reason.rstrip('.')}; images have more dimensions, so nothing is lost")
 
 
 def has_variances(x: Tensor, basis: Tensor) -> bool:

@@ -83,7 +83,9 @@ def errors(student: Student) -> Iterator[str]:
     lines, _ = count_wrong(student, -1 if with_zeros else 0, 47)
     if lines:
         reason = lines[0].removeprefix(f"{label}: ")
-        yield Note(f"{label}: 47 samples in mini-batches of 20, so the last is smaller: {reason}; {NO_REST}")
+        yield Note(
+            f"{label}: 47 samples in mini-batches of 20, so the last is smaller: {reason.rstrip('.')}; {NO_REST}"
+        )
 
 
 def count_wrong(student: Student, coding: int, nb: int) -> tuple[list[str], list[int]]:

@@ -181,7 +181,7 @@ def errors(student: Student) -> Iterator[str]:
             continue
         if nb % 100:
             reason = lines[0].removeprefix(f"{label}: ")
-            yield Note(f"{label}: {nb} samples, no multiple of 100: {reason}; {NO_REST}")
+            yield Note(f"{label}: {nb} samples, no multiple of 100: {reason.rstrip('.')}; {NO_REST}")
             return
         vague = "samples are wrong" in lines[0] or "Error" in lines[0]
         yield lines[0] + (explain_classes(student, label) if vague else "")

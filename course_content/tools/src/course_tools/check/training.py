@@ -190,7 +190,7 @@ def judge_rest(student: Student, sample: Tensor, target: Tensor, size: int, argu
     except NotDone:
         raise
     except Complaint as complaint:
-        yield Note(f"{label}: {case}: {complaint.reason}; {NO_REST}")
+        yield Note(f"{label}: {case}: {complaint.reason.rstrip('.')}; {NO_REST}")
     else:
         if nb % size not in model.sizes:
             yield Note(f"{label}: {case}: leaves it out; {NO_REST}")
