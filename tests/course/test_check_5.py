@@ -157,3 +157,13 @@ class Shallow(nn.Module):
 def create_deep_model("""
     text = vary(read_solution(5), (SHALLOW, "return Shallow()"), ("def create_deep_model(", backwards.lstrip()))
     assert list_lines(5, text, tmp_path) == []
+
+
+def test_a_test_set_with_its_own_mean_has_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(practical_5, "NB_EPOCHS", FEW_EPOCHS)
+    text = vary(read_solution(5), ("NB_EPOCHS = 250", f"NB_EPOCHS = {FEW_EPOCHS}"))
+    lines = list_all(5, f"{text}\ntest_input.sub_(test_input.mean()).div_(test_input.std())\n", tmp_path)
+    assert len(lines) == 1
+    assert (
+        lines[0].startswith("note generate_disc_set: line ") and "test_input is normalized by its own mean" in lines[0]
+    )

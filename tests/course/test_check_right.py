@@ -1,4 +1,4 @@
-"""course-check calls no right work wrong: variants in the idioms of 2018, of 2022 and of today, in tests/course/right."""
+"""course-check calls no right work wrong: variants in the idioms of 2018, 2022 and today, in tests/course/right."""
 
 import importlib
 import time

@@ -111,7 +111,8 @@ WRONG: dict[int, Changes] = {
         ),
         "eigenvectors unsorted": (
             EIGH,
-            "_, vectors = torch.linalg.eig(centered.t() @ centered)\n    vectors = vectors.real[:, [2, 0, 3, 1]] if x.size(1) == 4 else vectors.real",
+            "_, vectors = torch.linalg.eig(centered.t() @ centered)\n    vectors = vectors.real"
+            "[:, [2, 0, 3, 1]] if x.size(1) == 4 else vectors.real",
             "PCA: ",
         ),
         "symeig": (
@@ -158,7 +159,8 @@ WRONG: dict[int, Changes] = {
         "always the first mini-batch": (
             "loss = criterion(model(input), target)",
             "loss = criterion(model(train_input[: len(input)]), target)",
-            "train_model: 60 samples in mini-batches of 20: in each epoch it shows the model the same 20 again and again",
+            "train_model: 60 samples in mini-batches of 20: in each epoch it shows the model"
+            " the same 20 again and again",
         ),
         "Adam": (
             STEP_4,
@@ -262,7 +264,8 @@ WRONG: dict[int, Changes] = {
         ),
         "a new network for each sample": (
             "        model.zero_grad()\n",
-            "        model.zero_grad()\n        torch.manual_seed(sample)\n        [nn.init.normal_(p, 0, 0.1) for p in model.parameters()]\n",
+            "        model.zero_grad()\n        torch.manual_seed(sample)\n"
+            "        [nn.init.normal_(p, 0, 0.1) for p in model.parameters()]\n",
             "get_stats: ",
         ),
         "relative norms": (

@@ -95,6 +95,7 @@ def compute_nb_errors(model, input, target, mini_batch_size): ...
 # %%
 class Net2(nn.Module): ...
 
+
 # %% [markdown]
 # ## Is it right?
 #

@@ -1,5 +1,6 @@
 """Checks of practical 5: initialization."""
 
+import ast
 import itertools
 from collections.abc import Iterator
 from contextlib import suppress
@@ -53,6 +54,23 @@ def points_in_a_disc(student: Student) -> Iterator[str]:
         yield f"{label}: gives the same points at every call: do not seed in it"
     if loop := student.find_loop(label):
         yield f"{label}: {loop} is a loop: draw all points at once"
+    for name, line in find_own_means(student.code.body):
+        asked = "exercise 1 asks for the mean and standard deviation of the training points"
+        yield Note(f"{label}: {student.code.place(line)}: {name} is normalized by its own mean: {asked}")
+
+
+def find_own_means(body: list[ast.stmt]) -> Iterator[tuple[str, int]]:
+    """Yield tensors of the test set from which their own mean is subtracted, and where."""
+    for node in ast.walk(ast.Module(body, [])):
+        match node:
+            case ast.BinOp(left=ast.Name(id=name), op=ast.Sub(), right=mean):
+                pass
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="sub" | "sub_"), args=[mean, *_]):
+                pass
+            case _:
+                continue
+        if "test" in name and ast.unparse(mean).startswith((f"{name}.mean(", f"torch.mean({name}")):
+            yield name, node.lineno
 
 
 @check("create_shallow_model")
