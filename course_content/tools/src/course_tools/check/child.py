@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +106,7 @@ class Child:
         os.close(self.reader)
 
 
-def run(number: int, path: Path, time_limit: float | None = None) -> Iterator[Exercise]:
+def run(number: int, path: Path, time_limit: float | None = None) -> Generator[Exercise, None, None]:
     """Yield the exercises of practical `number` as they are checked; raise CourseError when nothing can be checked."""
     exercises: dict[str, Exercise] = {}
     labels: list[str] = []

@@ -27,7 +27,7 @@ KNOWN = ("train_input", "train_target")
 """Names of the statement, which every program may use."""
 
 
-class Pictures(Dataset[tuple[Tensor, int]]):
+class Pictures(Dataset[tuple[Tensor, int]]):  # type: ignore[misc]
     """What torchvision.datasets.CIFAR10 gives, of the check's samples (N x 3 x 32 x 32) and their targets (N)."""
 
     def __init__(self, input: Tensor, target: Tensor) -> None:

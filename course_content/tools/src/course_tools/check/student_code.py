@@ -81,17 +81,16 @@ class Selector:
         """Return what of the block of a program's start functions need: values of which they are not told otherwise."""
         kept = []
         for inner in statement.body:
-            assigns = isinstance(inner, ast.Assign | ast.AnnAssign)
-            if assigns and (value := self.reduce_assignment(inner)) is not None:
+            value = self.reduce_assignment(inner) if isinstance(inner, ast.Assign | ast.AnnAssign) else None
+            if value is not None:
                 kept.append(value)
             else:
                 self.leave_out(inner)
-        self.leave_out(ast.Module(statement.orelse, []))
-        return (
-            copy(statement, test=ast.copy_location(ast.Constant(True), statement), body=kept, orelse=[])
-            if kept
-            else None
-        )
+        for inner in statement.orelse:
+            self.leave_out(inner)
+        if not kept:
+            return None
+        return copy(statement, test=ast.copy_location(ast.Constant(True), statement), body=kept, orelse=[])
 
     def reduce_assignment(self, statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> ast.stmt | None:
         """Return `statement` when a definition needs it and it only computes."""
