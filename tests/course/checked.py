@@ -21,7 +21,16 @@ def vary(text: str, *changes: tuple[str, str]) -> str:
 
 
 def list_lines(number: int, text: str, folder: Path) -> list[str]:
-    """What is told of a file with this `text`: `status line` for each finding, nothing for what is right."""
+    """What is told of a file with this `text`: `status line` for each finding, nothing for what is right, no notes."""
+    return [line for line in list_all(number, text, folder) if not line.startswith("note ")]
+
+
+def list_all(number: int, text: str, folder: Path) -> list[str]:
+    """The same with `note line` for each note."""
     path = folder / f"practical_{number}.py"
     path.write_text(text)
-    return [f"{result.status} {line}" for result in examine(number, path) for line in result.lines]
+    lines = []
+    for result in examine(number, path):
+        lines += [f"{result.status} {line}" for line in result.lines]
+        lines += [f"note {note}" for note in result.notes]
+    return list(dict.fromkeys(lines))

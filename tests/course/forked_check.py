@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from course_tools.check import cli, run_checks
+from course_tools.check import child, run_checks
 from forks import Forked
 
 copies = multiprocessing.get_context("fork")
 
 
-class ForkedChild(cli.Child):
+class ForkedChild(child.Child):
     """The process that runs the student's code, as course-check knows it."""
 
     def __init__(self, number: int, path: Path, skip: Iterable[int], faulty: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from checked import PRACTICALS, read_solution
 from cost import measure_processor
-from course_tools.check import cli, practicals
+from course_tools.check import child, cli, find, practicals
 from forked_check import ForkedChild
 from packages import PYTHONPATH
 
@@ -54,7 +54,7 @@ def report(
     importlib.import_module("torch")  # for the child
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(cli, "Child", ForkedChild)
+    monkeypatch.setattr(child, "Child", ForkedChild)
 
     def run() -> list[str]:
         with pytest.raises(SystemExit):
@@ -133,7 +133,10 @@ WHATEVER = {
         ("raise KeyError('a\\nb\\x1b[31m')", "LINE: KeyError: 'a\\nb\\x1b[31m'"),
         ("raise ValueError('one\\ntwo')", "LINE: ValueError: one"),
         ("return nothing.x", "LINE: needs nothing: line 1: ModuleNotFoundError: No module named 'nosuchmodule'"),
-        ("return data * 2", "LINE: needs data, which LAST makes while the program runs: make it an argument"),
+        (
+            "return data * 2",
+            "LINE: needs data, which LAST makes while the program runs: use the arguments, or make it in the function",
+        ),
     ],
 }
 
@@ -247,7 +250,7 @@ def test_a_syntax_error_is_one_line_with_its_place(tmp_path: Path) -> None:
         ([], "the following arguments are required: N"),
         (["3"], "no practical_3.py or practical-3.ipynb in this folder, practicals/practical-3 or the course's folder"),
         (["3", "nothing.py"], "nothing.py: cannot be read: No such file or directory"),
-        (["3", "."], "is a folder: name the file in it"),
+        (["3", "."], ". holds no file of practical 3, as practical_3.py"),
         (["3", "a.txt"], "a.txt: neither a .py file nor a notebook (.ipynb)"),
         (["3", "a.ipynb"], "a.ipynb: not a notebook: save it again in JupyterLab"),
         (["3", "loop.py"], "loop.py: cannot be read: "),
@@ -299,22 +302,22 @@ class TestWhichFile:
         newer = self.write(tmp_path / "b/practical_3.py", SIGMA, age=10)
         older = self.write(tmp_path / "c/practical_3.py", SIGMA, age=20)
         folders = [tmp_path / name for name in ("a", "b", "c", "nothing")]
-        assert cli.find_files(3, self.practical, folders) == [newer, older]
+        assert find.find_files(3, self.practical, folders) == [newer, older]
 
     def test_an_untouched_one_where_there_is_nothing_else(self, tmp_path: Path) -> None:
         path = self.write(tmp_path / "practical_3.py", "def sigma(x): ...", age=0)
-        assert cli.find_files(3, self.practical, [tmp_path]) == [path]
+        assert find.find_files(3, self.practical, [tmp_path]) == [path]
 
     def test_one_with_a_syntax_error_was_changed(self, tmp_path: Path) -> None:
         broken = self.write(tmp_path / "a/practical_3.py", "def sigma(", age=10)
         self.write(tmp_path / "b/practical_3.py", "def sigma(x): ...", age=0)
-        assert cli.find_files(3, self.practical, [tmp_path / "a", tmp_path / "b"]) == [broken]
+        assert find.find_files(3, self.practical, [tmp_path / "a", tmp_path / "b"]) == [broken]
 
     def test_a_notebook_beside_the_file(self, tmp_path: Path) -> None:
         file = self.write(tmp_path / "practical_3.py", SIGMA, age=10)
         notebook = {"cells": [{"cell_type": "code", "source": "def sigma(x): return 1"}]}
         path = self.write(tmp_path / "practical-3.ipynb", json.dumps(notebook), age=1)
-        assert cli.find_files(3, self.practical, [tmp_path]) == [path, file]
+        assert find.find_files(3, self.practical, [tmp_path]) == [path, file]
 
     def test_folders_are_those_of_the_course(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
@@ -322,7 +325,7 @@ class TestWhichFile:
         fields = ("code", "title", "institution", "semester", "name", "slug", "user")
         values = dict.fromkeys(fields, "x") | {"slug": "ee559", "access": "open", "product": "cpu", "version": "1"}
         (tmp_path / "etc/course/course.json").write_text(json.dumps(values | {"jupyter_port": 1, "ssh_port": 2}))
-        folders = cli.list_folders(3, cli.Machine(root=tmp_path))
+        folders = find.list_folders(3, find.Machine(root=tmp_path))
         assert folders[:3] == [Path(), Path("practicals/practical-3"), Path("practical-3")]
         assert folders[3] == tmp_path / "ee559/practicals/practical-3"
 

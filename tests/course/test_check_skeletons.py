@@ -44,7 +44,7 @@ def test_each_exercise_has_a_place_to_write_it(number: int) -> None:
         assert [name for name in names if not is_stub(definitions.get(name))] == [], path.name
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", PRACTICALS)
 def test_the_statement_tells_how_to_check(number: int) -> None:
     statement = (CONTENT / f"practical-{number}/practical-{number}.nb.py").read_text()
     assert f"\n# !course-check {number}\n" in statement

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from course_runtime.doctor import cli, container_checks, machine_checks
+from course_runtime.doctor import cli, container_checks, machine_checks, prologue_check
 from course_runtime.doctor.findings import FAILURE, OK, WARNING, Check, Finding
+from course_runtime.doctor.prologue_check import COURSE_PROLOGUE
 from course_runtime.files import home
 from course_runtime.machine import access_code
 from course_runtime.machine.machine import Finished, Machine
@@ -388,3 +389,19 @@ def test_no_command_imports_torch_or_jupyter_at_start() -> None:
         "print([name for name in sys.modules if name.split('.')[0] in {'torch', 'numpy', 'jupyter_server', 'tornado'}])"
     )
     assert run_python(code) == "[]\n"
+
+
+def test_a_prologue_of_another_year_is_found_and_this_years_is_not(container: Fixture) -> None:
+    ours = container.path(COURSE_PROLOGUE)
+    ours.parent.mkdir(parents=True, exist_ok=True)
+    ours.write_text("this year")
+    folder = container.home / "ee559/practicals"
+    for name, text in (("practical-4", "2018"), ("practical-5", "this year"), (".trash", "2018")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / ours.name).write_text(text)
+    (finding,) = prologue_check.check_prologue(container.machine)
+    old = folder / "practical-4" / ours.name
+    assert finding.detail.startswith(f"{old} is not this year's")
+    assert finding.cure == f"mv {old} {old.with_name('old_prologue.py')}"
+    old.unlink()
+    assert [*prologue_check.check_prologue(container.machine)] == []

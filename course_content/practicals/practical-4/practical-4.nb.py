@@ -22,7 +22,8 @@ train_input.shape, train_target.shape
 
 # %% [markdown]
 # Targets are one-hot rows: 1 at the class and 0 elsewhere. The network learns faster when it is -1 elsewhere, which the
-# cell above makes of them. The network of the embryo, whose shapes you should be able to explain:
+# cell above makes of `train_target`. `test_target` keeps its 0 and 1: a program that looks for `target < 0` there
+# counts no error. The network of the embryo, whose shapes you should be able to explain:
 #
 # 1 x 28 x 28 > 32 x 24 x 24 > 32 x 8 x 8 > 64 x 4 x 4 > 64 x 2 x 2 > 256 > 200 > 10
 #
@@ -49,7 +50,8 @@ class Net(nn.Module):
 #
 # Write `train_model(model, train_input, train_target, mini_batch_size)`: the mean squared error, 25 epochs, and after
 # each mini-batch one step of 0.1 against the gradient, written by yourself without `torch.optim`. Print the sum of the
-# losses of each epoch. The last mini-batch may be smaller than the others, here and in exercise 2.
+# losses of each epoch. Mini-batches of 100 leave no rest of 1000 samples; `split` does
+# with any number, here and in exercise 2.
 #
 # *Useful: `nn.MSELoss`, `split`, `model.zero_grad()`, `loss.backward()`, `torch.no_grad()`, `parameter.grad`.*
 
@@ -92,3 +94,12 @@ def compute_nb_errors(model, input, target, mini_batch_size): ...
 
 # %%
 class Net2(nn.Module): ...
+
+
+# %% [markdown]
+# ## Is it right?
+#
+# Save this notebook (Ctrl-S), then run the next cell. It looks at what you changed last, the notebook or the file.
+
+# %%
+# !course-check 4

@@ -32,7 +32,7 @@ def generate_disc_set(nb): ...
 # ## 2. Training and errors
 #
 # `train_model(model, train_input, train_target)` minimizes the cross-entropy with stochastic gradient descent: 250
-# epochs, a learning rate of 0.1, mini-batches of 100 samples (the last one may be smaller).
+# epochs, a learning rate of 0.1, mini-batches of 100 samples.
 #
 # `compute_nb_errors(model, data_input, data_target)` returns how many samples get another class than theirs, as a
 # Python `int`. The class that a network gives is the one of its largest output.
@@ -76,3 +76,11 @@ def create_deep_model(): ...
 
 # %%
 # your loop over the models and the standard deviations
+
+# %% [markdown]
+# ## Is it right?
+#
+# Save this notebook (Ctrl-S), then run the next cell. It looks at what you changed last, the notebook or the file.
+
+# %%
+# !course-check 5

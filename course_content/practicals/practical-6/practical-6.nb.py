@@ -64,3 +64,11 @@ def get_stats(skip_connections, batch_normalization): ...
 
 # %%
 # your plot
+
+# %% [markdown]
+# ## Is it right?
+#
+# Save this notebook (Ctrl-S), then run the next cell. It looks at what you changed last, the notebook or the file.
+
+# %%
+# !course-check 6

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from course_runtime.doctor.findings import FAILURE, MEBIBYTE, OK, WARNING, Check, Finding, find_version
+from course_runtime.doctor.prologue_check import check_prologue
 from course_runtime.machine.access_code import check_gate
 from course_runtime.machine.console import measure_disk
 from course_runtime.machine.machine import JUPYTER_PORT, CourseError, Machine, load_course
@@ -207,5 +208,6 @@ CHECKS: Sequence[Check] = (
     check_network,
     check_jupyter,
     check_versions,
+    check_prologue,
     check_torch,
 )

@@ -10,9 +10,12 @@ A check is a generator of lines, one for each thing that is wrong:
         if not (result[1] == 4).all():
             yield "mul_row_fast: of a 4 x 8 matrix of 2, row 1 should be 4"
 
+What is worth knowing but no mistake, as that a case fails which the practical's data cannot be, is yielded as a Note.
+
 It runs on the CPU with one thread, seed 0, float32 and gradients on. What is raised inside is told to the student too.
 """
 
+import ast
 import difflib
 import inspect
 import time
@@ -22,7 +25,8 @@ from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from course_tools.check.student_code import Selection, find_loop, is_stub
+from course_tools.check.old_torch import explain_old
+from course_tools.check.student_code import Selection, find_loop, is_stub, list_reached
 from course_tools.check.student_file import Code
 
 if TYPE_CHECKING:
@@ -47,6 +51,10 @@ class Complaint(Exception):
 
 class NotDone(Complaint):
     """One line for the student: what is not written yet."""
+
+
+class Note(str):
+    """One line for the student that is no complaint: what is right can have notes."""
 
 
 @dataclass(frozen=True)
@@ -163,13 +171,15 @@ class Student:
             return NotDone(label, f"needs {function}, not done yet" if other else "not done yet")
         if isinstance(error, NameError) and (line := self.selection.left_out.get(error.name or "")):
             what = f"needs {error.name}, which {self.code.place(line)} makes while the program runs"
-            return Complaint(label, f"{where}{what}: make it an argument")
+            return Complaint(label, f"{where}{what}: use the arguments, or make it in the function")
         if isinstance(error, NameError) and (reason := self.failed.get(error.name or "")):
             return Complaint(label, f"{where}needs {error.name}: {reason}")
         if isinstance(error, SystemExit):
             return Complaint(label, f"{where}ends the program: return a value instead")
         if isinstance(error, EOFError):
             return Complaint(label, f"{where}asks for input: nobody is there to answer")
+        if lines and (instead := explain_old(self.walk(), lines[-1])):
+            return Complaint(label, f"{where}{instead}")
         if isinstance(error, RecursionError):
             return Complaint(label, f"{where}calls itself without end")
         return Complaint(label, f"{where}{type(error).__name__}: {shorten(str(error))}")
@@ -226,6 +236,11 @@ class Student:
             for name in changed:
                 self.namespace.pop(name, None)
             self.namespace.update(before)
+
+    def walk(self, name: str = "") -> Iterator[ast.AST]:
+        """Yield all nodes of the function or class `name` and of what of the file it uses; of all without one."""
+        for reached in list_reached(name, self.selection.definitions) if name else self.selection.definitions.values():
+            yield from ast.walk(reached)
 
     def find_loop(self, name: str) -> str:
         """Return where the function `name`, or one that it calls, has a Python loop; "" when it has none."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from course_tools.check.checking import Student, check, describe
+from course_tools.check.checking import Complaint, Note, Student, check, describe
 
 LEAST_FACTOR = 20  # between the two ways to multiply rows of 1000 x 400: some 300 on one core, 50 when it is overloaded
 MATRIX_SIZE = 2000  # of the products whose time is measured: half a second
@@ -60,13 +60,16 @@ def measure_deviation(student: Student) -> float:
 def flops(student: Student) -> Iterator[str]:
     name, n = "measure_products_per_second", MATRIX_SIZE
     a, b = torch.randn(n, n), torch.randn(n, n)
-    start = time.perf_counter()
-    torch.mm(a, b)
-    expected = n**3 / (time.perf_counter() - start)
     takes_size = bool(inspect.signature(student.get(name)).parameters)
-    speed = student.call(name, n) if takes_size else student.call(name)
-    if isinstance(speed, torch.Tensor) and speed.numel() == 1:
-        speed = speed.item()
+    for _ in range(3):  # what else the machine does can slow down one of the two
+        start = time.perf_counter()
+        torch.mm(a, b)
+        expected = n**3 / (time.perf_counter() - start)
+        speed = student.call(name, n) if takes_size else student.call(name)
+        if isinstance(speed, torch.Tensor) and speed.numel() == 1:
+            speed = speed.item()
+        if not isinstance(speed, int | float) or 1 / WITHIN < speed / expected < WITHIN:
+            break
     if not isinstance(speed, int | float):
         yield f"{name}: gives {describe(speed)}, expected one number: products a second"
     elif speed == n**3:
@@ -120,12 +123,26 @@ def rows(name: str, student: Student) -> Iterator[str]:
         row, first = wrong[0], value[wrong[0], 0].item()
         yield f"{name}: of a 4 x 8 matrix of 2, row {row} should be {2 * row + 2}, it begins with {first:g}"
         return
-    for shape in ((7, 3), (1, 5), (6, 1)):
-        m = torch.randn(shape)
-        value = student.tensor(name, student.call(name, m), shape)
-        if not torch.allclose(value.double(), m.double() * torch.arange(1.0, shape[0] + 1)[:, None], atol=1e-5):
-            yield f"{name}: wrong for a {shape[0]} x {shape[1]} matrix of random numbers"
+    if line := judge_shape(name, student, 7, 3):
+        yield line
+        return
+    for nb_rows, nb_columns in ((1, 5), (6, 1)):
+        try:
+            line = judge_shape(name, student, nb_rows, nb_columns)
+        except Complaint as complaint:
+            line = f"{name}: a {nb_rows} x {nb_columns} matrix: {complaint.reason}"
+        if line:
+            yield Note(f"{line}; the practical's own matrix has 1000 x 400, so there it is right")
             return
+
+
+def judge_shape(name: str, student: Student, nb_rows: int, nb_columns: int) -> str:
+    """Return what is wrong for a matrix of this shape; "" when nothing is."""
+    m = torch.randn(nb_rows, nb_columns)
+    value = student.tensor(name, student.call(name, m), (nb_rows, nb_columns))
+    if torch.allclose(value.double(), m.double() * torch.arange(1.0, nb_rows + 1)[:, None], atol=1e-5):
+        return ""
+    return f"{name}: wrong for a {nb_rows} x {nb_columns} matrix of random numbers"
 
 
 @check("mul_row_fast", "mul_row", seconds=120)

@@ -1,12 +1,14 @@
 """Checks of practical 2: nearest neighbour and PCA."""
 
+import ast
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from course_tools.check.checking import Complaint, Student, check, describe
+from course_tools.check.checking import Complaint, NotDone, Note, Student, check, describe
+from course_tools.check.student_code import last_name
 
 # 60 samples of 6 dimensions in 4 classes, far from the origin; a class is no index, and no nearest sample is a tie.
 NB_TRAIN, NB_TEST, DIMENSION = 60, 50, 6
@@ -111,6 +113,8 @@ def errors(student: Student) -> Iterator[str]:
             yield f"{name}: counts the samples that are right, those that are wrong are asked"
         elif proj is not None and value == count_errors(*samples):
             yield f"{name}: {title}: does not project the samples"
+        elif mean is not None and (said := explain_mean(value, samples, mean, proj)):
+            yield f"{name}: {title}: {said}"
         else:
             yield f"{name}: {title}: counts {value:g} of {NB_TEST} wrong, expected {expected}"
         return
@@ -119,6 +123,19 @@ def errors(student: Student) -> Iterator[str]:
         value = read_number(name, student.call(name, *samples, mean, proj))
     if value != count_errors(*samples, proj):
         yield f"{name}: another result when mean and proj are given by position: they come in this order"
+
+
+def explain_mean(value: float, samples: tuple[Tensor, ...], mean: Tensor, proj: Tensor | None) -> str:
+    """Return which mistake with the mean gives so many errors; "" when none does."""
+    train_input, train_target, test_input, test_target = samples
+    mistakes = {
+        "the test samples are centred by their own mean, not by the one that is given": test_input.mean(0),
+        "the mean is subtracted from the training samples only": torch.zeros_like(mean),
+    }
+    for said, subtracted in mistakes.items():
+        if value == count_errors(train_input - mean, train_target, test_input - subtracted, test_target, proj):
+            return said
+    return ""
 
 
 @check("PCA")
@@ -137,41 +154,77 @@ def pca(student: Student) -> Iterator[str]:
         yield "PCA: the rows of the basis are not of length 1 and orthogonal to each other"
         return
     yield from compare_bases(x, basis)
+    for node in student.walk("PCA"):
+        if isinstance(node, ast.Call) and last_name(node.func) == "eig":
+            why = "a covariance is symmetric, and of those it gives real, orthonormal vectors in order"
+            yield Note(f"PCA: {student.code.place(node.lineno)}: torch.linalg.eigh is better here than eig: {why}")
 
 
 @check("PCA")
 def pca_of_few_samples(student: Student) -> Iterator[str]:
+    """CIFAR10 is such a case: 1000 samples in 3072 dimensions, of which the first 100 directions are asked."""
     if "PCA" in student.faulty:
         return
-    for n, d in ((5, 8), (6, 6), (3, 1)):
+    for n, d in ((5, 8), (6, 6)):
         x = torch.randn(n, d) + 2
-        _, basis = call_pca(student, x)
+        _, basis = call_pca(student, x, f"of {n} samples in {d} dimensions (CIFAR10: 1000 in 3072): ")
+        case = f"PCA: of {n} samples in {d} dimensions"
+        if not is_orthonormal(basis[: n - 1]):
+            yield f"{case}: the first {n - 1} rows are not of length 1 and orthogonal to each other"
+            return
+        if not has_variances(x, basis):
+            yield f"{case}: not the directions of decreasing variance"
+            return
         if not is_orthonormal(basis):
-            yield f"PCA: of {n} samples in {d} dimensions: the rows are not of length 1 and orthogonal to each other"
-            return
-        variances = ((x - x.mean(0)) @ basis.t()).square().sum(0)
-        expected = torch.linalg.eigvalsh(torch.cov(x.t().double()).reshape(d, d) * (n - 1)).flip(0).float()
-        if not torch.allclose(variances, expected, rtol=1e-2, atol=1e-3):
-            yield f"PCA: of {n} samples in {d} dimensions: not the directions of decreasing variance"
+            idle = "the rows without variance are not orthogonal to each other: the practical uses none of them"
+            yield Note(f"{case}: {idle}")
             return
 
 
-def call_pca(student: Student, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the student's mean and basis of `x`."""
-    result, d = student.call("PCA", x), x.size(1)
+@check("PCA")
+def pca_of_one_dimension(student: Student) -> Iterator[str]:
+    if "PCA" in student.faulty:
+        return
+    x, case = torch.randn(3, 1) + 2, "of 3 samples in 1 dimension"
+    try:
+        _, basis = call_pca(student, x, f"{case}: ")
+        if is_orthonormal(basis):
+            return
+        reason = f"{case}: the row is not of length 1"
+    except Complaint as complaint:
+        reason = complaint.reason if case in complaint.reason else f"{case}: {complaint.reason}"
+    yield Note(f"PCA: {reason.rstrip('.')}; images have more dimensions, so nothing is lost")
+
+
+def has_variances(x: Tensor, basis: Tensor) -> bool:
+    """Return whether the rows are directions of the variances of `x`, in decreasing order; few samples leave some 0."""
+    n, d = x.shape
+    variances = ((x - x.mean(0)) @ basis.t()).square().sum(0)
+    expected = torch.linalg.eigvalsh(torch.cov(x.t().double()).reshape(d, d) * (n - 1)).flip(0).float()
+    return bool(torch.allclose(variances, expected, rtol=1e-2, atol=1e-3))
+
+
+def call_pca(student: Student, x: Tensor, case: str = "") -> tuple[Tensor, Tensor]:
+    """Return the student's mean and basis of `x`; `case` begins a complaint."""
+    d = x.size(1)
+    try:
+        result = student.call("PCA", x)
+    except NotDone:
+        raise
+    except Complaint as complaint:
+        raise Complaint("PCA", f"{case}{complaint.reason}") from None
     if not isinstance(result, tuple | list) or len(result) != 2:
-        raise Complaint("PCA", f"gives {describe(result)}, expected two tensors: the mean and the basis")
-    mean = student.tensor("PCA: the mean", result[0])
+        raise Complaint("PCA", f"{case}gives {describe(result)}, expected two tensors: the mean and the basis")
+    mean = student.tensor(f"PCA: {case}the mean", result[0])
     if mean.numel() == 1 and d > 1:
-        raise Complaint("PCA", f"the mean is one number, expected {d}: the mean of each dimension")
-    mean = student.tensor("PCA: the mean", mean.view(d) if tuple(mean.shape) == (1, d) else mean, (d,))
-    basis = student.tensor("PCA: the basis", result[1], (d, d))
+        raise Complaint("PCA", f"{case}the mean is one number, expected {d}: the mean of each dimension")
+    mean = student.tensor(f"PCA: {case}the mean", mean.view(d) if tuple(mean.shape) == (1, d) else mean, (d,))
+    basis = student.tensor(f"PCA: {case}the basis", result[1], (d, d))
     if basis.is_complex():
-        raise Complaint(
-            "PCA", "the basis has complex numbers: a covariance is symmetric, and torch has a function for these"
-        )
+        real = "a covariance is symmetric, and torch.linalg.eigh gives the real ones of it"
+        raise Complaint("PCA", f"{case}the basis has complex numbers: {real}")
     if not (mean.isfinite().all() and basis.isfinite().all()):
-        raise Complaint("PCA", f"gives inf or nan for {x.size(0)} samples in {d} dimensions")
+        raise Complaint("PCA", f"{case}gives inf or nan")
     return mean.to(x), basis.to(x)
 
 

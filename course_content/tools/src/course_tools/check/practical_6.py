@@ -5,13 +5,13 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from course_tools.check.checking import Complaint, NotDone, Student, check
+from course_tools.check.samples import given
 
 FLAGS = ("skip_connections", "batch_normalization")
 SETTINGS = ((True, True), (True, False), (False, True), (False, False))
@@ -143,11 +143,16 @@ class Shown:
         self.definition, self.first_only = definition, first_only
         self.model: nn.Module | None = None  # as it was at first
         self.sizes: set[tuple[int, ...]] = set()
+        self.inputs: list[Tensor] = []  # the first two
 
     def __call__(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
         if not isinstance(module, self.definition):
             return
-        self.sizes.update(tuple(x.shape) for x in arguments[:1] if isinstance(x, Tensor))
+        for x in arguments[:1]:
+            if isinstance(x, Tensor):
+                self.sizes.add(tuple(x.shape))
+                if len(self.inputs) < 2:
+                    self.inputs.append(x.detach().clone())
         if self.model is None:
             self.model = copy.deepcopy(module)
         if self.first_only:
@@ -170,26 +175,10 @@ class Shown:
 @contextmanager
 def watched(student: Student, input: Tensor, target: Tensor, *, first_only: bool = False) -> Iterator[Shown]:
     """Give the student's code these samples, however it loads them, and note what it does."""
-    import dlc_practical_prologue as prologue
-
-    names = {"train_input": input, "train_target": target}
-    student.namespace.update({name: tensor for name, tensor in names.items() if name not in student.namespace})
     shown = Shown(student.get("ResNet"), first_only=first_only)
-    loaders = [prologue.load_data, prologue.read_cifar]
-
-    def load(*_: Any, **__: Any) -> tuple[Tensor, ...]:
-        return input, target, input, target
-
-    imported: dict[str, Any] = {
-        name: load for name, value in student.namespace.items() if any(value is one for one in loaders)
-    }
-    fakes: dict[str, Any] = {loader.__name__: load for loader in loaders}
     hook = register_module_forward_pre_hook(shown)
     try:
-        with (
-            patch.dict(student.namespace, imported),
-            patch.multiple(prologue, **fakes),
-        ):
+        with given(student, "get_stats", input, target):
             yield shown
     except FirstSample:
         pass
@@ -234,7 +223,10 @@ def norms_of_gradients(student: Student) -> Iterator[str]:
     model = shown.judge()
     if not torch.isfinite(norms).all() or (norms <= 0).any():
         raise Complaint(label, "gives norms that are not finite and positive: are all elements filled?")
-    for said, one, two in list_columns(student, model, input[:2], target[:2]):
+    if len(shown.inputs) == 2 and torch.equal(*shown.inputs):
+        raise Complaint(label, "shows the same sample each time")
+    # What was shown, which the student's code may have normalized anew.
+    for said, one, two in list_columns(student, model, torch.cat(shown.inputs), target[:2]):
         if torch.allclose(norms[:, 0], one, rtol=1e-2) and torch.allclose(norms[:, 1], two, rtol=1e-2):
             if said:
                 yield f"{label}: {said}"
@@ -255,7 +247,6 @@ def list_columns(
     yield "", measure(one), measure(two)
     sums = [first + second for first, second in zip(one, two, strict=True)]
     yield "lets the gradients of the samples add up: set them to zero before each", measure(one), measure(sums)
-    yield "shows the same sample each time", measure(one), measure(one)
     wanted = "expected the norm of the gradient of its first convolution's weights"
     squares = [measure(gradients).square() for gradients in (one, two)]
     yield f"takes the square of a norm: {wanted}", squares[0], squares[1]
@@ -265,6 +256,9 @@ def list_columns(
     yield f"takes a mean of a gradient's elements: {wanted}", means[0], means[1]
     yield "gives the blocks from the last to the first", measure(one).flip(0), measure(two).flip(0)
     yield f"takes a block's weights: {wanted}", measure(weights), measure(weights)
+    raw = [differentiate(model, weights, input[n : n + 1], target[n : n + 1], nn.NLLLoss()) for n in range(2)]
+    said = "gives the outputs to NLLLoss, which wants log_softmax of them: CrossEntropyLoss does both"
+    yield said, measure(raw[0]), measure(raw[1])
     others: dict[str, list[Any]] = {
         "biases of its first convolution": [layer.bias for layer in firsts],
         "second convolution": [layer.weight for layer in seconds],
@@ -275,9 +269,11 @@ def list_columns(
             yield f"takes a block's {name}: {wanted}", measure(pair[0]), measure(pair[1])
 
 
-def differentiate(model: nn.Module, parameters: list[Any], input: Tensor, target: Tensor) -> list[Tensor]:
-    """Return the gradients of the cross-entropy."""
-    return [*torch.autograd.grad(nn.functional.cross_entropy(model(input), target), parameters)]
+def differentiate(
+    model: nn.Module, parameters: list[Any], input: Tensor, target: Tensor, criterion: nn.Module | None = None
+) -> list[Tensor]:
+    """Return the gradients of the cross-entropy, or of another loss."""
+    return [*torch.autograd.grad((criterion or nn.CrossEntropyLoss())(model(input), target), parameters)]
 
 
 def measure(tensors: list[Any]) -> Tensor:

@@ -14,24 +14,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
-from course_tools.check.checking import Check, Complaint, NotDone, Student, list_checks, shorten
+from course_tools.check import prologue
+from course_tools.check.checking import Check, Complaint, NotDone, Note, Student, list_checks, shorten
+from course_tools.check.old_torch import list_advice
 from course_tools.check.student_code import select
 from course_tools.check.student_file import Code, read_code
 
 OK, WRONG, TODO, SKIPPED = "ok", "wrong", "todo", "skipped"
 MOST_LINES = 5  # of one check: more would hide the others
 
-PROLOGUE = "dlc_practical_prologue.py"
-
 
 @dataclass(frozen=True)
 class Result:
-    """How a check ended; `ended` tells that its label needs no further check."""
+    """How a check ended; `ended` tells that its label needs no further check. `notes` are of right work, too."""
 
     label: str
     status: str
     lines: tuple[str, ...] = ()
     ended: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def load_checks(number: int) -> list[Check]:
@@ -85,13 +86,14 @@ def run_check(check: Check, student: Student) -> Result:
     """Run one check; nothing that the student's code does ends it, except the end of the process."""
     reset()
     lines: list[str] = []
+    notes: list[str] = []
     status, ended = OK, False
     try:
         student.get(check.label)
         if not all(student.has(name) for name in check.others):
             return Result(check.label, SKIPPED)
         for line in check.run(student) or ():  # one that only raises is no generator
-            lines.append(line)
+            (notes if isinstance(line, Note) else lines).append(str(line))
             if len(lines) == MOST_LINES:
                 break
     except NotDone as error:
@@ -105,7 +107,14 @@ def run_check(check: Check, student: Student) -> Result:
         ended = True
     if lines and status == OK:
         status = WRONG
-    return Result(check.label, status, tuple(dict.fromkeys(lines)), ended)
+    notes += list_notes(check.label, student)
+    return Result(check.label, status, tuple(dict.fromkeys(lines)), ended, tuple(dict.fromkeys(notes)))
+
+
+def list_notes(label: str, student: Student) -> Iterator[str]:
+    """Yield what of earlier years is in the code of `label`, and what is written today."""
+    for line, text in list_advice(student.walk(label)):
+        yield f"{label}: {student.code.place(line)}: {text}"
 
 
 def reset() -> None:
@@ -144,11 +153,12 @@ def examine(number: int, path: Path) -> list[Result]:
 
 
 def add_paths(path: Path) -> None:
-    """Let the student's file import its neighbours, and the prologue when that is installed nowhere else."""
+    """Let the student's file import its neighbours, and the course's prologue: not an older one beside it."""
+    before = [*sys.path]
     sys.path.insert(0, str(path.parent))
-    for folder in (path.parent.parent.parent / "prologue", Path("/opt/course/content/prologue")):
-        if (folder / PROLOGUE).is_file():
-            sys.path.append(str(folder))
+    sys.path += [str(folder) for folder in prologue.list_places(path) if (folder / prologue.FILE).is_file()]
+    if prologue.find_hiding(path, before) and (ours := prologue.find_ours(path, before)):
+        prologue.load(ours)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

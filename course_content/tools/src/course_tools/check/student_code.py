@@ -47,7 +47,7 @@ class Selector:
         for statement in body:
             if (kept := self.reduce_statement(statement)) is not None:
                 chosen.append(kept)
-            else:
+            elif not (isinstance(statement, ast.If) and is_main_test(statement.test)):
                 self.leave_out(statement)
         return chosen
 
@@ -64,6 +64,8 @@ class Selector:
             case ast.If() if not is_main_test(statement.test) and self.is_harmless(statement.test):
                 body, orelse = self.reduce(statement.body), self.reduce(statement.orelse)
                 return copy(statement, body=body or [ast.Pass()], orelse=orelse) if body or orelse else None
+            case ast.If() if is_main_test(statement.test):
+                return self.reduce_main(statement)
             case ast.Try():
                 handlers = [
                     copy(handler, body=self.reduce(handler.body) or [ast.Pass()]) for handler in statement.handlers
@@ -74,6 +76,21 @@ class Selector:
                     final = [ast.Pass()]
                 return copy(statement, body=body or [ast.Pass()], handlers=handlers, orelse=orelse, finalbody=final)
         return None
+
+    def reduce_main(self, statement: ast.If) -> ast.stmt | None:
+        """Return what of the block of a program's start functions need: values of which they are not told otherwise."""
+        kept = []
+        for inner in statement.body:
+            value = self.reduce_assignment(inner) if isinstance(inner, ast.Assign | ast.AnnAssign) else None
+            if value is not None:
+                kept.append(value)
+            else:
+                self.leave_out(inner)
+        for inner in statement.orelse:
+            self.leave_out(inner)
+        if not kept:
+            return None
+        return copy(statement, test=ast.copy_location(ast.Constant(True), statement), body=kept, orelse=[])
 
     def reduce_assignment(self, statement: ast.Assign | ast.AnnAssign | ast.AugAssign) -> ast.stmt | None:
         """Return `statement` when a definition needs it and it only computes."""
@@ -234,3 +251,13 @@ def find_loop(name: str, definitions: dict[str, ast.AST], seen: frozenset[str] =
             if isinstance(node.func, ast.Name) and (line := find_loop(called, definitions, seen | {name})):
                 return line
     return 0
+
+
+def list_reached(name: str, definitions: dict[str, ast.AST]) -> list[ast.AST]:
+    """Return the definition of `name` and those of the file that it uses, directly or by another one."""
+    names, reached = [name], []
+    for one in names:  # it grows while it is gone through
+        if one in definitions:
+            reached.append(definitions[one])
+            names += sorted(list_loaded(definitions[one]) - {*names})
+    return reached
