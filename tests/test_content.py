@@ -83,6 +83,25 @@ def test_page_that_names_a_package_that_is_not_installed_is_one_line(source: Pat
     )
 
 
+def test_dated_solutions_lie_apart_with_their_dates(source: Path, tmp_path: Path) -> None:
+    (source / "practicals/practical-2/solutions").mkdir(parents=True)
+    (source / "practicals/practical-2/solutions/solution.py").touch()
+    (source / "lectures/solutions").mkdir(parents=True)
+    (source / "lectures/solutions/lecture-01-tensors.py").touch()
+    dates = {"practical-1": "2027-03-01", "lecture-01-tensors": "2027-02-22", "pairs": "2027-05-30"}
+    assemble(source, ["practicals", "lectures"], tmp_path / "out", solutions=dates)
+    assert [path for path in listed(tmp_path / "out") if "solutions" in path] == [
+        ".dated/lectures/solutions/lecture-01-tensors.py",
+        ".dated/practicals/practical-1/solutions/solution.py",
+    ]
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["dates"] == {
+        ".dated/lectures/solutions/lecture-01-tensors.py": "2027-02-22",
+        ".dated/practicals/practical-1/solutions/solution.py": "2027-03-01",
+    }
+    assert manifest["dates"].keys() <= manifest["files"].keys()
+
+
 def test_solutions_come_when_asked_for(source: Path, tmp_path: Path) -> None:
     assemble(source, ["practicals"], tmp_path / "out", solutions=True)
     assert "practicals/practical-1/solutions/solution.py" in listed(tmp_path / "out")

@@ -1,11 +1,13 @@
 """What students read and run, as files of this machine: with the versions of the lock, or for every product."""
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from practicum.course.content import MANIFEST, OWN_PLACE, assemble, fill_in, publish
+from practicum.course.solutions import DATED, Solutions, find_date
 from practicum.semester.description import Semester
 from practicum.semester.locks import find_lock
-from practicum.semester.settings import describe_content
+from practicum.semester.settings import describe_content, describe_solutions
 from practicum.wheels.lockfile import read_lock
 
 
@@ -16,8 +18,8 @@ def make_content(semester: Semester, folder: Path, *, solutions: bool) -> None:
     """
     wanted = semester.content
     versions = {package.name: package.version for package in read_lock(find_lock(semester, "cpu"))}
-    solutions, named = solutions or wanted.solutions, describe_content(semester)
-    publish(semester.content_root, wanted.include, folder, solutions=solutions, versions=versions, release=named)
+    chosen, named = solutions or describe_solutions(wanted.solutions), describe_content(semester)
+    publish(semester.content_root, wanted.include, folder, solutions=chosen, versions=versions, release=named)
 
 
 def assemble_content(semester: Semester, out: Path) -> Path:
@@ -27,10 +29,24 @@ def assemble_content(semester: Semester, out: Path) -> Path:
     `course.content.assemble` does, and when a page names a package that one of the products lacks.
     """
     wanted, named = semester.content, describe_content(semester)
-    assemble(semester.content_root, wanted.include, out, solutions=wanted.solutions, release=named)
+    solutions = describe_solutions(wanted.solutions)
+    assemble(semester.content_root, wanted.include, out, solutions=solutions, release=named)
     locks = [find_lock(semester, variant, one) for variant in semester.variants for one in semester.built_for]
     common = set.intersection(*({package.name for package in read_lock(lock)} for lock in locks))
     shown = dict.fromkeys((*common, OWN_PLACE), "")
     for page in sorted(out.rglob("*.md")):
         fill_in(page.read_bytes(), shown, page.relative_to(out))
     return out / MANIFEST
+
+
+def select_content(files: Mapping[str, str], include: Sequence[str], solutions: Solutions) -> dict[str, str]:
+    """Return the files that students get, by their path in course_content/, as course/content.py selects them.
+
+    files: path -> digest of all of them. A dated file has its date beside the digest: another date is a change.
+    """
+    chosen = {}
+    for path, digest in files.items():
+        date = find_date(PurePosixPath(path), solutions)
+        if date is not None and any(path == part or path.startswith(f"{part}/") for part in include):
+            chosen[f"{DATED}/{path}" if date else path] = f"{digest} {date}".strip()
+    return chosen

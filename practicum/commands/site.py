@@ -39,7 +39,7 @@ def write_page(semester: Semester, published: Published | None, target: Path, co
             console.say("assembling the content")
             content = work / "content"
             wanted = semester.content
-            assemble(semester.content_root, wanted.include, content, solutions=wanted.solutions)
+            assemble(semester.content_root, wanted.include, content, solutions=False)
             console.say("writing the pages")
             site = make_site(
                 read_facts(describe_site(semester)),

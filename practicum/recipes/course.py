@@ -14,6 +14,7 @@ from practicum.course.site.documents import Documents, list_documents
 from practicum.course.site.facts import read_facts
 from practicum.course.site.generator import RECIPE, write_site
 from practicum.course.site.overview import make_site
+from practicum.course.solutions import Solutions
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
 from practicum.images.native import Task, run_task
@@ -53,7 +54,7 @@ class Course(ImageStage):
     content: Tree
     runtime: Tree
     include: tuple[str, ...]
-    solutions: bool
+    solutions: Solutions
     versions: Mapping[str, str]
     verify: Tree
     facts: Mapping[str, Any]

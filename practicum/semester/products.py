@@ -267,7 +267,7 @@ def _course(
         content=Tree(semester.root, "course_content"),
         runtime=Tree(semester.root, "runtime"),
         include=tuple(semester.content.include),
-        solutions=semester.content.solutions,
+        solutions=settings.describe_solutions(semester.content.solutions),
         versions={
             package.name: package.version for stage in below if isinstance(stage, Wheels) for package in stage.packages
         },
