@@ -43,6 +43,9 @@ def test_page_of_the_products_offers_no_download_and_leads_nowhere_else(checkout
     for path in docs.rglob("*.html"):
         for address in re.findall(r'(?:href|src)="(?![a-z]+:)([^"#]+)', path.read_text()):
             assert (path.parent / address).is_file(), (path, address)
+    landing = re.findall(r"\]\(/static/docs/([^)]+)\)", (tmp_path / "content/index.md").read_text())
+    assert {f"docs/{name}.html" for name in ("student", "docker", "data", "projects", "troubleshoot")} <= {*landing}
+    assert all((docs / address).is_file() for address in landing), "JupyterLab's landing page leads to the page"
     size = sum(path.stat().st_size for path in docs.rglob("*") if path.is_file())
     assert size < 5 << 20, "the .ova may grow by a megabyte, not by more"
 

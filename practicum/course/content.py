@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 from packaging.version import Version
 
 from practicum.course import notebooks
+from practicum.course.site.facts import Facts
 from practicum.course.solutions import DATED, Solutions, find_date
+from practicum.course.weeks import PAGE, Weeks, read_title
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import move_folder
 
@@ -33,13 +35,15 @@ def assemble(
     solutions: Solutions,
     versions: Mapping[str, str] | None = None,
     release: Mapping[str, str | int] | None = None,
+    facts: Facts | None = None,
 ) -> None:
     """Copy `include`, paths inside `course_content`, into the new or empty folder `out`.
 
     Solutions come as `solutions` says, those with a date in the folder .dated; caches and hidden files never; a
     `.nb.py` comes as the notebook it describes. versions: of the Python packages that are installed, by canonical name,
     which Markdown pages show; None where nothing is installed. release: {"course": code, "semester": ..., "release":
-    number}, None where the content has no number. `out` then holds manifest.json, {"version": 1, **release, "files":
+    number}, None where the content has no number. facts: the course, whose sessions and links pages show, and of whose
+    sessions there is a page beside the lectures. `out` then holds manifest.json, {"version": 1, **release, "files":
     {"relative/path": "sha256"}, "dates": {".dated/relative/path": "2027-03-01"}}, the same bytes for the same content,
     and files of mode 0644 in folders of mode 0755. Raises PracticumError when a path is missing or cannot be copied,
     when two files would come under one name, or when a page names a package that is not among `versions`.
@@ -52,6 +56,7 @@ def assemble(
             str(course_content), f"content.include = {[*include]} selects no file", "name a path that has one"
         )
     shown = None if versions is None else list_shown(versions, release)
+    weeks = facts and Weeks(facts, list_titles(course_content, files))
     make_folder(out)
     hashes: dict[str, str] = {}
     dates: dict[str, str] = {}
@@ -62,16 +67,26 @@ def assemble(
                 str(course_content / path), f"{source} becomes this file, too", "remove one of the two"
             )
         data = notebooks.build(course_content / source) if path != source else (course_content / source).read_bytes()
-        if path.suffix == ".md" and shown is not None:
-            data = fill_in(data, shown, course_content / source)
+        if path.suffix == ".md":
+            data = weeks.fill_in(data, str(path)) if weeks else data
+            data = data if shown is None else fill_in(data, shown, course_content / source)
         if date := find_date(source, solutions):
             path = DATED / path
             dates[str(path)] = date
         make_folder(out / path.parent)
         write_file(out / path, data)
         hashes[str(path)] = sha256(data).hexdigest()
+    if weeks and (page := weeks.make_page()) and PAGE not in hashes:
+        write_file(out / PAGE, page)
+        hashes[PAGE] = sha256(page).hexdigest()
     manifest = {"version": 1, **(release or {}), "files": hashes, **({"dates": dates} if dates else {})}
     write_file(out / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def list_titles(course_content: Path, files: Sequence[PurePosixPath]) -> dict[str, str]:
+    """Return the titles of the notebooks among `files`, without solutions, by their path in the student's folder."""
+    built = {path: notebooks.built_name(path) for path in files if find_date(path, solutions=False) is not None}
+    return {str(name): read_title(course_content / path) for path, name in built.items() if name.suffix == ".ipynb"}
 
 
 def list_shown(versions: Mapping[str, str], release: Mapping[str, str | int] | None) -> dict[str, str]:
@@ -104,6 +119,7 @@ def publish(
     solutions: Solutions,
     versions: Mapping[str, str] | None = None,
     release: Mapping[str, str | int] | None = None,
+    facts: Facts | None = None,
 ) -> None:
     """`assemble` into `folder`, which appears when it is complete, in the place of an earlier one.
 
@@ -116,7 +132,7 @@ def publish(
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        assemble(course_content, include, beside, solutions=solutions, versions=versions, release=release)
+        assemble(course_content, include, beside, solutions=solutions, versions=versions, release=release, facts=facts)
         move_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

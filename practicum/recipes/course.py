@@ -80,6 +80,7 @@ class Course(ImageStage):
             solutions=self.solutions,
             versions=self.versions,
             release=self.release,
+            facts=read_facts(self.facts),
         )
         self.write_updates(staging / "updates")
         verify = self.verify.copy_to(staging)

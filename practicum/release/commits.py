@@ -129,7 +129,7 @@ def describe_files(root: Path, semester: str, blobs: Mapping[str, str], revision
     described = tomllib.loads((folder / "semester.toml").read_text())
     included, solutions = described["content"]["include"], described["content"].get("solutions", False)
     files = {path.removeprefix(CONTENT): blob for path, blob in blobs.items() if path.startswith(CONTENT)}
-    content = select_content(files, included, describe_solutions(solutions))
+    content = select_content(files, included, describe_solutions(solutions), described["course"])
     named = described.get("architectures", [AMD64.name])
     found = {}
     kinds = described.get("products", PRODUCTS)
