@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release content-release check-target explain lock lint fmt bench reproduce hardware \
-	preflight prune clean site
+	preflight prune clean site lectures
 
 SEMESTER ?=
 INPUTS ?=
@@ -54,6 +54,9 @@ check-target: venv
 
 site: venv ## Write the course's page into dist/; it offers the release that is there
 	@$(PRACTICUM) site $(SEMESTER)
+
+lectures: venv docker-daemon ## Run the lectures that changed, for the pages of the products built after it
+	@$(PRACTICUM) lectures $(SEMESTER)
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER) $(of_arch)

@@ -211,6 +211,17 @@ def content(
 
 
 @app.command()
+def lectures(semester: SemesterId = "") -> None:
+    """Run the lectures that changed since they were run, and write all of them as pages into dist/."""
+    from practicum.commands.lectures import make_lectures
+
+    described = find_semester(semester)
+    with building(described) as console:
+        folder = make_lectures(described, console)
+    print(f"{folder}/index.html")
+
+
+@app.command()
 def prune() -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
     from practicum.engine import stages

@@ -4,11 +4,14 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from practicum.commands.content import select_content
 from practicum.course.content import assemble, publish
+from practicum.course.site.facts import Facts, Session
 from practicum.engine.errors import PracticumError
 
 
@@ -81,6 +84,25 @@ def test_page_that_names_a_package_that_is_not_installed_is_one_line(source: Pat
         f"{source / 'index.md'}: {{{{ torhc }}}} stands for the version of a package that no lock names; "
         "name a package of python.requires"
     )
+
+
+def test_dated_solutions_lie_apart_with_their_dates(source: Path, tmp_path: Path) -> None:
+    (source / "practicals/practical-2/solutions").mkdir(parents=True)
+    (source / "practicals/practical-2/solutions/solution.py").touch()
+    (source / "lectures/solutions").mkdir(parents=True)
+    (source / "lectures/solutions/lecture-01-tensors.py").touch()
+    dates = {"practical-1": "2027-03-01", "lecture-01-tensors": "2027-02-22", "pairs": "2027-05-30"}
+    assemble(source, ["practicals", "lectures"], tmp_path / "out", solutions=dates)
+    assert [path for path in listed(tmp_path / "out") if "solutions" in path] == [
+        ".dated/lectures/solutions/lecture-01-tensors.py",
+        ".dated/practicals/practical-1/solutions/solution.py",
+    ]
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["dates"] == {
+        ".dated/lectures/solutions/lecture-01-tensors.py": "2027-02-22",
+        ".dated/practicals/practical-1/solutions/solution.py": "2027-03-01",
+    }
+    assert manifest["dates"].keys() <= manifest["files"].keys()
 
 
 def test_solutions_come_when_asked_for(source: Path, tmp_path: Path) -> None:
@@ -175,3 +197,51 @@ def test_published_content_replaces_itself_and_nothing_else(source: Path, tmp_pa
     (tmp_path / "mine").mkdir()
     with pytest.raises(PracticumError, match="something else is there; name a new folder"):
         publish(source, ["prologue"], tmp_path / "mine", solutions=False)
+
+
+# ---- sessions and links --------------------------------------------------------------------------------------------
+
+SESSIONS = (
+    Session(date="2027-02-22", lecture="lecture-01-tensors", practical="practical-1", video="https://host/a (1).mp4"),
+    Session(date="2027-03-01", title="Guests [2] | more", project="pairs"),
+)
+
+
+def write_weeks(source: Path, out: Path, sessions: Sequence[Session], links: Mapping[str, str]) -> None:
+    (source / "index.md").write_text("# Start\n\n{{ links }}\n\n{{ sessions }}\n")
+    (source / "lectures").mkdir(exist_ok=True)
+    (source / "lectures/lecture-01-tensors.nb.py").write_text("# %% [markdown]\n# # Lecture 1: tensors\n")
+    facts = Facts("TT-1", "Small", "Nowhere", "2027-spring", "tt1", links=links, sessions=tuple(sessions))
+    assemble(source, ["index.md", "practicals", "lectures"], out, solutions=False, facts=facts)
+
+
+def test_pages_show_sessions_and_links(source: Path, tmp_path: Path) -> None:
+    write_weeks(source, tmp_path / "out", SESSIONS, {"forum": "https://host/?a=1|2"})
+    table = """\
+| date | lecture | your work | to take along |
+| --- | --- | --- | --- |
+| 2027-02-22 | [Lecture 1: tensors]({}) | [practical-1]({}) | [video](https://host/a%20%281%29.mp4) |
+| 2027-03-01 | Guests \\[2\\] \\| more | pairs |  |
+"""
+    lecture, practical = "lectures/lecture-01-tensors.ipynb", "practicals/practical-1/practical-1.ipynb"
+    forum = "[forum](https://host/?a=1%7C2)"
+    index = (tmp_path / "out/index.md").read_text()
+    assert index == f"# Start\n\n{forum}\n\n## Sessions\n\n{table.format(lecture, practical)}"
+    beside = (tmp_path / "out/lectures/sessions.md").read_text()
+    there = table.format("lecture-01-tensors.ipynb", f"../{practical}")
+    assert beside == f"# TT-1 Small: sessions\n\n{there}\n{forum}\n"
+    assert "lectures/sessions.md" in json.loads((tmp_path / "out/manifest.json").read_text())["files"]
+
+
+def test_nothing_is_shown_of_sessions_that_only_say_what_belongs_together(source: Path, tmp_path: Path) -> None:
+    write_weeks(source, tmp_path / "out", [Session(lecture="lecture-01-tensors", practical="practical-1")], {})
+    assert (tmp_path / "out/index.md").read_text().strip() == "# Start"
+    assert not (tmp_path / "out/lectures/sessions.md").exists()
+
+
+def test_another_date_or_session_is_another_content() -> None:
+    files = {"p/practical-1/solutions/a.py": "1", "p/practical-2/solutions/a.py": "2", "p/a.py": "3", "tools/b": "4"}
+    chosen = select_content(files, ["p"], {"practical-1": "2027-03-01"}, {"code": "TT-1"})
+    assert chosen == {".dated/p/practical-1/solutions/a.py": "1 2027-03-01", "p/a.py": "3"}
+    assert select_content(files, ["p"], {"practical-1": "2027-03-02"}, {}) != chosen
+    assert select_content(files, ["p"], {"practical-1": "2027-03-01"}, {"links": {"a": "https://host/"}}) != chosen

@@ -1,5 +1,6 @@
-"""What the tools know of a product, the students' commands, and their wheel."""
+"""What the tools know of a product, its page, the students' commands, and their wheel."""
 
+import json
 import os
 import re
 import zipfile
@@ -8,12 +9,15 @@ from pathlib import Path
 import pytest
 from checkout import ROOT, Checkout
 
+from practicum.commands.inputs import list_lectures as list_kept_lectures
 from practicum.course import commands
 from practicum.course.content import assemble
+from practicum.course.executed import Executed
 from practicum.engine.cache import hash_tree
 from practicum.engine.errors import PracticumError
 from practicum.recipes.course import Course
 from practicum.semester import products, settings
+from practicum.semester.lectures import find_lectures
 
 PACKAGES = [ROOT / folder for folder in commands.PACKAGES]
 
@@ -43,8 +47,61 @@ def test_page_of_the_products_offers_no_download_and_leads_nowhere_else(checkout
     for path in docs.rglob("*.html"):
         for address in re.findall(r'(?:href|src)="(?![a-z]+:)([^"#]+)', path.read_text()):
             assert (path.parent / address).is_file(), (path, address)
+    landing = re.findall(r"\]\(/static/docs/([^)]+)\)", (tmp_path / "content/index.md").read_text())
+    assert {f"docs/{name}.html" for name in ("student", "docker", "data", "projects", "troubleshoot")} <= {*landing}
+    assert all((docs / address).is_file() for address in landing), "JupyterLab's landing page leads to the page"
     size = sum(path.stat().st_size for path in docs.rglob("*") if path.is_file())
     assert size < 5 << 20, "the .ova may grow by a megabyte, not by more"
+
+
+def run_lecture(executed: Executed, number: int) -> None:
+    """Keep a notebook of one lecture as if it had been run."""
+    kept = executed.lectures[number].kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    figure = {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo="}}
+    text = {"output_type": "stream", "text": "printed by it\n"}
+    cells = [
+        {"cell_type": "markdown", "source": "# Lecture"},
+        {"cell_type": "code", "source": "1", "outputs": [text, figure]},
+    ]
+    kept.write_text(json.dumps({"cells": cells}))
+
+
+def test_pages_show_what_a_lecture_printed_once_it_was_run(checkout: Checkout, tmp_path: Path) -> None:
+    def find_stage() -> tuple[Course, str]:
+        stage = next(one for one in products.list_image(checkout.load(), "cpu") if isinstance(one, Course))
+        return stage, stage.key
+
+    _, before = find_stage()
+    executed = find_lectures(checkout.load())
+    assert len(executed.missing) == len(executed.lectures) > 0
+    run_lecture(executed, 0)
+    stage, after = find_stage()
+    assert before != after, "the products are built again"
+    assert [executed.lectures[0]] == [*find_lectures(checkout.load()).there]
+    semester = checkout.load()
+    assemble(semester.content_root, semester.content.include, tmp_path / "content", solutions=False)
+    stage.write_page(tmp_path / "content", tmp_path / "docs", tmp_path / "work")
+    name = executed.lectures[0].name
+    page = (tmp_path / f"docs/lectures/{name}.html").read_text()
+    assert "printed by it" in page and (tmp_path / f"docs/lectures/{name}-1.png").is_file()
+    assert [*list_kept_lectures(semester)] == [f"lectures/{executed.lectures[0].kept.name}"], "in make inputs"
+
+
+@pytest.mark.parametrize(
+    "change", ["course_content/lectures/lecture-01-tensors.nb.py", "course_content/prologue/dlc_practical_prologue.py",
+               "semesters/2027-spring/python-cpu.lock", ""]
+)  # fmt: skip
+def test_lecture_is_run_again_after_a_change_of_what_it_reads(checkout: Checkout, change: str) -> None:
+    executed = find_lectures(checkout.load())
+    run_lecture(executed, 0)
+    if change:
+        with (checkout.root / change).open("a") as file:
+            file.write("\n")
+    else:
+        checkout.replace('source = "real-or-stand-in"', 'source = "stand-in"')
+    assert not find_lectures(checkout.load()).there
+    assert find_lectures(checkout.load()).lectures[0].name == executed.lectures[0].name
 
 
 def test_list_commands_is_sorted_and_every_command_exists() -> None:

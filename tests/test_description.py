@@ -20,6 +20,7 @@ from practicum.semester.description import (
     Semester,
     load,
 )
+from practicum.semester.settings import describe_solutions
 
 ROOT = Path(__file__).parents[1]
 GOOD = """
@@ -98,6 +99,20 @@ def test_defaults(folder: Path) -> None:
     assert (semester.content.release, semester.release.address, semester.release.updates) == (1, "", True)
 
 
+def test_solutions_have_a_day_for_each_practical_project_and_lecture(folder: Path) -> None:
+    content = folder.parents[1] / "course_content"
+    for name in ("practicals/practical-1", "projects/pairs", "lectures/solutions"):
+        (content / name).mkdir(parents=True)
+    (content / "lectures/lecture-01-tensors.nb.py").touch()
+    table = "{practical-1 = 2027-03-01, pairs = 2027-05-30, lecture-01-tensors = 2027-02-22}"
+    (folder / "semester.toml").write_text(GOOD.replace("solutions = false", f"solutions = {table}"))
+    assert describe_solutions(load(folder).content.solutions) == {
+        "practical-1": "2027-03-01",
+        "pairs": "2027-05-30",
+        "lecture-01-tensors": "2027-02-22",
+    }
+
+
 def test_address_has_no_slash_at_its_end(folder: Path) -> None:
     (folder / "semester.toml").write_text(f'{GOOD}[release]\naddress = "https://example.org/releases/"\n')
     assert load(folder).release.address == "https://example.org/releases"
@@ -170,7 +185,27 @@ def test_pins_of_an_architecture(folder: Path) -> None:
         ("cpus = 2", 'cpus = "2"', 'appliance.cpus = "2": must be a whole number, not text; write it without'),
         ("cpus = 2", "cpus = true", "appliance.cpus = true: must be a whole number, not true/false; "),
         ("cpus = 2", "cpus = 2.0", "appliance.cpus = 2.0: must be a whole number, not a decimal number; "),
-        ("solutions = false", "solutions = 0", "content.solutions = 0: must be true or false, not a number; "),
+        ("solutions = false", "solutions = 0", "content.solutions = 0: must be true, false or a table of dates; "),
+        (
+            "solutions = false",
+            'solutions = {"practical-1" = "2027-03-01"}',
+            'content.solutions: "practical-1" = "2027-03-01" is no date; write it without quotes, like "practical-1" =',
+        ),
+        (
+            "solutions = false",
+            "solutions = {practical-1 = 2027-03-01T08:00:00}",
+            'content.solutions: "practical-1" = "2027-03-01 08:00:00" is no date; ',
+        ),
+        (
+            "solutions = false",
+            "solutions = {practical-1 = true}",
+            'content.solutions: "practical-1" = true is no date; ',
+        ),
+        (
+            "solutions = false",
+            "solutions = {practical-9 = 2027-03-01}",
+            'content.solutions: "practical-9" is no practical, project or lecture of course_content/; what is there: ',
+        ),
         ('title = "Deep Learning"', "title = 5", "course.title = 5: must be text, not a number; "),
         (
             'title = "Deep Learning"',

@@ -7,6 +7,7 @@ debs/<stage>/<name>.deb              what apt installed in that stage
 wheels/<sha256>/<filename>           every wheel of the locks
 wheelhouses/<lock>.json              which wheels belong to a lock
 datasets/...                         the real data sets, where they could be had
+lectures/<name>-<key>.ipynb          the lectures with their outputs, where they were run
 """
 
 import io
@@ -27,13 +28,14 @@ from practicum.images import deb_index, debs
 from practicum.images.packer import DEBS, MOUNT
 from practicum.images.root import PRIORITIES
 from practicum.semester.description import Semester
+from practicum.semester.lectures import find_lectures
 from practicum.semester.locks import Variant, find_lock
 from practicum.semester.products import VARIANTS, list_all
 from practicum.wheels.lockfile import hash_lock
 
 INDEX = "inputs.json"
 SOURCES = "sources.list"
-STORES = ("wheels", "wheelhouses", "datasets")
+STORES = ("wheels", "wheelhouses", "datasets", "lectures")
 """Folders of the cache that hold inputs under names that stay."""
 
 BLOCK = 1 << 20
@@ -53,7 +55,7 @@ def write_inputs(
     """
     outputs = {name: find_output(semester, name) for name in list_deb_stages(semester, architectures)}
     locks = [find_lock(semester, variant, one) for one in architectures for variant in variants]
-    members = dict(list_members(outputs, locks))
+    members = dict(list_members(outputs, locks)) | list_lectures(semester)
     console.say(f"reading {len(members)} files")
     digests = {name: digest for name, (digest, _) in members.items()}
     index = json.dumps({"semester": semester.id, "files": digests}, indent=1, sort_keys=True).encode()
@@ -99,6 +101,12 @@ def list_members(outputs: dict[str, Path], locks: Iterable[Path]) -> Iterator[tu
     for path in sorted((cache.root() / "datasets").rglob("*")):
         if path.is_file():
             yield str(path.relative_to(cache.root())), (cache.hash_file(path), path)
+
+
+def list_lectures(semester: Semester) -> dict[str, tuple[str, Path]]:
+    """Return the lectures that were run: name of the member -> (sha256, file)."""
+    kept = [lecture.kept for lecture in find_lectures(semester).there]
+    return {str(path.relative_to(cache.root())): (cache.hash_file(path), path) for path in kept}
 
 
 def list_wheels(lock: Path) -> Iterator[tuple[str, tuple[str, Path]]]:

@@ -13,6 +13,7 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import move_folder
 from practicum.semester.description import Semester
+from practicum.semester.lectures import find_lectures
 from practicum.semester.settings import describe_site
 
 MARK = "assets/course.css"
@@ -39,13 +40,13 @@ def write_page(semester: Semester, published: Published | None, target: Path, co
             console.say("assembling the content")
             content = work / "content"
             wanted = semester.content
-            assemble(semester.content_root, wanted.include, content, solutions=wanted.solutions)
+            assemble(semester.content_root, wanted.include, content, solutions=False)
             console.say("writing the pages")
             site = make_site(
                 read_facts(describe_site(semester)),
                 content,
                 semester.root,
-                run=published.run if published else {},
+                run={**(published.run if published else {}), **find_lectures(semester).read()},
                 download=make_download(published),
                 files={f"release/{name}": data for name, data in published.files.items()} if published else {},
                 start=make_start(published) if published else "",

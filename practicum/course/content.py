@@ -10,11 +10,13 @@ from pathlib import Path, PurePosixPath
 from packaging.version import Version
 
 from practicum.course import notebooks
+from practicum.course.site.facts import Facts
+from practicum.course.solutions import DATED, Solutions, find_date
+from practicum.course.weeks import PAGE, Weeks, read_title
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import move_folder
 
 MANIFEST = "manifest.json"
-SOLUTIONS = "solutions"  # folders of this name, anywhere, are the instructor's
 LEFTOVERS = {"__pycache__", "node_modules"}
 LEFTOVER_SUFFIXES = {".pyc", ".pyo", ".tmp", ".orig", ".rej"}
 
@@ -30,19 +32,21 @@ def assemble(
     include: Sequence[str],
     out: Path,
     *,
-    solutions: bool,
+    solutions: Solutions,
     versions: Mapping[str, str] | None = None,
     release: Mapping[str, str | int] | None = None,
+    facts: Facts | None = None,
 ) -> None:
     """Copy `include`, paths inside `course_content`, into the new or empty folder `out`.
 
-    Folders called "solutions" come only with `solutions`; caches and hidden files never; a `.nb.py` comes as the
-    notebook it describes. versions: of the Python packages that are installed, by canonical name, which Markdown pages
-    show; None where nothing is installed. release: {"course": code, "semester": ..., "release": number}, None where the
-    content has no number. `out` then holds manifest.json, {"version": 1, **release, "files": {"relative/path":
-    "sha256"}}, the same bytes for the same content, and files of mode 0644 in folders of mode 0755. Raises
-    PracticumError when a path is missing or cannot be copied, when two files would come under one name, or when a page
-    names a package that is not among `versions`.
+    Solutions come as `solutions` says, those with a date in the folder .dated; caches and hidden files never; a
+    `.nb.py` comes as the notebook it describes. versions: of the Python packages that are installed, by canonical name,
+    which Markdown pages show; None where nothing is installed. release: {"course": code, "semester": ..., "release":
+    number}, None where the content has no number. facts: the course, whose sessions and links pages show, and of whose
+    sessions there is a page beside the lectures. `out` then holds manifest.json, {"version": 1, **release, "files":
+    {"relative/path": "sha256"}, "dates": {".dated/relative/path": "2027-03-01"}}, the same bytes for the same content,
+    and files of mode 0644 in folders of mode 0755. Raises PracticumError when a path is missing or cannot be copied,
+    when two files would come under one name, or when a page names a package that is not among `versions`.
     """
     if out.exists() and any(out.iterdir()):
         raise PracticumError(str(out), "not empty", "remove it: the content is assembled from nothing")
@@ -52,8 +56,10 @@ def assemble(
             str(course_content), f"content.include = {[*include]} selects no file", "name a path that has one"
         )
     shown = None if versions is None else list_shown(versions, release)
+    weeks = facts and Weeks(facts, list_titles(course_content, files))
     make_folder(out)
     hashes: dict[str, str] = {}
+    dates: dict[str, str] = {}
     for source in files:
         path = notebooks.built_name(source)
         if str(path) in hashes or (path != source and path in files):
@@ -61,13 +67,26 @@ def assemble(
                 str(course_content / path), f"{source} becomes this file, too", "remove one of the two"
             )
         data = notebooks.build(course_content / source) if path != source else (course_content / source).read_bytes()
-        if path.suffix == ".md" and shown is not None:
-            data = fill_in(data, shown, course_content / source)
+        if path.suffix == ".md":
+            data = weeks.fill_in(data, str(path)) if weeks else data
+            data = data if shown is None else fill_in(data, shown, course_content / source)
+        if date := find_date(source, solutions):
+            path = DATED / path
+            dates[str(path)] = date
         make_folder(out / path.parent)
         write_file(out / path, data)
         hashes[str(path)] = sha256(data).hexdigest()
-    manifest = {"version": 1, **(release or {}), "files": hashes}
+    if weeks and (page := weeks.make_page()) and PAGE not in hashes:
+        write_file(out / PAGE, page)
+        hashes[PAGE] = sha256(page).hexdigest()
+    manifest = {"version": 1, **(release or {}), "files": hashes, **({"dates": dates} if dates else {})}
     write_file(out / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def list_titles(course_content: Path, files: Sequence[PurePosixPath]) -> dict[str, str]:
+    """Return the titles of the notebooks among `files`, without solutions, by their path in the student's folder."""
+    built = {path: notebooks.built_name(path) for path in files if find_date(path, solutions=False) is not None}
+    return {str(name): read_title(course_content / path) for path, name in built.items() if name.suffix == ".ipynb"}
 
 
 def list_shown(versions: Mapping[str, str], release: Mapping[str, str | int] | None) -> dict[str, str]:
@@ -97,9 +116,10 @@ def publish(
     include: Sequence[str],
     folder: Path,
     *,
-    solutions: bool,
+    solutions: Solutions,
     versions: Mapping[str, str] | None = None,
     release: Mapping[str, str | int] | None = None,
+    facts: Facts | None = None,
 ) -> None:
     """`assemble` into `folder`, which appears when it is complete, in the place of an earlier one.
 
@@ -112,13 +132,13 @@ def publish(
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        assemble(course_content, include, beside, solutions=solutions, versions=versions, release=release)
+        assemble(course_content, include, beside, solutions=solutions, versions=versions, release=release, facts=facts)
         move_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def list_files(course_content: Path, part: str, *, solutions: bool) -> Iterator[PurePosixPath]:
+def list_files(course_content: Path, part: str, *, solutions: Solutions) -> Iterator[PurePosixPath]:
     """Return the files at an included path, as paths in `course_content`; raises PracticumError as `assemble` does."""
     start = course_content / part
     if ".." in PurePosixPath(part).parts or PurePosixPath(part).is_absolute():
@@ -130,7 +150,7 @@ def list_files(course_content: Path, part: str, *, solutions: bool) -> Iterator[
         )
     for path in walk(start):
         inside = PurePosixPath(path.relative_to(course_content).as_posix())
-        if SOLUTIONS in inside.parts and not solutions:
+        if find_date(inside, solutions) is None:
             continue
         if path.is_symlink() or not path.is_file():
             raise PracticumError(str(path), "only plain files can be content", "replace it by a copy")

@@ -22,19 +22,23 @@ MINUTES = 600
 
 @dataclass(frozen=True)
 class Task:
-    """A command in a container. given: a host folder, which it sees as a copy at MOUNT. made: the folder it fills."""
+    """A command in a container. given: a host folder, which it sees as a copy at MOUNT. made: the folder it fills.
+
+    seconds: how long it may take.
+    """
 
     argv: Sequence[str]
     given: Path
     made: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    seconds: int = MINUTES
 
 
 def run_task(image: str, task: Task, target: Path, work: Path) -> None:
     """Run `task` in a container of `image`, and copy what it made to the new folder `target`."""
     with running(image, work) as container:
         read(["docker", "cp", os.fspath(task.given), f"{container}:{MOUNT}"], step="native", timeout=MINUTES)
-        read(exec_argv(container, task), step="native", timeout=MINUTES)
+        read(exec_argv(container, task), step="native", timeout=task.seconds)
         read(["docker", "cp", f"{container}:{task.made}", os.fspath(target)], step="native", timeout=MINUTES)
 
 

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 from practicum.course import notebooks
 from practicum.course.commands import build_wheels, list_commands
 from practicum.course.content import assemble, list_shown, make_folder, write_file
+from practicum.course.executed import Executed, find_executed
 from practicum.course.site.documents import Documents, list_documents
 from practicum.course.site.facts import read_facts
 from practicum.course.site.generator import RECIPE, write_site
 from practicum.course.site.overview import make_site
+from practicum.course.solutions import Solutions
 from practicum.engine.progress import Console
 from practicum.engine.stage import Tree
 from practicum.images.native import Task, run_task
@@ -26,7 +28,7 @@ LIB = "/opt/course/lib"
 THEME = "practicum/course/site/templates"
 """What the course's page looks like, a folder of the checkout."""
 
-__all__ = ["LIB", "THEME", "Course", "list_documents"]
+__all__ = ["LIB", "THEME", "Course", "Executed", "find_executed", "list_documents"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Course(ImageStage):
     of the Python packages of the stages below, which the landing page shows. release: which content this is, as
     `assemble` takes it. signers: lines of the file of allowed signers, one of which must sign a content release.
     facts, documents, theme: what the course's page says of the semester, the pages of docs/ that it has, and its looks.
+    run: the lectures, which the page shows with their outputs as far as they were run before.
     settings: of a container image, in Dockerfile words. converter, generator: what makes the notebooks and the page,
     with its version. native:
     the system of the machine's own architecture, where the commands for another one are installed; None where that is
@@ -53,10 +56,11 @@ class Course(ImageStage):
     content: Tree
     runtime: Tree
     include: tuple[str, ...]
-    solutions: bool
+    solutions: Solutions
     versions: Mapping[str, str]
     verify: Tree
     facts: Mapping[str, Any]
+    run: Executed
     documents: Documents
     theme: Tree
     settings: tuple[str, ...]
@@ -79,6 +83,7 @@ class Course(ImageStage):
             solutions=self.solutions,
             versions=self.versions,
             release=self.release,
+            facts=read_facts(self.facts),
         )
         self.write_updates(staging / "updates")
         verify = self.verify.copy_to(staging)
@@ -126,7 +131,7 @@ class Course(ImageStage):
     def write_page(self, content: Path, docs: Path, work: Path) -> None:
         """Write the course's page, without downloads, into the new folder `docs`; work: for what comes before."""
         work.mkdir()
-        site = make_site(read_facts(self.facts), content, self.documents.root)
+        site = make_site(read_facts(self.facts), content, self.documents.root, run=self.run.read())
         write_site(site, docs, work)
         shutil.rmtree(work)
 

@@ -6,10 +6,11 @@ What git keeps is enough for the last two: the locks name the packages, and the 
 import re
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from practicum.architecture import AMD64, ARCHITECTURES
+from practicum.commands.content import select_content
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import write_text
 from practicum.engine.run import read
@@ -17,6 +18,7 @@ from practicum.release.contents import list_names, read_floors
 from practicum.release.record import NAMED, Product, Record, read_record
 from practicum.semester.find import list_semesters, sort_semesters
 from practicum.semester.revision import format_date, read_revision
+from practicum.semester.settings import describe_solutions
 from practicum.semester.values import PRODUCTS
 from practicum.wheels.debian_lock import read_debian
 from practicum.wheels.lockfile import read_lock
@@ -126,7 +128,8 @@ def describe_files(root: Path, semester: str, blobs: Mapping[str, str], revision
     folder, floors = root / "semesters" / semester, root / "semesters/security-floors.toml"
     described = tomllib.loads((folder / "semester.toml").read_text())
     included, solutions = described["content"]["include"], described["content"].get("solutions", False)
-    content = select_content(blobs, included, solutions=solutions)
+    files = {path.removeprefix(CONTENT): blob for path, blob in blobs.items() if path.startswith(CONTENT)}
+    content = select_content(files, included, describe_solutions(solutions), described["course"])
     named = described.get("architectures", [AMD64.name])
     found = {}
     kinds = described.get("products", PRODUCTS)
@@ -141,14 +144,3 @@ def describe_files(root: Path, semester: str, blobs: Mapping[str, str], revision
         found[name] = Product(debian=debian, python=python, content=content, cuda=cuda)
     known = read_floors(floors.read_text()) if floors.exists() else {}
     return Record(semester=semester, number=0, revision=revision, created=created, products=found, floors=known)
-
-
-def select_content(blobs: Mapping[str, str], include: Sequence[str], *, solutions: bool) -> dict[str, str]:
-    """Return the files that students get, by their path in course_content/, as course/content.py selects them."""
-    files = {path.removeprefix(CONTENT): blob for path, blob in blobs.items() if path.startswith(CONTENT)}
-    return {
-        path: blob
-        for path, blob in files.items()
-        if any(path == part or path.startswith(f"{part}/") for part in include)
-        and (solutions or "solutions" not in path.split("/"))
-    }

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from practicum.architecture import AMD64, KERNEL, Architecture, find_architecture
 from practicum.engine.errors import Mistakes, PracticumError
 from practicum.semester.fit import check_folders, check_tables
-from practicum.semester.sessions import PageAddress, Registry, Session, Text
+from practicum.semester.sessions import PageAddress, Registry, Session, Solutions, Text
 from practicum.semester.toml_errors import explain, render_key, suggest
 from practicum.semester.values import (
     PRODUCTS,
@@ -128,7 +128,7 @@ class Content(_Table):
     """What of course_content/ the students find in their home folder."""
 
     include: ContentPaths = Field(description="files and folders inside course_content/", examples=[["practicals"]])
-    solutions: bool = Field(default=False, description="true: the solutions of the practicals come along")
+    solutions: Solutions = Field(default=False, description="which solutions come along, and when")
     release: int = Field(default=1, ge=1, le=9999, description="number of the content release")
 
 

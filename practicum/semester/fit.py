@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from practicum.architecture import ARCHITECTURES, KERNEL
-from practicum.semester.sessions import check_sessions
+from practicum.semester.sessions import check_sessions, check_solutions
 from practicum.semester.toml_errors import quote, suggest
 
 if TYPE_CHECKING:
@@ -60,9 +60,10 @@ def check_kernel(semester: "Semester") -> Iterator[str]:
 
 
 def check_folders(semester: "Semester") -> Iterator[str]:
-    """Give a line for each path of `content.include`, and each part of a session, that is not in course_content/."""
+    """Give a line for each path and name in the description that is not in course_content/."""
     root = semester.content_root.resolve()
     yield from check_sessions(semester.course.sessions, root)
+    yield from check_solutions(semester.content.solutions, root)
     for index, name in enumerate(semester.content.include):
         path = (root / name).resolve()
         if not path.is_relative_to(root):

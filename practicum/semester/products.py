@@ -34,6 +34,7 @@ from practicum.recipes.system import System
 from practicum.recipes.wheels import LastWheels, Wheels
 from practicum.semester import settings
 from practicum.semester.description import Semester
+from practicum.semester.lectures import find_lectures
 from practicum.semester.locks import Variant, find_lock, find_target, place_debian_lock
 from practicum.semester.revision import read_revision
 from practicum.semester.values import PINNED
@@ -267,12 +268,13 @@ def _course(
         content=Tree(semester.root, "course_content"),
         runtime=Tree(semester.root, "runtime"),
         include=tuple(semester.content.include),
-        solutions=semester.content.solutions,
+        solutions=settings.describe_solutions(semester.content.solutions),
         versions={
             package.name: package.version for stage in below if isinstance(stage, Wheels) for package in stage.packages
         },
         verify=Tree(semester.root, "smoke_tests/compute"),
         facts=settings.describe_site(semester),
+        run=find_lectures(semester),
         documents=list_documents(semester.root),
         theme=Tree(semester.root, THEME),
         settings=start,

@@ -1,8 +1,8 @@
-"""What semester.toml says for the course's page: its sessions, `[[course.sessions]]`, addresses and thanks."""
+"""What semester.toml says of the course's weeks: its sessions, addresses, thanks, and the dates of solutions."""
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,10 +36,28 @@ def _check_registry(value: str) -> str:
     return value
 
 
+def _check_solutions(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, dict):
+        raise make_mistake("must be true, false or a table of dates", 'write it like {"practical-1" = 2027-03-01}')
+    for name, day in value.items():
+        if type(day) is not datetime.date:
+            raise make_mistake(
+                f"{quote(name)} = {quote(day)} is no date", f'write it without quotes, like "{name}" = 2027-03-01'
+            )
+    return value
+
+
 Text = Annotated[str, AfterValidator(_check_text)]
 Registry = Annotated[str, AfterValidator(_check_registry)]
 PageAddress = Annotated[str, BeforeValidator(_check_page)]
 """Of a page, which may have a query and a fragment."""
+
+Solutions = Annotated[bool | dict[str, datetime.date], BeforeValidator(_check_solutions)]
+"""Whether solutions come; a table names practicals, projects and lectures, and the day of the solutions of each."""
+
+KINDS = ("lecture", "practical", "project")
 
 
 class Session(BaseModel):
@@ -66,7 +84,7 @@ class Session(BaseModel):
 def check_sessions(sessions: tuple[Session, ...], content: Path) -> Iterator[str]:
     """Give a line for each lecture, practical or project that is not in the folder `content`."""
     for index, session in enumerate(sessions):
-        for kind in ("lecture", "practical", "project"):
+        for kind in KINDS:
             name = getattr(session, kind)
             known = _list_names(content / f"{kind}s")
             if name and name not in known:
@@ -74,6 +92,15 @@ def check_sessions(sessions: tuple[Session, ...], content: Path) -> Iterator[str
                 yield f"course.sessions[{index}].{kind} = {quote(name)}: not in course_content/{kind}s; {cure}"
 
 
+def check_solutions(solutions: bool | Mapping[str, datetime.date], content: Path) -> Iterator[str]:
+    """Give a line for each name that is no practical, project or lecture in the folder `content`."""
+    known = [name for kind in KINDS for name in _list_names(content / f"{kind}s")]
+    for name in {} if isinstance(solutions, bool) else solutions:
+        if name not in known:
+            cure = suggest(name, known, f"what is there: {', '.join(known) or 'nothing'}")
+            yield f"content.solutions: {quote(name)} is no practical, project or lecture of course_content/; {cure}"
+
+
 def _list_names(folder: Path) -> list[str]:
     """Return the names that sessions may have: of folders, and of notebooks without their suffix."""
-    return sorted({path.name.split(".")[0] for path in folder.glob("[!.]*")})
+    return sorted({path.name.split(".")[0] for path in folder.glob("[!.]*")} - {"solutions"})

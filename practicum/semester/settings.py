@@ -1,6 +1,8 @@
 """What the products are told of a semester: the values that the stages get."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 from practicum.architecture import AMD64, Architecture
@@ -64,6 +66,11 @@ def describe_course(semester: Semester, product: Product) -> dict[str, Any]:
 def describe_content(semester: Semester) -> dict[str, str | int]:
     """Return which content this is, as its manifest.json and the statement about a content release say it."""
     return {"course": semester.course.code, "semester": semester.id, "release": semester.content.release}
+
+
+def describe_solutions(solutions: bool | Mapping[str, date]) -> bool | dict[str, str]:
+    """Return `content.solutions` as stages and manifest.json have it, with ISO dates."""
+    return solutions if isinstance(solutions, bool) else {name: str(day) for name, day in solutions.items()}
 
 
 def describe_updates(semester: Semester) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from course_runtime.files import sync as sync_module
 from course_runtime.files.sync import STATE, Report, become_owner, has_arrived, run, sync
 from course_runtime.machine.content_number import FOLDER, read_number
 from course_runtime.machine.machine import CourseError, Machine
+
+SOLUTION = "p/solutions/a.py"
 
 
 class Course:
@@ -33,20 +36,26 @@ class Course:
         """Make the content hold exactly `files`; a double underscore in a name is a slash, a single one a dot."""
         self.publish_files({name.replace("__", "/").replace("_", "."): text for name, text in files.items()})
 
-    def publish_files(self, files: dict[str, str]) -> None:
+    def publish_files(self, files: dict[str, str], **more: object) -> None:
         for name, text in files.items():
             path = self.content / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         hashes = {name: sha256(text.encode()).hexdigest() for name, text in files.items()}
-        (self.content / "manifest.json").write_text(json.dumps({"version": 1, "files": hashes, **self.release}))
+        (self.content / "manifest.json").write_text(json.dumps({"version": 1, "files": hashes, **self.release, **more}))
 
     def number(self, release: int, semester: str = "2027-spring") -> None:
         """Make what is published from now on this content release."""
         self.release = {"course": "EE-559", "semester": semester, "release": release}
 
-    def sync(self, **options: bool) -> Report:
-        return sync(self.content, self.home, "ee559", **options)
+    def date(self, text: str, day: str) -> None:
+        """Publish a file and its solution, which comes at the ISO date `day`."""
+        dated = f".dated/{SOLUTION}"
+        self.publish_files({"p/a.py": "", dated: text}, dates={dated: day})
+
+    def sync(self, today: str = "", **options: bool) -> Report:
+        day = date.fromisoformat(today) if today else None
+        return sync(self.content, self.home, "ee559", today=day, **options)
 
     def forget(self) -> None:
         """Make the home what it was before the first sync."""
@@ -121,6 +130,63 @@ def test_deleted_files_stay_deleted_until_they_are_asked_for(course: Course) -> 
     course.sync(restore=True)
     assert course.files()["a.py"] == "2"
     assert course.files()["b.py"] == "mine"
+
+
+def test_a_solution_comes_at_its_date_and_never_before(course: Course) -> None:
+    course.date("1", "2027-03-01")
+    for day in ("2026-12-31", "2027-02-28"):
+        course.sync(today=day)
+        course.sync(today=day, restore=True)
+        assert course.files() == {"p/a.py": ""}
+    assert course.sync(today="2027-03-01").installed == [SOLUTION]
+    assert course.files() == {"p/a.py": "", SOLUTION: "1"}, "and nothing tells of the folder it comes from"
+
+
+def test_a_clock_that_is_set_back_takes_no_solution_away(course: Course) -> None:
+    course.date("1", "2027-03-01")
+    course.sync(today="2027-03-01")
+    assert course.sync(today="2027-02-01") == Report()
+    assert course.files()[SOLUTION] == "1"
+    course.date("2", "2027-03-01")
+    assert course.sync(today="2027-02-01").updated == [SOLUTION], "it follows the course as other files do"
+    (course.top / SOLUTION).unlink()
+    course.sync(today="2027-04-01")
+    assert SOLUTION not in course.files()
+    assert course.sync(today="2027-02-01", restore=True).installed == [SOLUTION]
+
+
+def test_a_content_release_brings_a_solution_earlier(course: Course) -> None:
+    course.number(1)
+    course.date("1", "2027-03-01")
+    course.sync(today="2027-02-01")
+    course.number(2)
+    course.date("1", "2027-02-20")
+    assert course.sync(today="2027-02-19").installed == []
+    assert course.sync(today="2027-02-20").installed == [SOLUTION]
+    course.forget()
+    course.number(3)
+    course.publish_files({"p/a.py": "", SOLUTION: "1"})
+    assert SOLUTION in course.sync(today="2027-02-01").installed, "solutions = true"
+
+
+def test_a_solution_never_replaces_the_students_own_file(course: Course) -> None:
+    course.date("1", "2027-03-01")
+    course.sync(today="2027-02-01")
+    (course.top / SOLUTION).parent.mkdir()
+    (course.top / SOLUTION).write_text("mine")
+    assert course.sync(today="2027-03-01").offered == ["p/solutions/a.new.py"]
+    assert course.files()[SOLUTION] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("path", "day"),
+    [(".dated/a.py", "soon"), (".dated/a.py", 3), (".dated//a.py", "2027-03-01"), ("a.py", "2027-03-01")],
+)
+def test_a_date_that_is_none_or_of_no_dated_file_is_refused(course: Course, path: str, day: object) -> None:
+    manifest = {"version": 1, "files": {path: "0" * 64}, "dates": {path: day}}
+    (course.content / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CourseError):
+        course.sync()
 
 
 def test_older_content_changes_nothing(course: Course) -> None:

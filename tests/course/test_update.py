@@ -80,6 +80,15 @@ def test_pages_show_the_versions_of_the_product(product: Product) -> None:
     assert product.sync().stderr == "", "the manifest lists what the page is now"
 
 
+def test_dated_solution_of_a_content_release_waits_for_its_day(product: Product) -> None:
+    files = {".dated/p/solutions/b.py": "solved", ".dated/p/solutions/c.py": "later", "a.py": "2"}
+    dates = {".dated/p/solutions/b.py": "2020-01-01", ".dated/p/solutions/c.py": "9999-01-01"}
+    rest = [plain(name, text.encode()) for name, text in files.items()]
+    product.publish(files, 2, pack(plain("manifest.json", list_files(files, 2, dates=dates)), *rest))
+    product.update()
+    assert product.files() == {"a.py": "2", "p/b.ipynb": "1", "p/solutions/b.py": "solved"}
+
+
 @pytest.mark.parametrize("given", ["", "content.json", "ee559-2027-spring-content-2.tar.gz"])
 def test_files_that_were_handed_out_need_no_network(product: Product, web: Web, given: str) -> None:
     product.publish(SECOND, 2)

@@ -2,13 +2,17 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
 from course_runtime.machine.machine import CourseError
 
 MANIFEST = "manifest.json"
+DATED = ".dated/"
+"""The folder of a content with what comes at a date, the solutions; Jupyter does not show it."""
 KEPT = ".local/share/course/content"
 
 Hashes = dict[str, str]  # path inside the content, with slashes -> SHA-256 in hexadecimal
@@ -16,11 +20,26 @@ Hashes = dict[str, str]  # path inside the content, with slashes -> SHA-256 in h
 
 @dataclass(frozen=True)
 class Manifest:
-    """A content's files; its course and semester, "ee559-2027-spring"; its number, 0 for content without one."""
+    """A content's files; its course and semester, "ee559-2027-spring"; its number, 0 for content without one.
+
+    dates: path in the folder .dated -> the day from which on students get the file.
+    """
 
     files: Hashes
     name: str
     release: int
+    dates: dict[str, date] = field(default_factory=dict)
+
+    def list_due(self, today: date, came: Container[str]) -> Iterator[tuple[str, str]]:
+        """Yield (path in the content, path in the student's folder) of each file that comes today.
+
+        came: paths of the student's folder that came before; their date is past, whatever the clock says now.
+        """
+        for path in self.files:
+            day = self.dates.get(path)
+            target = path if day is None else path.removeprefix(DATED)
+            if day is None or day <= today or target in came:
+                yield path, target
 
 
 def read_manifest(content: Path) -> Manifest:
@@ -36,12 +55,15 @@ def parse_manifest(text: bytes) -> Manifest:
     """Return the manifest in `text`; raise ValueError and its like when it is none, or not safe."""
     values = json.loads(text)
     hashes = {str(name): str(digest) for name, digest in values["files"].items()}
-    for name in hashes:
+    dates = {str(name): date.fromisoformat(day) for name, day in values.get("dates", {}).items()}
+    if odd := [name for name in dates if name not in hashes or not name.startswith(DATED)]:
+        raise ValueError(f"{odd[0]!r} is no dated file")
+    for name in (*hashes, *(name.removeprefix(DATED) for name in dates)):
         if name.startswith("/") or not name or ".." in name.split("/"):
             raise ValueError(f"{name!r} leaves the content folder")
     slug = re.sub(r"[^a-z0-9]", "", str(values.get("course", "")).lower())
     release = int(values.get("release", 0))
-    return Manifest(hashes, f"{slug}-{values['semester']}" if release else "", release)
+    return Manifest(hashes, f"{slug}-{values['semester']}" if release else "", release, dates)
 
 
 def find_kept(home: Path, name: str) -> Path:

@@ -2,7 +2,8 @@
 
 For each file of the content: a new one comes; one the student has not touched follows the course; beside an edited one
 the course's new version is laid once as `name.new.ext`; a deleted one stays deleted; what the course drops stays with
-the student. Nothing here may keep JupyterLab from starting: trouble is one line, and the exit status is 0.
+the student; a solution with a date comes when this machine's clock has reached it. Nothing here may keep JupyterLab
+from starting: trouble is one line, and the exit status is 0.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import stat
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -46,11 +48,14 @@ class Placement:
     outcome: str  # the list of Report it belongs to
 
 
-def sync(content: Path, home: Path, folder: str, *, restore: bool = False, durable: bool = True) -> Report:
+def sync(
+    content: Path, home: Path, folder: str, *, restore: bool = False, durable: bool = True, today: date | None = None
+) -> Report:
     """Bring `content` into `home`/`folder`; with `restore`, bring deleted files back too; `durable`, onto the disk.
 
-    An older content release than the home has had changes nothing. Raise CourseError when the content or the folder
-    cannot be used at all; what concerns one file is in the report.
+    today: what this machine's clock says, unless it is given. An older content release than the home has had changes
+    nothing. Raise CourseError when the content or the folder cannot be used at all; what concerns one file is in the
+    report.
     """
     manifest = read_manifest(content)
     home = home.resolve()
@@ -64,9 +69,9 @@ def sync(content: Path, home: Path, folder: str, *, restore: bool = False, durab
         return report
     placements = []
     try:
-        for path, digest in manifest.files.items():
+        for source, path in manifest.list_due(today or date.today(), state.installed):
             try:
-                if place := plan_file(content, top, home, path, digest, state, restore):
+                if place := plan_file(content / source, manifest.files[source], top, home, path, state, restore):
                     placements.append(place)
             except OSError as error:
                 report.problems.append(f"{path}: {error.strerror or error}")
@@ -98,9 +103,12 @@ def note_release(manifest: Manifest, state: State, report: Report) -> bool:
 
 
 def plan_file(
-    content: Path, top: Path, home: Path, path: str, digest: str, state: State, restore: bool
+    source: Path, digest: str, top: Path, home: Path, path: str, state: State, restore: bool
 ) -> Placement | None:
-    """Decide what one file needs and write it beside its place; None when nothing is to be done."""
+    """Decide what the file `path` of the folder `top` needs and write it beside its place; None for nothing.
+
+    source: the course's version; digest: its SHA-256 in hex.
+    """
     target = top / path
     if not restore and state.installed.get(path) == digest:
         return None  # nothing new in the course: whatever the student did with the file stands
@@ -109,20 +117,20 @@ def plan_file(
         if path in state.installed and not restore:
             return None
         make_folder(target.parent, home)
-        return write_beside(content, path, digest, target, "installed")
+        return write_beside(source, path, digest, target, "installed")
     if present == digest:
         state.installed[path] = digest  # the same already: an earlier run was cut before it could say so
         return None
     check_inside(target.parent, home)
     if present == state.installed.get(path):
-        return write_beside(content, path, digest, target, "updated")
+        return write_beside(source, path, digest, target, "updated")
     if state.offered.get(path) == digest:
         return None
     beside = choose_beside(target, digest, state.offered.get(path))
     if beside is None:
         state.offered[path] = digest
         return None
-    return write_beside(content, path, digest, beside, "offered")
+    return write_beside(source, path, digest, beside, "offered")
 
 
 def choose_beside(target: Path, digest: str, offered: str | None) -> Path | None:
@@ -137,9 +145,9 @@ def choose_beside(target: Path, digest: str, offered: str | None) -> Path | None
     raise OSError(f"{target.name} has 999 new versions beside it: delete some")
 
 
-def write_beside(content: Path, path: str, digest: str, target: Path, outcome: str) -> Placement:
-    """Write the course's version of `path` into a temporary file next to `target`; OSError leaves none."""
-    data = (content / path).read_bytes()
+def write_beside(source: Path, path: str, digest: str, target: Path, outcome: str) -> Placement:
+    """Write the course's version `source` of `path` into a temporary file next to `target`; OSError leaves none."""
+    data = source.read_bytes()
     if sha256(data).hexdigest() != digest:
         raise OSError("the course's copy is damaged, it is left out")
     temporary = target.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
