@@ -1,7 +1,6 @@
 """TensorBoard is a page of JupyterLab's server: no port of its own, and nobody without the token."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def test_tensorboard_is_a_page_of_the_server(tmp_path: Path) -> None:
 def list_listeners(server: int) -> set[int]:
     """Return the TCP ports at which the process `server` and its children listen."""
     processes = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
-    links = [os.readlink(link) for one in processes for link in Path(f"/proc/{one}/fd").iterdir()]
+    links = [str(link.readlink()) for one in processes for link in Path(f"/proc/{one}/fd").iterdir()]
     tables = Path("/proc/net/tcp").read_text().splitlines() + Path("/proc/net/tcp6").read_text().splitlines()
     rows = [row.split() for row in tables if " 0A " in row]
     return {int(row[1].split(":")[1], 16) for row in rows if f"socket:[{row[9]}]" in links}
