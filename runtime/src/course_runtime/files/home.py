@@ -77,7 +77,7 @@ def choose_home(environ: "MutableMapping[str, str]") -> str:
 
 
 def name_rootless_cure(environ: "MutableMapping[str, str]") -> str:
-    """Return how to start a container with other ids than its host so that a mounted folder is its user's; "" elsewhere.
+    """Return how to start a container with other ids than its host's, so that a mounted folder is its user's; or "".
 
     There, the host's user is root in the container unless the runtime is told otherwise.
     """
