@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from course_runtime.doctor.findings import FAILURE, MEBIBYTE, OK, WARNING, Check, Finding, find_version
 from course_runtime.machine.access_code import check_gate
@@ -199,6 +200,14 @@ def try_torch(machine: Machine) -> tuple[Finding, str]:
     return Finding("torch works", OK, "a product and a convolution are right"), last.partition("gpu:")[2].strip()
 
 
+def check_kernel(machine: Machine) -> Iterator[Finding]:
+    """Look for a kernel of another Python with the name of the course's own, as `ipykernel install --user` leaves it."""
+    folder = Path(os.environ.get("HOME", "/")) / ".local/share/jupyter/kernels/python3"
+    if (folder / "kernel.json").exists():
+        cure = f"nothing, unless you start Jupyter yourself: then rm -r {folder}"
+        yield Finding("kernel", OK, f"{folder} is another Python's; JupyterLab takes the course's", cure)
+
+
 CHECKS: Sequence[Check] = (
     check_cpu,
     check_memory,
@@ -207,5 +216,6 @@ CHECKS: Sequence[Check] = (
     check_network,
     check_jupyter,
     check_versions,
+    check_kernel,
     check_torch,
 )
