@@ -201,7 +201,7 @@ def try_torch(machine: Machine) -> tuple[Finding, str]:
 
 
 def check_kernel(machine: Machine) -> Iterator[Finding]:
-    """Look for a kernel of another Python with the name of the course's own, as `ipykernel install --user` leaves it."""
+    """Look for another Python's kernel with the name of the course's own: `ipykernel install --user` leaves such."""
     folder = Path(os.environ.get("HOME", "/")) / ".local/share/jupyter/kernels/python3"
     if (folder / "kernel.json").exists():
         cure = f"nothing, unless you start Jupyter yourself: then rm -r {folder}"
