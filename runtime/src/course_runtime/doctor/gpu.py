@@ -14,7 +14,7 @@ from pathlib import Path
 from course_runtime.doctor.findings import MEBIBYTE, OK, WARNING, Finding
 from course_runtime.doctor.nvidia import Cuda, Device, Management, ask_cuda, ask_management
 from course_runtime.machine.machine import Machine, load_course
-from course_runtime.start.node import find_node
+from course_runtime.machine.node import find_node
 
 DRIVER_BRANCHES = {11: 450, 12: 525, 13: 580}
 """The first driver that serves a CUDA of that major version, and with it every minor one."""

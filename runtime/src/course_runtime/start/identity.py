@@ -9,7 +9,7 @@ from pathlib import Path
 from jupyter_server.auth.identity import PasswordIdentityProvider
 from traitlets import default
 
-from course_runtime.start.node import find_node, find_token_file, keep_token
+from course_runtime.machine.node import find_node, find_token_file, keep_token
 
 
 class CourseIdentityProvider(PasswordIdentityProvider):

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from course_runtime.machine.machine import Machine, load_course
-from course_runtime.start.node import find_node
+from course_runtime.machine.node import find_node
 
 DEADLINE = 10.0  # seconds: a driver that does not answer must not keep the address from the student
 CHECK = (sys.executable, "-P", "-m", "course_runtime.doctor.cli", "--gpu", "--json")
