@@ -40,6 +40,8 @@ WITHOUT_CREDENTIAL = {
     "/lab/api/settings": 403,
     "/lab/api/workspaces": 403,
     "/metrics": 403,
+    "/tensorboard/": 302,
+    "/server-proxy/servers-info": 403,
 }
 
 

@@ -15,6 +15,7 @@ ARROWS = {
     ("course_runtime.doctor", "course_runtime.files"),
     ("course_runtime.doctor", "course_runtime.machine"),
     ("course_runtime.files", "course_runtime.machine"),
+    ("course_runtime.packages", "course_runtime.machine"),
     ("course_runtime.start", "course_runtime.files"),
     ("course_runtime.start", "course_runtime.machine"),
     ("course_runtime.update", "course_runtime.files"),

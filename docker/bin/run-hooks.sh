@@ -1,7 +1,7 @@
 #!/bin/bash
 # run-hooks.sh FOLDER: in the order of their names, sources each *.sh of the folder and runs each other executable file.
 # start.sh sources it, so that a sourced hook can change the environment of the command. A hook that fails is told and
-# passed over; one that calls `exit` ends the start.
+# passed over; one that calls `exit`, or fails under its own `set -e`, ends the start.
 # shellcheck source=../lib/log.sh source-path=SCRIPTDIR
 source /usr/local/lib/course/log.sh
 
@@ -18,7 +18,8 @@ for course_hook in "$1"/*; do
         course_options=$(set +o)
         trap 'log ERROR "$course_hook ended the start with status $?"' EXIT
         # shellcheck disable=SC1090 # whatever is in the folder
-        source "$course_hook" || course_status=$?
+        source "$course_hook" # no `||`, which would switch off `set -e` in there
+        course_status=$?
         trap - EXIT
         eval "$course_options" # `set -e` of a hook is for itself
     elif [[ -f $course_hook && -x $course_hook ]]; then

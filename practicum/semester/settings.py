@@ -169,6 +169,8 @@ def describe_start(semester: Semester, variant: Variant) -> tuple[str, ...]:
         "NB_GID": "100",
         "JUPYTER_PORT": str(JUPYTER_PORT),
         "COURSE_NAME": semester.product_name,
+        # The course's kernel goes before one that another Python has left in the home.
+        "JUPYTER_PREFER_ENV_PATH": "1",
         # torch's threads sleep while they wait for each other: see "Slow training" in docs/troubleshoot.md.
         "OMP_WAIT_POLICY": "PASSIVE",
         # No compiler comes along; these name what says so, and what to do.
@@ -183,7 +185,8 @@ def describe_start(semester: Semester, variant: Variant) -> tuple[str, ...]:
         "USER 1000",  # a number, so that Kubernetes can tell that it is not root
         f"WORKDIR /home/{CONTAINER_USER}",
         f"EXPOSE {JUPYTER_PORT}",
-        'ENTRYPOINT ["/usr/bin/tini","-g","--","/usr/local/bin/start.sh"]',
+        # -s: where a runtime has a first process of its own, tini reaps orphans all the same, and does not complain.
+        'ENTRYPOINT ["/usr/bin/tini","-s","-g","--","/usr/local/bin/start.sh"]',
         'CMD ["start-notebook.py"]',
         'HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=3 CMD ["/usr/local/bin/course-health"]',
     )

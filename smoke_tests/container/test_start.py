@@ -315,7 +315,7 @@ def test_hooks(start: Start, tmp_path: Path) -> None:
         tmp_path / "late",
         a="export ORDER=$ORDER-a LATE=$(id -u) SECRET=in-$SECRET",
         b="#!/bin/sh\necho $ORDER-b >~/ran",
-        c="set -e; false; export ORDER=$ORDER-c; false",
+        c="export ORDER=$ORDER-c; false",
         d="#!/bin/sh\nexit 3",
         e="export ORDER=$ORDER-e",
     )
@@ -330,8 +330,9 @@ def test_hooks(start: Start, tmp_path: Path) -> None:
     ]
 
 
-def test_hook_that_exits_ends_the_start_audibly(start: Start, tmp_path: Path) -> None:
-    hooks = write_hooks(tmp_path / "hooks", stop="exit 7")
+@pytest.mark.parametrize("text", ["exit 7", "set -e; (exit 7); echo passed", "set -e; f() { (exit 7); echo on; }; f"])
+def test_hook_that_exits_ends_the_start_audibly(start: Start, tmp_path: Path, text: str) -> None:
+    hooks = write_hooks(tmp_path / "hooks", stop=text)
     done = start(mount_hooks("start", hooks), command="echo started", status=7)
     assert (
         done.stdout == "" and done.stderr == f"ERROR: {HOOKS.format('start')}/stop.sh ended the start with status 7\n"

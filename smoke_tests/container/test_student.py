@@ -84,16 +84,16 @@ def test_home_that_cannot_be_written_serves_the_original(run_container: RunConta
 # ---- packages ------------------------------------------------------------------------------------------------------
 
 
-def write_wheel(folder: Path) -> Path:
+def write_wheel(folder: Path, name: str = "oneliner", version: str = "1.0") -> Path:
     """Return a package with a module and a command."""
-    path, info = folder / "oneliner-1.0-py3-none-any.whl", "oneliner-1.0.dist-info"
+    path, info = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr("oneliner.py", "def main():\n    print('installed by the student')\n")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: oneliner\nVersion: 1.0\n")
+        wheel.writestr(f"{name}.py", "def main():\n    print('installed by the student')\n")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         wheel.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
-        wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\noneliner = oneliner:main\n")
+        wheel.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")
         wheel.writestr(f"{info}/RECORD", "")
     folder.chmod(0o755)
     path.chmod(0o644)
@@ -124,6 +124,42 @@ def test_kernel_finds_what_the_student_installs(run_container: RunContainer, tmp
         installed = kernel.execute(f"%pip install --no-index /wheels/{wheel.name}")
         assert installed.status == "ok", installed
         assert kernel.execute("!oneliner").text.strip() == "installed by the student"
+
+
+def test_another_version_is_refused_with_the_way_to_it(run_container: RunContainer, tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, "pandas", "2.9")
+    container = run_container(f"--volume={tmp_path}:/wheels:ro", command=["sleep", "infinity"], ready=False)
+    install = f"install --no-index /wheels/{wheel.name}"
+    for pip in ("pip", "python -m pip"):
+        refused = container.exec(f"{pip} {install}", check=False)
+        assert refused.returncode != 0 and refused.stderr.rstrip().endswith("course-env NAME"), refused
+    made = container.exec(f"course-env old && . ~/.local/share/course-env/old/bin/activate && pip {install}")
+    assert 'the kernel "Python (old)"' in made.stdout
+    python = "~/.local/share/course-env/old/bin/python"
+    told = container.exec(f"{python} -c 'import pandas, torch; print(pandas.__file__, torch.__file__)'").stdout.split()
+    assert "/course-env/old/" in told[0] and told[1].startswith("/opt/venv/")
+
+
+def test_kernel_of_another_python_in_the_home_does_not_take_over(run_container: RunContainer, tmp_path: Path) -> None:
+    """Such as `python -m ipykernel install --user` leaves, or an old conda."""
+    kernel = tmp_path / "kernel.json"
+    kernel.write_text(
+        '{"argv": ["/nowhere/python", "-f", "{connection_file}"], "display_name": "Old", "language": "python"}'
+    )
+    place = "/home/jovyan/.local/share/jupyter/kernels/python3/kernel.json"
+    container = run_container(f"--volume={kernel}:{place}:ro", "--user=1000:0")
+    with Jupyter(container.url, container.token).start_kernel() as running:
+        assert running.execute("import sys; sys.prefix").text.strip() == "'/opt/venv'"
+
+
+def test_tensorboard_opens_in_the_browser(server: Container) -> None:
+    code = "from torch.utils.tensorboard import SummaryWriter as W; W('runs/first').add_scalar('loss', 0.5, 1)"
+    server.exec(f'cd ~/ee559 && python -c "{code}"')
+    with open_page(server.url) as page:
+        page.goto(f"{server.url}/lab?token={server.token}", wait_until="commit")
+        page.get_by_role("tab", name="Launcher").wait_for()
+        page.goto(f"{server.url}/tensorboard/", wait_until="commit")
+        expect(page.get_by_text("runs/first").or_(page.get_by_text("first")).first).to_be_visible()
 
 
 def test_compile_says_what_it_misses_and_the_cure_is_one(server: Container) -> None:

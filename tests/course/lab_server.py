@@ -96,12 +96,14 @@ class Lab:
         assert TEMPLATES in text and STATIC in text
         text = text.replace(TEMPLATES, repr(str(ROLE / "files")))
         text = text.replace(STATIC, repr(str(self.root / "opt/course/static")))
+        text = text.replace('"/opt/venv/bin/python"', repr(sys.executable))
         (self.place / "jupyter/jupyter_server_config.py").write_text(text)
         extensions = self.place / "jupyter/jupyter_server_config.d"
         extensions.mkdir(exist_ok=True)
         (extensions / "course.json").write_text(
             '{"ServerApp": {"jpserver_extensions": {"course_runtime.start.welcome": true}}}'
         )
+        shutil.copy(ROLE / "files/proxy.json", extensions)
         self.log = self.place / "log"
 
     def start(self) -> subprocess.Popen[bytes] | Forked:

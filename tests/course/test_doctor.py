@@ -255,6 +255,14 @@ def test_a_healthy_container_has_nothing_to_say_and_no_noise(container: Fixture)
     assert {argv[0] for argv in container.system.asked} & {"chronyc", "timedatectl", "systemctl"} == set()
 
 
+def test_a_kernel_of_another_python_is_named(container: Fixture) -> None:
+    kernel = container.home / ".local/share/jupyter/kernels/python3/kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text("{}")
+    (finding,) = machine_checks.check_kernel(container.machine)
+    assert finding.status == OK and f"{kernel.parent} is another Python's" in finding.detail
+
+
 def test_the_appliance_is_looked_at_as_before(healthy: Fixture) -> None:
     assert cli.choose_checks(healthy.machine) is machine_checks.CHECKS
 

@@ -247,3 +247,55 @@ def test_every_start_of_python_can_afford_it(place: Path) -> None:
 def test_as_a_program_it_takes_a_moment(place: Path) -> None:
     seconds = measure_least(lambda: run(place, HOME=str(place)))
     assert seconds < 0.3, "of the processor: the limit of the whole start; this is 0.02 s"
+
+
+# ---- what comes along from a host ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*home.GIVEN, *home.MADE])
+def test_a_folder_of_the_host_is_ignored_and_told(place: Path, name: str) -> None:
+    (place / "file").write_text("")
+    folder = str(place / "file/below")  # not even root can make it
+    message, values = set_environment(place, **{"HOME": str(place), name: folder})
+    assert values.get(name) != folder
+    assert message == f"{name}={folder} cannot be written here and is ignored"
+
+
+@pytest.mark.parametrize("name", home.MADE)
+def test_a_folder_that_programs_make_stays(place: Path, name: str) -> None:
+    folder = str(place / "not/there/yet")
+    message, values = set_environment(place, **{"HOME": str(place), name: folder})
+    assert (message, values[name]) == ("", folder)
+
+
+def test_shells_forget_the_host_s_folders(place: Path) -> None:
+    (place / "file").write_text("")
+    a, b = str(place / "file/a"), str(place / "file/b")
+    done = run(place, HOME=str(place), JUPYTER_CONFIG_DIR=a, XDG_RUNTIME_DIR=b)
+    assert evaluate(f"export JUPYTER_CONFIG_DIR={a}\n{done.stdout}", "{JUPYTER_CONFIG_DIR-gone}") == ["gone"]
+    told = f"course: XDG_RUNTIME_DIR={b}, JUPYTER_CONFIG_DIR={a} cannot be written here and are ignored\n"
+    assert done.stderr == told
+
+
+@pytest.mark.parametrize(
+    ("ids", "container", "cure"),
+    [
+        (
+            "         0       1000          1",
+            "podman",
+            "start with --userns=keep-id:uid=1000,gid=100 and without --user",
+        ),
+        ("         0       1000          1", "", "start with --user root -e NB_USER=root -e NB_UID=0 -e NB_GID=0"),
+        ("         0          0 4294967295", "", "mount a folder that this user can write and name it in HOME"),
+    ],
+)
+def test_a_rootless_start_gets_a_cure_that_works_there(
+    place: Path, monkeypatch: pytest.MonkeyPatch, ids: str, container: str, cure: str
+) -> None:
+    (place / "uid_map").write_text(f"{ids}\n")
+    monkeypatch.setattr(home, "UID_MAP", str(place / "uid_map"))
+    monkeypatch.setattr(
+        home, "explain_home", lambda folder: f"HOME={folder} cannot be written by user 1000, group 1000"
+    )
+    message = set_environment(place, HOME="/nowhere", container=container)[0]
+    assert f"are lost with the container; {cure}" in message

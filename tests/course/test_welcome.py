@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -154,8 +155,40 @@ def test_a_driver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_the_address_shows_a_token_that_nobody_chose(identity: SimpleNamespace, how: str, query: str) -> None:
     app = SimpleNamespace(identity_provider=identity, port=80, local_url="https://127.0.0.1:80/b/lab?token=...")
-    text = welcome.describe_address(app)
+    text = welcome.describe_address(app, {})
     assert text.endswith(f"browser{how}    https://127.0.0.1:80/b/lab{query}")
+
+
+def test_a_job_s_log_shows_the_tunnel_and_keeps_the_token_from_it(tmp_path: Path) -> None:
+    job = {"SLURM_JOB_ID": "4711", "SLURM_SUBMIT_HOST": "login1", "SLURMD_NODENAME": "gpu7"}
+    with Lab(tmp_path, environ=job, cold=True) as lab:  # a forked server ends without its last steps
+        file = lab.home / ".course-token-4711"
+        assert file.stat().st_mode & 0o777 == 0o600
+        token, log = file.read_text().strip(), lab.read_log()
+        assert token not in log and "docker" not in log
+        assert f"    ssh -N -L {lab.port}:localhost:{lab.port} -J login1 gpu7\n" in log
+        assert f"cat {file}" in log and log.splitlines()[-1].strip() == f"http://localhost:{lab.port}/lab"
+        assert lab.get("api/contents", token=token) == 200
+    assert not file.exists(), "the token outlives its server"
+
+
+@pytest.mark.parametrize(
+    ("environ", "command"),
+    [
+        ({"SLURM_JOB_ID": "1", "SLURMD_NODENAME": "n1"}, "ssh -N -L 80:localhost:80 -J LOGIN_NODE n1"),
+        (
+            {"SLURM_JOB_ID": "1", "SLURMD_NODENAME": "n1", "SLURM_SUBMIT_HOST": "n1", "APPTAINER_CONTAINER": "/a"},
+            "ssh -N -L 80:localhost:80 n1",
+        ),
+        ({"SINGULARITY_CONTAINER": "/a.sif"}, f"ssh -N -L 80:localhost:80 {socket.gethostname()}"),
+    ],
+)
+def test_the_tunnel_leads_to_the_node(environ: dict[str, str], command: str) -> None:
+    identity = SimpleNamespace(token="x", token_is_random=False, token_file=None, auth_enabled=True)
+    app = SimpleNamespace(identity_provider=identity, port=80, local_url="http://10.0.0.7:80/lab?token=...")
+    text = welcome.describe_address(app, environ)
+    assert f"    {command}\n" in text
+    assert text.endswith("browser there, with your token:\n    http://localhost:80/lab")
 
 
 def test_the_server_itself_never_loads_what_the_check_needs() -> None:

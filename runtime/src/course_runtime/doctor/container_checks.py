@@ -8,7 +8,7 @@ from pathlib import Path
 
 from course_runtime.doctor.findings import FAILURE, MEBIBYTE, OK, WARNING, Check, Finding
 from course_runtime.doctor.gpu import check_gpu, check_shm
-from course_runtime.doctor.machine_checks import check_cpu, check_network, check_versions, try_torch
+from course_runtime.doctor.machine_checks import check_cpu, check_kernel, check_network, check_versions, try_torch
 from course_runtime.doctor.prologue_check import check_prologue
 from course_runtime.files import home
 from course_runtime.machine.console import measure_disk
@@ -126,5 +126,6 @@ CHECKS: Sequence[Check] = (
     check_versions,
     check_packages,
     check_prologue,
+    check_kernel,
     check_torch,
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from course_runtime.doctor.findings import MEBIBYTE, OK, WARNING, Finding
 from course_runtime.doctor.nvidia import Cuda, Device, Management, ask_cuda, ask_management
 from course_runtime.machine.machine import Machine, load_course
+from course_runtime.machine.node import find_node
 
 DRIVER_BRANCHES = {11: 450, 12: 525, 13: 580}
 """The first driver that serves a CUDA of that major version, and with it every minor one."""
@@ -115,10 +116,11 @@ def check_shm(machine: Machine) -> Iterator[Finding]:
     """Look at shared memory, in which the workers of a DataLoader hand over their batches; docker gives 64 MB."""
     space = os.statvfs(machine.path("/dev/shm"))
     size = space.f_blocks * space.f_frsize // MEBIBYTE
-    cure = (
-        "workers of a DataLoader may die of a bus error: start the container with --shm-size=2g"
-        " (Kubernetes: an emptyDir of medium Memory at /dev/shm)"
-    )
+    if find_node(os.environ):
+        how = "use DataLoader(..., num_workers=0), and ask the cluster's administrator for a larger /dev/shm"
+    else:
+        how = "start the container with --shm-size=2g (Kubernetes: an emptyDir of medium Memory at /dev/shm)"
+    cure = f"workers of a DataLoader may die of a bus error: {how}"
     yield Finding("shm", OK if size >= 1024 else WARNING, f"{size} MB in /dev/shm", "" if size >= 1024 else cure)
 
 

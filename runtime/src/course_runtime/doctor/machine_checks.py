@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from course_runtime.doctor.findings import FAILURE, MEBIBYTE, OK, WARNING, Check, Finding, find_version
 from course_runtime.doctor.prologue_check import check_prologue
@@ -200,6 +201,14 @@ def try_torch(machine: Machine) -> tuple[Finding, str]:
     return Finding("torch works", OK, "a product and a convolution are right"), last.partition("gpu:")[2].strip()
 
 
+def check_kernel(machine: Machine) -> Iterator[Finding]:
+    """Look for another Python's kernel with the name of the course's own: `ipykernel install --user` leaves such."""
+    folder = Path(os.environ.get("HOME", "/")) / ".local/share/jupyter/kernels/python3"
+    if (folder / "kernel.json").exists():
+        cure = f"nothing, unless you start Jupyter yourself: then rm -r {folder}"
+        yield Finding("kernel", OK, f"{folder} is another Python's; JupyterLab takes the course's", cure)
+
+
 CHECKS: Sequence[Check] = (
     check_cpu,
     check_memory,
@@ -209,5 +218,6 @@ CHECKS: Sequence[Check] = (
     check_jupyter,
     check_versions,
     check_prologue,
+    check_kernel,
     check_torch,
 )

@@ -1,6 +1,6 @@
 """A home that can be written, wherever a runtime puts the container: docker, Kubernetes, Apptainer, enroot, a hub.
 
-Called in two ways: as a program by the start commands and login shells, which evaluate the `export` lines it prints;
+Called in two ways: as a program by the start commands and login shells, which evaluate the lines it prints;
 and at every start of the course's Python, where it must cost nothing. Hence no imports but these.
 """
 
@@ -14,11 +14,18 @@ if TYPE_CHECKING:
 
 VENV_BIN = "/opt/venv/bin"
 TEMPORARY_HOME = "COURSE_TEMPORARY_HOME"  # names the home if that is lost with the container
+GIVEN = ("TMPDIR", "XDG_RUNTIME_DIR")  # folders that programs expect to be there
+MADE = (  # folders that programs make
+    "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+    "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR",
+)  # fmt: skip
+UID_MAP = "/proc/self/uid_map"
+ALL_IDS = "0 0 4294967295"  # the map of a process whose user ids are the host's
 
 
 def set_environment(environ: "MutableMapping[str, str]") -> str:
     """Make `environ` name folders that can be written; return what the user should know, "" for nothing."""
-    message = choose_home(environ)
+    messages = [drop_unusable(environ), choose_home(environ)]
     choose_package_folder(environ)
     if not environ.get("JUPYTER_RUNTIME_DIR"):
         # Not in the home: sockets do not work on every network file system, and what lies here dies with the server.
@@ -26,7 +33,24 @@ def set_environment(environ: "MutableMapping[str, str]") -> str:
         if folder:
             environ["JUPYTER_RUNTIME_DIR"] = folder
     set_user_names(environ)
-    return message
+    return "; ".join(message for message in messages if message)
+
+
+def drop_unusable(environ: "MutableMapping[str, str]") -> str:
+    """Remove what names a folder that cannot be used here; a host's login leaves such names in many containers."""
+    names = [name for name in GIVEN if environ.get(name) and not is_usable(environ[name])]
+    names += [name for name in MADE if environ.get(name) and not can_be_made(environ[name])]
+    if not names:
+        return ""
+    folders = ", ".join(f"{name}={environ.pop(name)}" for name in names)
+    return f"{folders} cannot be written here and {'is' if len(names) == 1 else 'are'} ignored"
+
+
+def can_be_made(folder: str) -> bool:
+    """Return whether `folder` can be written, or made where it is not there yet."""
+    while folder.startswith("/") and folder != "/" and not os.path.lexists(folder):
+        folder = folder.rpartition("/")[0] or "/"
+    return folder.startswith("/") and os.access(f"{folder}/.", os.W_OK | os.X_OK)
 
 
 def choose_home(environ: "MutableMapping[str, str]") -> str:
@@ -45,9 +69,28 @@ def choose_home(environ: "MutableMapping[str, str]") -> str:
         return f"{reason}, nor is there another place: start with --tmpfs /tmp, or mount a folder and name it in HOME"
     environ["HOME"] = environ[TEMPORARY_HOME] = folder
     cure = "mount a folder that this user can write and name it in HOME"
-    if "cannot be written" in reason and os.getegid() != 0:
-        cure += f", or run with group 0 (-u {os.geteuid()}:0)"
+    if "cannot be written" in reason:
+        cure = name_rootless_cure(environ) or cure
+        if os.getegid() != 0 and "HOME" in cure:
+            cure += f", or run with group 0 (-u {os.geteuid()}:0)"
     return f"{reason}: files go to {folder} and are lost with the container; {cure}"
+
+
+def name_rootless_cure(environ: "MutableMapping[str, str]") -> str:
+    """Return how to start a container with other ids than its host's, so that a mounted folder is its user's; or "".
+
+    There, the host's user is root in the container unless the runtime is told otherwise.
+    """
+    try:
+        with open(UID_MAP) as file:  # noqa: PTH123
+            ids = " ".join(file.readline().split())
+    except OSError:
+        return ""
+    if ids == ALL_IDS:
+        return ""
+    if environ.get("container") == "podman":
+        return "start with --userns=keep-id:uid=1000,gid=100 and without --user"
+    return "start with --user root -e NB_USER=root -e NB_UID=0 -e NB_GID=0"
 
 
 def explain_home(home: str) -> str:
@@ -133,7 +176,7 @@ def quote(text: str) -> str:
 
 
 def main() -> None:
-    """Print the changes as `export` lines; the message goes to stderr, the exit status is 0 whatever happens."""
+    """Print the changes as lines for a shell; the message goes to stderr, the exit status is 0 whatever happens."""
     before = dict(os.environ)
     try:
         message = set_environment(os.environ)
@@ -141,7 +184,9 @@ def main() -> None:
         message = f"cannot look for a home that can be written ({error})"
     changed = [name for name, value in os.environ.items() if before.get(name) != value]
     # As bytes: a path need not be text.
-    sys.stdout.buffer.write(b"".join(os.fsencode(f"export {name}={quote(os.environ[name])}\n") for name in changed))
+    lines = [f"export {name}={quote(os.environ[name])}\n" for name in changed]
+    lines += [f"unset {name}\n" for name in before if name not in os.environ]
+    sys.stdout.buffer.write(b"".join(map(os.fsencode, lines)))
     if message:
         sys.stderr.buffer.write(os.fsencode(f"course: {message}\n"))
 

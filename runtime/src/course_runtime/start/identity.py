@@ -1,5 +1,6 @@
 """Who may come in: Jupyter's token, asked for in a way that cannot switch it off by accident."""
 
+import atexit
 import os
 import secrets
 from collections.abc import Mapping
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from jupyter_server.auth.identity import PasswordIdentityProvider
 from traitlets import default
+
+from course_runtime.machine.node import find_node, find_token_file, keep_token
 
 
 class CourseIdentityProvider(PasswordIdentityProvider):
@@ -17,6 +20,8 @@ class CourseIdentityProvider(PasswordIdentityProvider):
     """
 
     token_is_random = False
+    token_file: Path | None = None
+    """Where the random token lies, when the log must not show it."""
 
     @default("token")
     def _token_default(self) -> str:
@@ -24,6 +29,10 @@ class CourseIdentityProvider(PasswordIdentityProvider):
         if not token and self.need_token:
             self.token_is_random = True
             token = secrets.token_hex(24)
+            if node := find_node(os.environ):
+                path = find_token_file(node, Path.home())
+                self.token_file = path if keep_token(token, path) else None
+                atexit.register(path.unlink, missing_ok=True)
         return token
 
 

@@ -11,12 +11,14 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from course_runtime.machine.machine import Machine, load_course
+from course_runtime.machine.node import find_node
 
 DEADLINE = 10.0  # seconds: a driver that does not answer must not keep the address from the student
 CHECK = (sys.executable, "-P", "-m", "course_runtime.doctor.cli", "--gpu", "--json")
@@ -115,16 +117,23 @@ async def run_check() -> str:
     return output.decode("utf-8", "replace")
 
 
-def describe_address(app: Any) -> str:
+def describe_address(app: Any, environ: Mapping[str, str] = os.environ) -> str:
     """Return where to open JupyterLab, and with what; the token is shown only when nobody chose it."""
-    identity = app.identity_provider
-    query, how = "", ""
-    if getattr(identity, "token_is_random", False):
+    identity, query, how = app.identity_provider, "", ""
+    if file := getattr(identity, "token_file", None):
+        how = f", with the token that this shows: cat {file}"
+    elif getattr(identity, "token_is_random", False):
         query = f"token={quote(identity.token)}"
     elif identity.token:
         how = ", with your token"
     elif identity.auth_enabled:
         how = ", with your password"
-    url = urlsplit(app.local_url)._replace(query=query).geturl()
+    url = urlsplit(app.local_url)._replace(query=query)
+    if node := find_node(environ):
+        url = url._replace(netloc=f"localhost:{app.port}")
+        tunnel = f"Leave this running on your own computer:\n    {node.describe_tunnel(app.port)}"
+        return f"JupyterLab is ready. {tunnel}\nThen open it in a browser there{how}:\n    {url.geturl()}"
     publish = f"docker run -p 127.0.0.1:{app.port}:{app.port}"
-    return f"JupyterLab is ready. Once its port is published ({publish}), open it in a browser{how}:\n    {url}"
+    return (
+        f"JupyterLab is ready. Once its port is published ({publish}), open it in a browser{how}:\n    {url.geturl()}"
+    )

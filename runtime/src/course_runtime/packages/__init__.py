@@ -1,0 +1,1 @@
+"""Packages that a student adds to the course's."""
