@@ -1,6 +1,7 @@
 """practicum.cli: one line and an exit code for everything that can go wrong."""
 
 import errno
+import importlib.metadata
 import json
 import os
 import signal
@@ -114,6 +115,29 @@ def test_help_lists_the_commands_and_loads_nothing_heavy() -> None:
     assert all(f" {command} " in told.stdout for command in COMMANDS)
     probe = "import sys, practicum.cli; print([m for m in ('httpx', 'practicum.commands.build') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", probe], text=True) == "[]\n"
+
+
+def test_short_help_and_version() -> None:
+    assert practicum_command("-h").stdout == practicum_command("--help").stdout
+    assert "Usage" in practicum_command("release", "-h").stdout
+    told = practicum_command("--version")
+    assert (told.returncode, told.stdout) == (0, f"practicum {importlib.metadata.version('practicum')}\n")
+
+
+def test_a_semester_is_named_by_its_path_or_nearly() -> None:
+    newest = find.list_semesters(ROOT)[-1]
+    by_name = practicum_command("check", newest).stdout
+    assert by_name and practicum_command("check", f"semesters/{newest}/").stdout == by_name
+    assert practicum_command("check", str(ROOT / "semesters" / newest), cwd=Path("/")).stdout == by_name
+    nearly = practicum_command("check", newest[:-1])
+    assert nearly.stderr == f"practicum: {newest[:-1]}: no such semester; did you mean {newest}?\n"
+
+
+def test_the_shell_completes_semesters() -> None:
+    newest = find.list_semesters(ROOT)[-1]
+    words = {"COMP_WORDS": f"practicum check {newest[:4]}", "COMP_CWORD": "2"}
+    told = practicum_command(**{"_PRACTICUM_COMPLETE": "complete_bash", **words})
+    assert newest in told.stdout.split()
 
 
 def test_wrong_usage_exits_2() -> None:
