@@ -248,14 +248,20 @@ def content(
 
 
 @app.command()
-def prune() -> None:
+def prune(
+    semester: Annotated[str, typer.Option(metavar="SEMESTER", help="Forget this one's builds first.")] = "",
+) -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
     from practicum.engine import stages
 
+    if semester:
+        stages.forget(semester)
     pruned = stages.prune()
     for line in (*pruned.removed, *(f"left {line}" for line in pruned.left)):
         print(line)
     print(f"{len(pruned.removed)} removed, {cache.format_bytes(pruned.freed)} freed in {cache.root()}")
+    if lost := stages.list_lost_images():
+        print("These images have no folder here. Unless another cache has it: docker image rm", *lost)
 
 
 @app.command()
