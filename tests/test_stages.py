@@ -214,10 +214,10 @@ class TestPrune:
         (own_cache / "scopes" / "s" / "base.json").unlink()
         asked: list[list[str]] = []
 
-        def no_docker(argv: list[str], *, step: str) -> str:
+        def no_docker(argv: list[str], *, step: str, timeout: float = 0) -> str:
             raise PracticumError(step, "Cannot connect to the Docker daemon")
 
-        def docker(argv: list[str], *, step: str) -> str:
+        def docker(argv: list[str], *, step: str, timeout: float = 0) -> str:
             asked.append(argv)
             return "sha256:1\n"
 

@@ -19,7 +19,7 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import write_text
 from practicum.engine.run import read
-from practicum.images.docker import ensure_docker, running
+from practicum.images.docker import ensure_docker, remove_image, running
 from practicum.images.root import Root, make_root
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_target, list_requirements, place_debian_lock, place_lock
@@ -146,7 +146,7 @@ def resolve_packages(root: Root, packages: Sequence[str], work: Path, console: C
             simulate = ["apt-get", "install", "--simulate", "--no-install-recommends", *packages]
             planned = read([*inside, *simulate], step="lock", timeout=300)
     finally:
-        read(["docker", "image", "rm", "--force", tag], step="lock")
+        remove_image(tag)
     versions = dict(line.split("=", 1) for line in installed.splitlines())
     return versions | parse_simulation(planned)
 

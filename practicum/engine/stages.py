@@ -236,7 +236,7 @@ def _sync_files(folder: Path) -> None:
 def _remove_output(folder: Path) -> None:
     image = _read_json(folder / MANIFEST).get("image", "")
     if image and run.read(["docker", "image", "ls", "--quiet", image], step="prune"):
-        run.read(["docker", "image", "rm", "--force", image], step="prune")
+        run.read(["docker", "image", "rm", "--force", image], step="prune", timeout=900)
     with suppress(FileNotFoundError):
         (folder / MANIFEST).unlink()  # first, so that a half removed folder is no output
     cache.remove_tree(folder)
