@@ -13,7 +13,7 @@ from practicum.engine.run import read
 from practicum.images.lifetime import hold_alive
 
 PATIENCE = 900
-"""Seconds for an answer of a container, which may be in an emulator, and for the removal of gigabytes on a busy disk."""
+"""Seconds for an answer of a container, which may be in an emulator, and to remove gigabytes on a busy host."""
 
 
 def ensure_docker() -> None:
