@@ -20,7 +20,14 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.namespaces import leave_network
 from practicum.release import cli as release
 from practicum.semester.description import Semester
-from practicum.semester.find import choose_architectures, choose_images, find_semester, require_product
+from practicum.semester.find import (
+    choose_architectures,
+    choose_images,
+    find_root,
+    find_semester,
+    list_semesters,
+    require_product,
+)
 
 if TYPE_CHECKING:
     from practicum.engine.progress import Console
@@ -28,14 +35,33 @@ if TYPE_CHECKING:
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Builds the practical environment of a course. Run `make help` for the commands around it.",
 )
 app.add_typer(release.app, name="release")
 app.command()(release.changes)
 app.command()(release.site)
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and end the program."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"practicum {version('practicum')}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
 
 Again = Annotated[str, typer.Option(metavar="STAGE", help="Run this stage, and what reads it, though it is cached.")]
 
@@ -44,8 +70,19 @@ Inputs = Annotated[
     typer.Option(metavar="FILE", help="Build without a network, from this file of `practicum inputs`."),
 ]
 
+
+def complete_semester(begun: str) -> list[str]:
+    """Return the semesters whose names begin so, for the shell's completion."""
+    return [name for name in list_semesters(find_root()) if name.startswith(begun)]
+
+
 SemesterId = Annotated[
-    str, typer.Argument(metavar="[SEMESTER]", help="A folder of semesters/; the newest if left out.")
+    str,
+    typer.Argument(
+        metavar="[SEMESTER]",
+        help="A folder of semesters/, by name or path; the newest if left out.",
+        autocompletion=complete_semester,
+    ),
 ]
 
 
@@ -222,14 +259,20 @@ def lectures(semester: SemesterId = "") -> None:
 
 
 @app.command()
-def prune() -> None:
+def prune(
+    semester: Annotated[str, typer.Option(metavar="SEMESTER", help="Forget this one's builds first.")] = "",
+) -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
     from practicum.engine import stages
 
+    if semester:
+        stages.forget(semester)
     pruned = stages.prune()
     for line in (*pruned.removed, *(f"left {line}" for line in pruned.left)):
         print(line)
     print(f"{len(pruned.removed)} removed, {cache.format_bytes(pruned.freed)} freed in {cache.root()}")
+    if lost := stages.list_lost_images():
+        print("These images have no folder here. Unless another cache has it: docker image rm", *lost)
 
 
 @app.command()

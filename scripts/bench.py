@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures sizes and times, keeps the raw numbers in build/bench.json and writes docs/figures.md.
+"""Measures sizes and times, keeps the raw numbers in docs/figures.json and writes docs/figures.md from them.
 
     .venv/bin/python scripts/bench.py [SEMESTER] [--only size,images]
 
@@ -40,6 +40,9 @@ from practicum.semester.description import Semester
 PARTS: dict[str, Part] = {**bench_appliance.PARTS, **bench_images.PARTS, **bench_start.PARTS, **bench_arm.PARTS}
 """In the order in which they run and stand on the page."""
 
+KEPT = ROOT / "docs/figures.json"
+"""The raw numbers of the page's rows, in git with the page: a part that is measured anew replaces its own rows."""
+
 
 def measure(part: str, semester: Semester, given: str, console: Console) -> Measurement:
     """Run one part in a work folder of its own."""
@@ -71,13 +74,16 @@ def bench(
         raise PracticumError(f"--only {unknown[0]}", "no such part", f"there are {', '.join(PARTS)}")
     os.chdir(ROOT)
     described = find.find_semester(semester)
-    kept = ROOT / "build/bench.json"
-    with Console() as console:
-        for part in parts or list_parts(described):
-            measured = measure(part, described, semester, console)
-            write_measurements(kept, {**read_measurements(kept), part: measured})
-    # Not after each part: a changed file of the checkout gives the images other names and labels, to be built anew.
-    write_text(ROOT / "docs/figures.md", render(read_measurements(kept), tuple(PARTS)))
+    new: dict[str, Measurement] = {}
+    try:
+        with Console() as console:
+            for part in parts or list_parts(described):
+                new[part] = measure(part, described, semester, console)
+    finally:
+        # Not after each part: a changed file of the checkout gives the images other names and labels, to be built anew.
+        measurements = {**read_measurements(KEPT), **new}
+        write_measurements(KEPT, measurements)
+        write_text(ROOT / "docs/figures.md", render(measurements, tuple(PARTS)))
     print("docs/figures.md")
 
 

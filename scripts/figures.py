@@ -12,8 +12,7 @@ from practicum.engine.publish import write_text
 
 HEAD = """# Figures
 
-`make bench` (`scripts/bench.py`) writes this page: do not edit it. A stage is part of the time above it. A plain
-Dockerfile installs the packages of an image on the same base. Times depend on the load of the machine.
+`make bench` (`scripts/bench.py`) writes this page: do not edit it. Times depend on the load of the machine.
 
 """
 

@@ -5,6 +5,11 @@ cd "$(dirname "$0")/.."
 venv=${1:-.venv}
 stamp=$venv/.made-from
 
+if [[ -L $venv ]]; then
+    echo "venv: $venv is a link, and this checkout would be installed where it leads; remove it: rm $venv" >&2
+    exit 2
+fi
+
 fingerprint() { sha256sum pyproject.toml && "$venv/bin/python" --version; }
 
 # A Python that was removed or replaced leaves an environment that cannot start.

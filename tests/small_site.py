@@ -22,7 +22,7 @@ from cpu_time import run_counted
 from held_programs import HeldPrograms
 from survivors import HANG, MARK, listeners_of, marked_processes, mounts_under, wait_until
 
-from practicum.commands.lock import lock_python
+from practicum.commands.lock import resolve_python
 from practicum.engine import cache, stages, tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.stage import Stage
@@ -30,6 +30,7 @@ from practicum.images.docker import ensure_docker
 from practicum.recipes.course import THEME
 from practicum.semester import find, products
 from practicum.semester.description import Semester, load
+from practicum.semester.locks import place_lock
 
 ROOT = Path(__file__).parent.parent
 # Of the newest semester's year, and so of its epoch: its lowest layers can be lent.
@@ -324,7 +325,8 @@ def locked(site: Site) -> Iterator[Site]:
         store = cache.root() / "wheels"
         store.mkdir(exist_ok=True)
         (site.folder / "cache/practicum/wheels").symlink_to(store)
-        lock = lock_python(site.load(), variant="cpu")
+        lock = place_lock(site.load(), "cpu")
+        lock.write_text(resolve_python(site.load(), "cpu"))
         shutil.copy(lock, lock.with_name("python-cuda.lock"))  # no torch, so no difference
         yield site
     except PracticumError as error:

@@ -90,6 +90,14 @@ def test_parts_that_did_not_run_keep_their_figures(tmp_path: Path) -> None:
     assert figures.read_measurements(kept) == {"size": SIZE, "warm": again}
 
 
+def test_page_can_be_written_again_from_what_git_keeps() -> None:
+    """Else `bench.py --only PART` in a fresh clone would throw all other rows away."""
+    kept = figures.read_measurements(bench.KEPT)
+    assert (ROOT / "docs/figures.md").read_text() == figures.render(kept, tuple(bench.PARTS))
+    tracked = subprocess.run(["git", "ls-files", bench.KEPT], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert tracked.stdout, "git does not keep the raw numbers"
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A small checkout: one file of each kind that a copy must get right."""

@@ -1,6 +1,7 @@
 """practicum.cli: one line and an exit code for everything that can go wrong."""
 
 import errno
+import importlib.metadata
 import json
 import os
 import signal
@@ -116,6 +117,29 @@ def test_help_lists_the_commands_and_loads_nothing_heavy() -> None:
     assert subprocess.check_output([sys.executable, "-c", probe], text=True) == "[]\n"
 
 
+def test_short_help_and_version() -> None:
+    assert practicum_command("-h").stdout == practicum_command("--help").stdout
+    assert "Usage" in practicum_command("release", "-h").stdout
+    told = practicum_command("--version")
+    assert (told.returncode, told.stdout) == (0, f"practicum {importlib.metadata.version('practicum')}\n")
+
+
+def test_a_semester_is_named_by_its_path_or_nearly() -> None:
+    newest = find.list_semesters(ROOT)[-1]
+    by_name = practicum_command("check", newest).stdout
+    assert by_name and practicum_command("check", f"semesters/{newest}/").stdout == by_name
+    assert practicum_command("check", str(ROOT / "semesters" / newest), cwd=Path("/")).stdout == by_name
+    nearly = practicum_command("check", newest[:-1])
+    assert nearly.stderr == f"practicum: {newest[:-1]}: no such semester; did you mean {newest}?\n"
+
+
+def test_the_shell_completes_semesters() -> None:
+    newest = find.list_semesters(ROOT)[-1]
+    words = {"COMP_WORDS": f"practicum check {newest[:4]}", "COMP_CWORD": "2"}
+    told = practicum_command(**{"_PRACTICUM_COMPLETE": "complete_bash", **words})
+    assert newest in told.stdout.split()
+
+
 def test_wrong_usage_exits_2() -> None:
     for arguments in (["no-such-command"], ["verify-ova"], ["ova", "--no-such-option"]):
         assert practicum_command(*arguments).returncode == 2
@@ -123,10 +147,10 @@ def test_wrong_usage_exits_2() -> None:
 
 @pytest.mark.parametrize("command", ["ova", "explain", "lock", "check", "preflight"])
 def test_unknown_semester_exits_2_and_lists_the_known(command: str, tmp_path: Path) -> None:
-    told = practicum_command(command, "1999-spring", XDG_CACHE_HOME=str(tmp_path))
+    told = practicum_command(command, "nowhere", XDG_CACHE_HOME=str(tmp_path))
     assert (told.returncode, told.stdout) == (2, "")
     known = ", ".join(find.list_semesters(ROOT))
-    assert told.stderr == f"practicum: 1999-spring: no such semester; known: {known}\n"
+    assert told.stderr == f"practicum: nowhere: no such semester; known: {known}\n"
     assert not list(tmp_path.iterdir())
 
 

@@ -1,6 +1,7 @@
 """semester.toml: what is accepted, and one complete line for every mistake."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -414,10 +415,34 @@ def test_missing_file_names_the_nearest_semester(folder: Path) -> None:
         load(folder.with_name("x"))
 
 
-def test_file_that_is_no_text(folder: Path) -> None:
-    (folder / "semester.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(PracticumError, match="byte 0 is not UTF-8; save"):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1", "utf-16"])
+def test_cure_of_another_encoding_can_be_typed_as_it_stands(folder: Path, encoding: str) -> None:
+    file = folder / "semester.toml"
+    file.write_text(GOOD.replace("EPFL", "École"), encoding=encoding)
+    line = 5 if encoding == "latin-1" else 1
+    with pytest.raises(PracticumError, match=rf"^semesters/2027-spring/semester.toml: line {line}: ") as caught:
         load(folder)
+    cure = str(caught.value).partition(" it: ")[2]
+    subprocess.run(["bash", "-c", cure], cwd=folder.parents[1], check=True)
+    assert load(folder).course.institution == "École"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cure"),
+    [
+        ('title = "Deep Learning"', 'title = "Deep Learning', "a closing quote is missing in this line"),
+        ('packages = ["git", "less"]', 'packages = ["git" "less"]', "a comma or a ] is missing"),
+        ("cpus = 2", "cpus = 02", "only a comment may follow a value"),
+        ("cpus = 2", "cpus", "write it like key = value"),
+        ("[appliance]", "[content]\n[appliance]", "each table stands once"),
+        ("cpus = 2", "cpus = yes", "texts need quotes, tables [brackets]"),
+    ],
+)
+def test_cure_fits_what_is_no_toml(folder: Path, old: str, new: str, cure: str) -> None:
+    assert cure in spoil(folder, old, new)
+
+
+def test_file_that_is_no_text(folder: Path) -> None:
     (folder / "semester.toml").unlink()
     (folder / "semester.toml").mkdir()
     with pytest.raises(PracticumError, match="cannot be read"):

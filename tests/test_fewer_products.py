@@ -46,9 +46,10 @@ def test_product_that_the_description_does_not_name_is_refused(checkout: Checkou
 def test_locks_are_those_of_the_products(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     describe_cuda_alone(checkout)
     asked: list[object] = []
-    monkeypatch.setattr(lock, "lock_python", lambda semester, **values: asked.append(values["variant"]))
+    monkeypatch.setattr(lock, "ensure_docker", lambda: None)
+    monkeypatch.setattr(lock, "resolve_python", lambda _, variant, architecture: asked.append(variant) or "")
     monkeypatch.setattr(lock, "make_root", lambda *_: None)
     monkeypatch.setattr(lock, "resolve_packages", lambda root, packages, *_: asked.append("openssh-server" in packages))
-    monkeypatch.setattr(lock, "record_debian", lambda *_: None)
+    monkeypatch.setattr(lock, "render_debian", lambda *_: "")
     [*lock.lock_semester(checkout.load(), Console(plain=True))]
     assert asked[:2] == ["cuda", False] and "cpu" not in asked

@@ -12,9 +12,9 @@ import pytest
 from loopback import Index, make_wheel, serve
 from packaging.version import Version
 
-from practicum.architecture import AMD64, ARM64
+from practicum.architecture import AMD64, ARM64, Architecture
 from practicum.commands import lock
-from practicum.commands.lock import lock_python
+from practicum.commands.lock import resolve_python
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.images.root import Root
@@ -22,7 +22,7 @@ from practicum.semester.description import Semester, load
 from practicum.semester.locks import Variant, find_lock, place_lock
 from practicum.semester.products import VARIANTS
 from practicum.wheels import lockfile, resolver
-from practicum.wheels.debian_lock import drift, read_debian, record_debian
+from practicum.wheels.debian_lock import drift, read_debian, render_debian
 from practicum.wheels.lockfile import LockedPackage, locate, read_lock, read_target
 from practicum.wheels.resolver import Target
 
@@ -95,19 +95,25 @@ def offer_cpu_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *names: st
     return folder
 
 
+def write_lock(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> Path:
+    path = place_lock(semester, variant, architecture)
+    path.write_text(resolve_python(semester, variant, architecture))
+    return path
+
+
 def versions(path: Path) -> dict[str, str]:
     return {package.name: package.version for package in read_lock(path)}
 
 
 def test_cuda_lock_takes_the_plain_builds(semester: Semester, index: Index) -> None:
-    path = lock_python(semester, variant="cuda")
+    path = write_lock(semester, variant="cuda")
     assert path == semester.folder / "python-cuda.lock"
     assert versions(path) == {"speedy": "1.1", "torch": "2.13.0", "torchvision": "0.28.0", CUDA: "2.0"}
     assert find_lock(semester, "cuda") == path
 
 
 def test_lock_names_the_best_wheel_of_the_target_and_no_address(semester: Semester, index: Index) -> None:
-    path = lock_python(semester, variant="cuda")
+    path = write_lock(semester, variant="cuda")
     (wheel,) = [wheel for wheel in locate(path) if wheel.name == "speedy"]
     assert wheel.filename == "speedy-1.1-cp311-cp311-manylinux_2_28_x86_64.whl"
     assert wheel.url == f"{index.url}/files/{wheel.filename}"
@@ -115,14 +121,14 @@ def test_lock_names_the_best_wheel_of_the_target_and_no_address(semester: Semest
     text = path.read_text()
     assert text.startswith("# Made by: practicum lock 2027-spring\n# target: python 3.11, x86_64-manylinux_2_36\n")
     assert "//" not in text and "127.0.0.1" not in text
-    assert lock_python(semester, variant="cuda").read_text() == text
+    assert write_lock(semester, variant="cuda").read_text() == text
 
 
 def test_what_is_left_out_is_in_no_lock_though_a_package_needs_it(semester: Semester, index: Index) -> None:
     make_wheel(index.folder, "torch", "2.13.0", requires=["slow-syntax", "wanted", CUDA])
     make_wheel(index.folder, "slow_syntax", "1.0")
     make_wheel(index.folder, "wanted", "1.0")
-    assert versions(lock_python(semester, variant="cuda")).keys() == {"speedy", "torch", "torchvision", "wanted", CUDA}
+    assert versions(write_lock(semester, variant="cuda")).keys() == {"speedy", "torch", "torchvision", "wanted", CUDA}
 
 
 def test_the_locks_of_this_checkout_hold_nothing_that_is_left_out() -> None:
@@ -138,7 +144,7 @@ def test_cpu_lock(
     semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builds: tuple[str, ...]
 ) -> None:
     offer_cpu_builds(tmp_path, monkeypatch, *builds)
-    path = lock_python(semester, variant="cpu")
+    path = write_lock(semester, variant="cpu")
     vision = "0.28.0+cpu" if "torchvision" in builds else "0.28.0"
     assert versions(path) == {"speedy": "1.1", "torch": "2.13.0+cpu", "torchvision": vision}
     assert {wheel.name: wheel.url.partition(":")[0] for wheel in locate(path)} == {
@@ -155,7 +161,7 @@ def test_no_cpu_build_anywhere(
     (semester.folder / "python-cpu.lock").write_text("the old one")
     offer_cpu_builds(tmp_path, monkeypatch)
     with pytest.raises(PracticumError) as caught:
-        lock_python(semester, variant="cpu")
+        write_lock(semester, variant="cpu")
     assert re.fullmatch(
         r"semesters/2027-spring/semester.toml: python.requires: no CPU build of torch for Python 3.11 \(.*\); "
         r"connect to the network, or put the wheel into a folder and name it in PIP_FIND_LINKS",
@@ -168,7 +174,7 @@ def test_cpu_build_that_is_gone(
     semester: Semester, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = offer_cpu_builds(tmp_path, monkeypatch, "torch")
-    path = lock_python(semester, variant="cpu")
+    path = write_lock(semester, variant="cpu")
     next(folder.iterdir()).unlink()
     with pytest.raises(PracticumError, match=r"^semesters/2027-spring/python-cpu.lock: .*torch.*; .+") as caught:
         locate(path)
@@ -181,11 +187,11 @@ def test_cpu_build_does_not_reach_the_cuda_lock(
     folder = offer_cpu_builds(tmp_path, monkeypatch, "torch", "torchvision")
     monkeypatch.setenv("UV_FIND_LINKS", str(folder))
     monkeypatch.setenv("UV_TORCH_BACKEND", "cpu")
-    assert versions(lock_python(semester, variant="cuda"))["torch"] == "2.13.0"
+    assert versions(write_lock(semester, variant="cuda"))["torch"] == "2.13.0"
     make_wheel(index.folder, "torch", "2.13.0+cpu")  # an index that should not hold it
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another uv-cache"))
     with pytest.raises(PracticumError, match="the CUDA lock met a CPU build; remove"):
-        lock_python(semester, variant="cuda")
+        write_lock(semester, variant="cuda")
 
 
 def test_packages_that_do_not_fit(semester: Semester, index: Index) -> None:
@@ -193,7 +199,7 @@ def test_packages_that_do_not_fit(semester: Semester, index: Index) -> None:
     with pytest.raises(
         PracticumError, match=r"semester.toml: python.requires: .*speedy.*; change the versions"
     ) as caught:
-        lock_python(load(semester.folder), variant="cuda")
+        write_lock(load(semester.folder), variant="cuda")
     assert "\n" not in str(caught.value)
 
 
@@ -201,18 +207,18 @@ def test_network_down(semester: Semester, index: Index, tmp_path: Path, monkeypa
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     with pytest.raises(PracticumError, match=r"; check the network and run again$") as caught:
-        lock_python(semester, variant="cuda")
+        write_lock(semester, variant="cuda")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_every_suite_has_a_target_uv_knows(semester: Semester, index: Index, suite: str) -> None:
     (semester.folder / "semester.toml").write_text(TOML.replace("bookworm", suite))
-    assert versions(lock_python(load(semester.folder), variant="cuda"))["torch"] == "2.13.0"
+    assert versions(write_lock(load(semester.folder), variant="cuda"))["torch"] == "2.13.0"
 
 
 def test_wheel_replaced_at_its_index(semester: Semester, index: Index, tmp_path: Path, monkeypatch) -> None:
-    path = lock_python(semester, variant="cuda")
+    path = write_lock(semester, variant="cuda")
     make_wheel(index.folder, "torch", "2.13.0", files={"torch/__init__.py": b"import evil"}, requires=[CUDA])
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another uv-cache"))
     with pytest.raises(PracticumError, match=r"^semesters/2027-spring/python-cuda.lock: .*torch.*; .+"):
@@ -223,7 +229,7 @@ def test_find_lock_wants_one_that_fits(semester: Semester, index: Index) -> None
     cure = "; run: practicum lock 2027-spring$"
     with pytest.raises(PracticumError, match=f"^semesters/2027-spring/python-cuda.lock: not there yet{cure}"):
         find_lock(semester, "cuda")
-    lock_python(semester, variant="cuda")
+    write_lock(semester, variant="cuda")
     for old, new, reason in [
         ("speedy>=1", "speedy>=2", r"semester.toml asks for speedy>=2, the lock holds 1\.1"),
         ("speedy>=1", "extra", "semester.toml asks for extra, the lock holds none"),
@@ -275,7 +281,7 @@ def both(semester: Semester, index: Index) -> Semester:
 
 
 def test_locks_of_another_architecture_have_its_wheels_and_its_name(both: Semester) -> None:
-    path = lock_python(both, variant="cuda", architecture=ARM64)
+    path = write_lock(both, variant="cuda", architecture=ARM64)
     assert path == both.folder / "python-cuda-arm64.lock" and find_lock(both, "cuda", ARM64) == path
     assert "\n# target: python 3.11, aarch64-manylinux_2_36\n" in path.read_text()
     assert versions(path)["torch"] == "2.13.0", "versions of an architecture are for its CPU products alone"
@@ -284,11 +290,11 @@ def test_locks_of_another_architecture_have_its_wheels_and_its_name(both: Semest
 
 
 def test_cpu_build_is_known_by_what_it_needs_where_no_name_says_so(both: Semester) -> None:
-    path = lock_python(both, variant="cpu", architecture=ARM64)
+    path = write_lock(both, variant="cpu", architecture=ARM64)
     assert path == both.folder / "python-cpu-arm64.lock" and find_lock(both, "cpu", ARM64) == path
     assert versions(path) == {"speedy": "1.1", "torch": "2.10.0", "torchvision": "0.25.0"}
     with pytest.raises(PracticumError, match=r"no CPU build of torch for Python 3\.11"):
-        lock_python(both, variant="cpu")  # the general one of amd64 needs CUDA
+        write_lock(both, variant="cpu")  # the general one of amd64 needs CUDA
 
 
 def test_build_that_is_named_after_the_cpu_comes_first(
@@ -296,17 +302,17 @@ def test_build_that_is_named_after_the_cpu_comes_first(
 ) -> None:
     folder = offer_cpu_builds(tmp_path, monkeypatch)
     make_wheel(folder, "torch", "2.10.0+cpu")
-    assert versions(lock_python(both, variant="cpu", architecture=ARM64))["torch"] == "2.10.0+cpu"
+    assert versions(write_lock(both, variant="cpu", architecture=ARM64))["torch"] == "2.10.0+cpu"
 
 
 def test_cuda_lock_refuses_a_cpu_build_without_a_name(both: Semester) -> None:
     (both.folder / "semester.toml").write_text(ARM_TOML.replace("Torch==2.13.0", "torch==2.10.0"))
     with pytest.raises(PracticumError, match="the CUDA lock met a CPU build"):
-        lock_python(load(both.folder), variant="cuda", architecture=ARM64)
+        write_lock(load(both.folder), variant="cuda", architecture=ARM64)
 
 
 def test_lock_of_one_architecture_does_not_fit_the_other(both: Semester) -> None:
-    path = lock_python(both, variant="cuda")
+    path = write_lock(both, variant="cuda")
     path.rename(both.folder / "python-cuda-arm64.lock")
     with pytest.raises(PracticumError, match="made for another Debian suite or architecture; run: practicum lock"):
         find_lock(both, "cuda", ARM64)
@@ -325,6 +331,7 @@ def test_every_lock_that_the_description_names_is_written(
 
     monkeypatch.setattr(lock, "resolve_packages", resolve_packages)
     monkeypatch.setattr(lock, "require_emulators", lambda _: None)
+    monkeypatch.setattr(lock, "ensure_docker", lambda: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     text = ARM_TOML.replace('suite = "bookworm"', 'suite = "bookworm"\nappliance_packages = ["linux-image"]')
     (both.folder / "semester.toml").write_text(text)
@@ -335,6 +342,37 @@ def test_every_lock_that_the_description_names_is_written(
     ]
     assert asked == [("amd64", "", ("linux-image-amd64",)), ("arm64", "v8", ("linux-image-arm64",))]
     assert read_debian(both.folder / "debian-arm64.lock") == {"bash": "5.2"}
+
+
+def test_all_locks_are_written_or_none(both: Semester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer_cpu_builds(tmp_path, monkeypatch, "torch", "torchvision")
+    before = {path: path.read_bytes() for path in both.folder.iterdir()}
+
+    def fail(*_: object) -> dict[str, str]:
+        raise PracticumError("lock", "E: Unable to locate package no-such-package", "")
+
+    for name in ("require_emulators", "ensure_docker"):
+        monkeypatch.setattr(lock, name, lambda *_: None)
+    monkeypatch.setattr(lock, "resolve_packages", fail)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    with pytest.raises(PracticumError, match="no-such-package"):
+        lock.lock_semester(load(both.folder), Console(plain=True))
+    assert {path: path.read_bytes() for path in both.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("obstacle", ["require_root", "require_emulators", "ensure_docker"])
+def test_obstacles_are_told_before_the_index_is_asked(
+    both: Semester, monkeypatch: pytest.MonkeyPatch, obstacle: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PracticumError(obstacle, "is not there", "")
+
+    for name in ("require_emulators", "ensure_docker"):
+        monkeypatch.setattr(lock, name, lambda *_: None)
+    monkeypatch.setattr(lock, obstacle, refuse)
+    monkeypatch.setattr(lock, "resolve", lambda *_args, **_options: pytest.fail("the index was asked"))
+    with pytest.raises(PracticumError, match=f"{obstacle}: is not there"):
+        lock.lock_semester(both, Console(plain=True))
 
 
 def test_missing_emulator_is_told_before_any_lock_is_written(both: Semester, tmp_path: Path) -> None:
@@ -401,7 +439,7 @@ def test_cpu_sources_come_from_pips_configuration(tmp_path: Path, monkeypatch: p
 def test_debian_lock(semester: Semester, tmp_path: Path) -> None:
     installed = {"zlib1g": "1:1.2.13", "apt": "2.6.1", "libc6:amd64": "2.36-9+deb12u10", "g++-12": "12.2.0-14"}
     path = semester.folder / "debian.lock"
-    record_debian(path, installed)
+    path.write_text(render_debian(installed, "2027-spring"))
     assert read_debian(path) == installed
     assert [line.partition("=")[0] for line in path.read_text().splitlines()[1:]] == sorted(installed)
     path.write_text("apt 2.6.1\n")

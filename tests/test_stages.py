@@ -214,10 +214,10 @@ class TestPrune:
         (own_cache / "scopes" / "s" / "base.json").unlink()
         asked: list[list[str]] = []
 
-        def no_docker(argv: list[str], *, step: str) -> str:
+        def no_docker(argv: list[str], *, step: str, timeout: float = 0) -> str:
             raise PracticumError(step, "Cannot connect to the Docker daemon")
 
-        def docker(argv: list[str], *, step: str) -> str:
+        def docker(argv: list[str], *, step: str, timeout: float = 0) -> str:
             asked.append(argv)
             return "sha256:1\n"
 
@@ -227,6 +227,30 @@ class TestPrune:
         monkeypatch.setattr(run, "read", docker)
         assert stages.prune().removed == (str(folder),)
         assert asked[-1] == ["docker", "image", "rm", "--force", "practicum-base:1"]
+
+
+def test_a_semester_is_forgotten(quiet: Console, own_cache: Path) -> None:
+    only = stages.ensure(make(Recipe(), lock="1"), "spring", quiet)
+    shared = stages.ensure(make(Recipe(), lock="2"), "spring", quiet)
+    stages.ensure(make(Recipe(), lock="2"), "autumn", quiet)
+    with pytest.raises(
+        PracticumError, match=r"--semester=sprin: the cache has no such semester; known: autumn, spring"
+    ):
+        stages.forget("sprin")
+    stages.forget("spring")
+    assert stages.prune().removed == (str(only),)
+    assert shared.is_dir()
+
+
+def test_images_without_a_folder_are_found(quiet: Console, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = stages.ensure(make(Recipe()), "s", quiet)
+    names = [
+        f"practicum-base:{here.name[:16]}",
+        "practicum-base:0123456789abcdef",
+        "practicum-torch-cpu:0123456789abcdef",
+    ]
+    monkeypatch.setattr(run, "read", lambda _argv, *, step: "\n".join(names))
+    assert stages.list_lost_images() == names[1:]
 
 
 # ---- builds that are interrupted -----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,19 +13,20 @@ from packaging.version import Version
 
 from practicum.architecture import AMD64, Architecture
 from practicum.commands.build import require_emulators
+from practicum.commands.preflight import require_root
 from practicum.engine import cache
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import write_text
 from practicum.engine.run import read
-from practicum.images.docker import ensure_docker, running
+from practicum.images.docker import ensure_docker, remove_image, running
 from practicum.images.root import Root, make_root
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant, find_target, list_requirements, place_debian_lock, place_lock
 from practicum.semester.products import TRIM_DEBIAN
 from practicum.semester.values import PINNED
 from practicum.wheels import cuda
-from practicum.wheels.debian_lock import record_debian
+from practicum.wheels.debian_lock import render_debian
 from practicum.wheels.lock_text import label_of
 from practicum.wheels.lockfile import LockedPackage, render_lock
 from practicum.wheels.resolver import Target, Wheel, list_cpu_sources, resolve
@@ -34,36 +35,44 @@ from practicum.wheels.resolver import Target, Wheel, list_cpu_sources, resolve
 LEFT_OUT = "ansible/trim/packages.txt"
 
 
-def lock_semester(semester: Semester, console: Console) -> Iterator[Path]:
-    """Write the locks of `semester` anew and give the path of each; raises PracticumError, the old one then stays.
+def lock_semester(semester: Semester, console: Console) -> list[Path]:
+    """Write all locks of `semester` anew and return their paths; raise PracticumError, and none is written.
 
     Each architecture's Debian packages are asked of a base root, the programs of which must run here.
     """
+    require_root()
     require_emulators(semester.built_for)
+    ensure_docker()
+    locks = {}
     for architecture in semester.built_for:
         for variant in semester.variants:
-            yield lock_python(semester, variant=variant, architecture=architecture)
-        yield lock_debian(semester, architecture, console)
+            path = place_lock(semester, variant, architecture)
+            with console.stage(path.stem):
+                locks[path] = resolve_python(semester, variant, architecture)
+        path = place_debian_lock(semester, architecture)
+        with console.stage(path.stem):
+            locks[path] = resolve_debian(semester, architecture, console)
+    for path, text in locks.items():
+        write_text(path, text)
+    return [*locks]
 
 
-def lock_debian(semester: Semester, architecture: Architecture, console: Console) -> Path:
-    """Record the Debian packages that a build of today installs for `architecture`, and return the lock's path."""
+def resolve_debian(semester: Semester, architecture: Architecture, console: Console) -> str:
+    """Return the lock of the Debian packages that a build of today installs for `architecture`."""
     packages = [*semester.debian.packages]
     if "appliance" in semester.products:
         packages += semester.debian.list_appliance_packages(architecture)
-    trim, path = semester.root / TRIM_DEBIAN, place_debian_lock(semester, architecture)
-    with cache.work_folder("lock") as work, console.stage(path.stem):
+    with cache.work_folder("lock") as work:
+        trim = semester.root / TRIM_DEBIAN
         root = Root(semester.debian.suite, trim, int(time.time()), architecture.name, architecture.variant)
-        versions = resolve_packages(root, packages, work, console)
-    record_debian(path, versions)
-    return path
+        return render_debian(resolve_packages(root, packages, work, console), semester.folder.name)
 
 
-def lock_python(semester: Semester, *, variant: Variant, architecture: Architecture = AMD64) -> Path:
-    """Resolve the packages of `variant` for `architecture` and write their lock atomically.
+def resolve_python(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> str:
+    """Return the lock of the packages of `variant` for `architecture`.
 
     cpu takes the `+cpu` build of torch, and of torchvision where there is one. Raises PracticumError when the packages
-    do not fit together, a build cannot be found or the network is down; the old lock then stays.
+    do not fit together, a build cannot be found or the network is down.
     """
     target = find_target(semester, architecture)
     where = f"{label_of(semester.folder / 'semester.toml')}: python.requires"
@@ -74,10 +83,8 @@ def lock_python(semester: Semester, *, variant: Variant, architecture: Architect
     wheels = resolve(requires, target, source=source, excludes=semester.root / LEFT_OUT, where=where)
     if variant == "cuda" and not _is_for_cuda(wheels):
         raise PracticumError(where, "the CUDA lock met a CPU build", "remove find-links from uv's configuration")
-    path = place_lock(semester, variant, architecture)
     packages = [LockedPackage(wheel.name, wheel.version, (wheel.sha256,)) for wheel in wheels]
-    write_text(path, render_lock(packages, target, f"practicum lock {semester.folder.name}"))
-    return path
+    return render_lock(packages, target, f"practicum lock {semester.folder.name}")
 
 
 def _choose_cpu_builds(requires: list[str], target: Target, where: str) -> tuple[list[str], tuple[str, ...]]:
@@ -127,7 +134,6 @@ def resolve_packages(root: Root, packages: Sequence[str], work: Path, console: C
 
     Nothing is installed: a fresh base root asks apt. Raises PracticumError when a package does not exist.
     """
-    ensure_docker()
     tag = f"practicum-lock:{os.getpid()}"
     make_root(root, tag, work, console)
     try:
@@ -140,7 +146,7 @@ def resolve_packages(root: Root, packages: Sequence[str], work: Path, console: C
             simulate = ["apt-get", "install", "--simulate", "--no-install-recommends", *packages]
             planned = read([*inside, *simulate], step="lock", timeout=300)
     finally:
-        read(["docker", "image", "rm", "--force", tag], step="lock")
+        remove_image(tag)
     versions = dict(line.split("=", 1) for line in installed.splitlines())
     return versions | parse_simulation(planned)
 

@@ -38,7 +38,7 @@ def inspect(semester: Semester, architectures: Sequence[Architecture]) -> list[F
     tools = tuple(dict.fromkeys(tool for stage in every for tool in stage.needs))
     needed = sum(stage.measure_space() for stage in every)
     return [
-        _judge("root", _require_root, "yes"),
+        _judge("root", require_root, "yes"),
         _judge("tools", lambda: require(*tools), f"{len(tools)} found"),
         _judge("disk", lambda: cache.require_space(cache.root(), needed, "a build from nothing"), _describe_free()),
         _judge("memory", _require_memory, cache.format_bytes(_read_memory())),
@@ -55,13 +55,14 @@ def _judge(subject: str, look: Callable[[], None], found: str) -> Finding:
     try:
         look()
     except PracticumError as error:
-        return Finding(subject, False, str(error))
+        return Finding(subject, False, str(error).removeprefix(f"{subject}: "))
     return Finding(subject, True, found)
 
 
-def _require_root() -> None:
+def require_root() -> None:
+    """Raise PracticumError for every other user."""
     if os.geteuid() != 0:
-        raise PracticumError("", "the build makes namespaces and files of other owners", "run it as root")
+        raise PracticumError("root", "this makes namespaces and files of other owners", "run it as root: sudo -i")
 
 
 def _describe_free() -> str:

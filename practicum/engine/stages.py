@@ -145,6 +145,25 @@ def prune() -> Pruned:
     return Pruned(tuple(removed), freed, tuple(left))
 
 
+def forget(scope: str) -> None:
+    """Forget what `scope` used, so that `prune` removes what no other scope uses; raise PracticumError if unknown."""
+    known = sorted(path.name for path in _scopes().glob("*"))
+    if scope not in known:
+        raise PracticumError(f"--semester={scope}", "the cache has no such semester", f"known: {', '.join(known)}")
+    cache.remove_tree(_scopes() / scope)
+
+
+def list_lost_images() -> list[str]:
+    """Return the names of docker images of stages that have no folder in this cache, sorted.
+
+    They may be another cache's, so nobody removes them by himself.
+    """
+    shown = run.read(["docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}", "practicum-*"], step="prune")
+    names = (name.removeprefix("practicum-").split(":") for name in shown.split())
+    folders = cache.root() / "stages"
+    return sorted(f"practicum-{stage}:{key}" for stage, key in names if not [*(folders / stage).glob(f"{key}*")])
+
+
 def _build_locked(stage: Stage, scope: str, console: Console, *, again: bool) -> None:
     def other_scope(holder: cache.Holder | None) -> bool:
         if holder is None or holder.scope == scope:
@@ -217,7 +236,7 @@ def _sync_files(folder: Path) -> None:
 def _remove_output(folder: Path) -> None:
     image = _read_json(folder / MANIFEST).get("image", "")
     if image and run.read(["docker", "image", "ls", "--quiet", image], step="prune"):
-        run.read(["docker", "image", "rm", "--force", image], step="prune")
+        run.read(["docker", "image", "rm", "--force", image], step="prune", timeout=900)
     with suppress(FileNotFoundError):
         (folder / MANIFEST).unlink()  # first, so that a half removed folder is no output
     cache.remove_tree(folder)

@@ -13,7 +13,7 @@ from practicum.engine.run import read
 from practicum.images.lifetime import hold_alive
 
 PATIENCE = 900
-"""Seconds for an answer of a container: in an emulator, programs take ten times as long."""
+"""Seconds for an answer of a container, which may be in an emulator, and to remove gigabytes on a busy host."""
 
 
 def ensure_docker() -> None:
@@ -41,13 +41,13 @@ def remove_nameless(image: str) -> None:
     dangling = read(["docker", "image", "ls", "--no-trunc", "--quiet", "--filter", "dangling=true"], step="docker")
     if image in dangling.split():
         with suppress(PracticumError):  # a container needs it
-            read(["docker", "image", "rm", image], step="docker")
+            read(["docker", "image", "rm", image], step="docker", timeout=PATIENCE)
 
 
 def remove_image(tag: str) -> None:
     """Remove the image called `tag`, if there is one."""
     if image_exists(tag):
-        read(["docker", "image", "rm", "--force", tag], step="docker")
+        read(["docker", "image", "rm", "--force", tag], step="docker", timeout=PATIENCE)
 
 
 def container_argv(image: str, alive: Path, network: str) -> list[str]:

@@ -5,10 +5,9 @@ Everything practicum builds follows from these models; `load` is the only way in
 """
 
 import re
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,7 +15,8 @@ from practicum.architecture import AMD64, KERNEL, Architecture, find_architectur
 from practicum.engine.errors import Mistakes, PracticumError
 from practicum.semester.fit import check_folders, check_tables
 from practicum.semester.sessions import PageAddress, Registry, Session, Solutions, Text
-from practicum.semester.toml_errors import explain, render_key, suggest
+from practicum.semester.toml_errors import explain, render_key
+from practicum.semester.toml_file import read_toml
 from practicum.semester.values import (
     PRODUCTS,
     Address,
@@ -227,7 +227,7 @@ def load(folder: Path) -> Semester:
     folder = folder.resolve()
     file = folder / "semester.toml"
     label = "/".join(file.parts[-3:])
-    data = _read_toml(file, label)
+    data = read_toml(file, label)
     try:
         if "folder" in data:  # a field of the model that is not a key of the file
             raise PracticumError(label, f"{render_key(('folder',), data)}: unknown key", "remove it")
@@ -239,22 +239,3 @@ def load(folder: Path) -> Semester:
     if mistakes:
         raise Mistakes(label, mistakes)
     return semester
-
-
-def _read_toml(file: Path, label: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = sorted(path.parent.name for path in file.parent.parent.glob("*/semester.toml"))
-        hint = suggest(file.parent.name, known, f"semesters here: {', '.join(known) or 'none'}")
-        raise PracticumError(label, "no such file", hint) from None
-    except tomllib.TOMLDecodeError as error:
-        # Python 3.11 gives the place only inside the message: "Invalid value (at line 3, column 5)".
-        reason, _, place = str(error).rstrip(")").rpartition(" (at ")
-        raise PracticumError(
-            label, f"{place.split(',')[0]}: not TOML ({reason})", "strings need quotes, tables [brackets]"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise PracticumError(label, f"byte {error.start} is not UTF-8", "save the file as UTF-8 text") from None
-    except OSError as error:
-        raise PracticumError(label, f"cannot be read ({error.strerror})", "make it a readable file") from None

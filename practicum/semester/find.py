@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from practicum.architecture import NAMES, Architecture, find_native
 from practicum.engine.errors import PracticumError
 from practicum.semester.description import Semester, load
+from practicum.semester.toml_errors import suggest
 
 if TYPE_CHECKING:
     from practicum.semester.locks import Variant
@@ -33,13 +34,18 @@ def sort_semesters(names: Iterable[str]) -> list[str]:
 
 
 def find_semester(name: str) -> Semester:
-    """Return the named semester, the newest for ""; raises PracticumError listing the known ones."""
+    """Return the semester of that name or at that path, the newest for "".
+
+    Raises PracticumError when there is none, with the nearest name.
+    """
+    if Path(name, "semester.toml").is_file() and "/" in name:
+        return load(Path(name))
     root = find_root()
     known = list_semesters(root)
     if not known:
         raise PracticumError(f"{root}/semesters", "no semester is described", "see docs/ for how to start one")
     if name and name not in known:
-        raise PracticumError(name, "no such semester", f"known: {', '.join(known)}")
+        raise PracticumError(name, "no such semester", suggest(name, known, f"known: {', '.join(known)}"))
     return load(root / "semesters" / (name or known[-1]))
 
 

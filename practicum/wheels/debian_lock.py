@@ -5,16 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError
-from practicum.engine.publish import write_text
 from practicum.wheels.lock_text import label_of, read_logical_lines
 
 
-def record_debian(path: Path, installed: Mapping[str, str]) -> None:
-    """Write a debian.lock: the packages that a build installed, by name, one `name=version` a line."""
+def render_debian(installed: Mapping[str, str], semester: str) -> str:
+    """Return a debian.lock of `semester`: the packages that a build installed, by name, one `name=version` a line."""
     lines = [f"{name}={version}\n" for name, version in sorted(installed.items())]
-    write_text(
-        path, f"# Debian packages as a build installs them (practicum lock {path.parent.name})\n{''.join(lines)}"
-    )
+    return f"# Debian packages as a build installs them (practicum lock {semester})\n{''.join(lines)}"
 
 
 def read_debian(path: Path) -> dict[str, str]:
