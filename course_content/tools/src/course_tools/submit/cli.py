@@ -91,13 +91,14 @@ def run_test(
         writable=copy.folder,
         lines=[(place / line.file, line.number) for line in watched],
     )
-    project = project or sources.guess_project(list_sources(ended, place))
+    ran = sorted(list_sources(ended, place) & set(sources.files))
+    project = project or sources.guess_project(ran)
     wrote = list_changes(copy.folder, before)
     wrote += [f"~/{name}" for name in list_state(scratch / "home") if not name.startswith((".cache", ".config"))]
     checked: list[tuple[str, str]] | None = None
     if project == project_sources.FRAMEWORK:
         checks = runner.run(
-            [*python, "-c", CHECK_FRAMEWORK, os.fspath(runner.PACKAGE.parent)],
+            [*python, "-c", CHECK_FRAMEWORK, os.fspath(runner.PACKAGE.parent), *ran],
             place,
             scratch,
             time_limit=min(time_limit, 120),

@@ -92,15 +92,15 @@ def judge_run(
     for kind, line, forbidden in list_findings(ended, sources, ran, failed=bool(failure)):
         target = judged.problems if forbidden else judged.notes
         target.append(f"{kind}: {line}")
-    forbidden = list_forbidden(sources, project)
-    uses = [line for line in forbidden if (line.file, line.number) in ran_lines]
+    against = list_forbidden(sources, project)
+    uses = [line for line in against if (line.file, line.number) in ran_lines]
     judged.problems += shorten([f"forbidden in this project: {line}" for line in uses])
     for kind, text in checked or ():
         if kind != "ok":
             (judged.problems if kind == "problem" else judged.notes).append(text)
     if project == PAIRS and not failure:
         judged.notes += list(list_missing_words(ended.output))
-    judged.notes += list(list_rest(sources, ran, [line for line in forbidden if line not in uses]))
+    judged.notes += list(list_rest(sources, ran, [line for line in against if line not in uses]))
     judged.problems, judged.notes = list(dict.fromkeys(judged.problems)), list(dict.fromkeys(judged.notes))
     judged.verdict = make_verdict(ended, failure, judged, folder)
     return judged

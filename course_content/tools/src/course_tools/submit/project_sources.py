@@ -99,6 +99,12 @@ def guess_project(text: str) -> str | None:
 def read_tree(tree: ast.AST, name: str, sources: Sources) -> None:
     """Note what one file holds."""
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    allowed = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in ALLOWED
+        for part in ast.walk(node)
+    }
     for node in ast.walk(tree):
         number = getattr(node, "lineno", 0)
         if isinstance(node, ast.Import):
@@ -111,7 +117,7 @@ def read_tree(tree: ast.AST, name: str, sources: Sources) -> None:
                 sources.absolute.append(Line(name, number, node.value.splitlines()[0][:60]))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "input":
             sources.arguments.append(Line(name, number, "input()"))
-        elif isinstance(node, ast.Attribute | ast.keyword | ast.Name):
+        elif isinstance(node, ast.Attribute | ast.keyword | ast.Name) and id(node) not in allowed:
             note_name(node, Line(name, number, ""), sources)
 
 
@@ -128,7 +134,7 @@ def note_name(node: ast.Attribute | ast.keyword | ast.Name, where: Line, sources
     dotted = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
     if dotted == "sys.argv":
         sources.arguments.append(replace(where, text="sys.argv"))
-    elif dotted in ("torch.nn", "torch.autograd", "torch.optim"):
+    elif dotted in ("torch.nn", "torch.autograd", "torch.optim", "torch.func"):
         sources.forbidden.append(replace(where, text=f"uses {dotted}"))
     elif isinstance(node, ast.Attribute) and node.attr in FORBIDDEN_NAMES:
         sources.forbidden.append(replace(where, text=f"uses {node.attr}"))

@@ -1,8 +1,8 @@
 """Every Python of a submission imports this when it starts (course_tools.submit.runner puts its folder on PYTHONPATH).
 
 It changes nothing for the program, and notes in a file what a grader would trip over: attempts to reach the network,
-files outside the working copy, `input()`, modules that are not there, warnings, and which sources run. Where the kernel cannot take the
-network away, it also refuses connections. A line of the file is a kind, a tab and a text.
+files outside the working copy, `input()`, modules that are not there, warnings, and which sources run. Where the kernel
+cannot take the network away, it also refuses connections. A line of the file is a kind, a tab and a text.
 """
 
 # Nothing is imported here but what is needed, it happens at every start of Python; hence no pathlib and no typing.
