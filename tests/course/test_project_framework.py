@@ -186,7 +186,7 @@ def test_the_check_passes_the_solution(tmp_path: Path) -> None:
     """In a process of its own, as course-submit runs it."""
     (tmp_path / "framework.py").write_text(SOLUTION)
     done = subprocess.run(
-        [sys.executable, "-c", cli.CHECK_FRAMEWORK, str(CONTENT / "tools/src"), "framework.py"],
+        [sys.executable, "-c", cli.CHECKS["framework"], str(CONTENT / "tools/src"), "framework.py"],
         cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=1200, check=False,
     )  # fmt: skip
     found = [line.split("\t") for line in done.stdout.splitlines()]

@@ -22,9 +22,11 @@ from course_tools.submit.page import LONGEST_PAGE, format_page
 from course_tools.submit.submission import TEST, Copy, UnusableSubmissionError
 
 # By the path of this very package: another version may be installed.
-CHECK_FRAMEWORK = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from course_tools.submit.framework_check import main; main()"
-)
+CHECK = "import sys; sys.path.insert(0, sys.argv[1]); from course_tools.submit.{} import main; main()"
+CHECKS = {
+    project_sources.FRAMEWORK: CHECK.format("framework_check"),
+    project_sources.NOISE: CHECK.format("noise_check"),
+}
 
 TIME_LIMIT = 600.0  # seconds: nobody waits longer for a project
 
@@ -96,9 +98,9 @@ def run_test(
     wrote = list_changes(copy.folder, before)
     wrote += [f"~/{name}" for name in list_state(scratch / "home") if not name.startswith((".cache", ".config"))]
     checked: list[tuple[str, str]] | None = None
-    if project == project_sources.FRAMEWORK:
+    if project in CHECKS:
         checks = runner.run(
-            [*python, "-c", CHECK_FRAMEWORK, os.fspath(runner.PACKAGE.parent), *ran],
+            [*python, "-c", CHECKS[project], os.fspath(runner.PACKAGE.parent), *ran],
             place,
             scratch,
             time_limit=min(time_limit, 120),
@@ -107,7 +109,7 @@ def run_test(
         )
         checked = [pair for pair in checks.records if pair[0] in ("ok", "problem", "note")]
         if not any(kind == "ok" and text == "end" for kind, text in checked):
-            checked.append(("note", f"the framework could not be checked: {last_line(checks.output)}"))
+            checked.append(("note", f"the project could not be checked: {last_line(checks.output)}"))
     judged = judge_run(ended, sources, project, checked, place, folder, time_limit)
     return {
         "folder": str(folder),

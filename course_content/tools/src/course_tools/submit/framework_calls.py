@@ -25,7 +25,7 @@ STEP = ("step", "update", "update_params", "update_parameters", "update_param", 
 ADD = ("add", "add_module", "add_layer", "append", "push")
 
 RATE = re.compile(r"^(lr|eta|alpha|gamma|rate|step_?size|learning_?rate|l_?r)$", re.IGNORECASE)
-SIZES = ((4, 3), (4, 2), (3, 4), (2, 4), (3,), (2,), (3, 1), (1, 3), (4, 5), (5, 4), (5,))
+SIZES = ((4, 3), (4, 2), (3, 4), (2, 4), (3,), (2,), (3, 1), (1, 3), (4, 5), (5, 4), (5,), (4, 3, 6, 6))
 """Of an input that a module with 3 inputs and 5 outputs, or a whole network with 2 inputs, may take."""
 NB_SAMPLES = 4
 LR = 0.01

@@ -26,6 +26,7 @@ from course_tools.submit.submission import TEST
 
 SUGGESTED = ("Linear", "ReLU", "Tanh", "Sequential", "LossMSE", "SGD")
 """The names in the statement."""
+SUGGESTS = "the statement suggests these names"
 
 LAYER, LOSS, CONTAINER, OPTIMIZER = "layer", "loss", "container", "optimizer"
 ORDER = (LAYER, LOSS, CONTAINER, OPTIMIZER)
@@ -97,7 +98,7 @@ def check(classes: dict[str, Any]) -> Found:
     yield from judge("training", lambda: run_training(bench))
     missing = [name for name in SUGGESTED if name not in classes]
     if missing:
-        yield "note", f"no class is called {', '.join(missing)}: the statement suggests these names"
+        yield "note", f"no class is called {', '.join(missing)}: {SUGGESTS}"
 
 
 def is_base(kind: type, classes: dict[str, Any]) -> bool:

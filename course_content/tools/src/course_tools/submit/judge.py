@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 
 from course_tools.submit.launch import HOOK
-from course_tools.submit.project_sources import FRAMEWORK, PAIRS, Line, Sources
+from course_tools.submit.project_sources import FRAMEWORK, NOISE, PAIRS, Line, Sources
 from course_tools.submit.runner import Ended, find_home
 from course_tools.submit.submission import TEST, Copy, count_pages, format_size
 
@@ -24,6 +24,7 @@ COUNT = re.compile(r"param", re.IGNORECASE)
 FETCHERS = re.compile(
     r"\b(pip3?|conda|mamba|uv|curl|wget|git|apt|apt-get)\b.*\b(install|clone|http\S*|add)\b|\b(curl|wget)\b"
 )
+WITHOUT_AUTOGRAD = "Miniproject_2"  # the folder of the noise2noise project's own framework
 MOST_LINES = 5  # of one kind: the page is short
 LARGE_ARCHIVE = 50 << 20
 
@@ -120,6 +121,8 @@ def list_lines(ended: Ended, place: Path) -> set[tuple[str, int]]:
 
 def list_forbidden(sources: Sources, project: str | None) -> list[Line]:
     """Return the lines that `project` forbids, whether they run or not."""
+    if project == NOISE:
+        return [line for line in sources.forbidden if PurePosixPath(line.file).parts[0] == WITHOUT_AUTOGRAD]
     return sources.forbidden if project == FRAMEWORK else []
 
 

@@ -19,8 +19,8 @@ ALLOWED = {"torch.nn.functional.fold", "torch.nn.functional.unfold"}  # they onl
 
 OF_THE_COURSE = {"statement.ipynb", "test_submission.py"}  # and every dlc_*.py
 
-PAIRS, FRAMEWORK, EEG = "pairs", "framework", "eeg"
-PROJECTS = (PAIRS, FRAMEWORK, EEG)
+PAIRS, FRAMEWORK, EEG, NOISE = "pairs", "framework", "eeg", "noise2noise"
+PROJECTS = (PAIRS, FRAMEWORK, EEG, NOISE)
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ def read_sources(folder: Path) -> Sources:
 
 def guess_project(text: str) -> str | None:
     """Return which project these sources belong to; None when they do not say."""
+    if re.search(r"\bload_pretrained_model\b", text):
+        return NOISE
     if re.search(r"\bdlc_bci\b", text):
         return EEG
     if re.search(r"\bgenerate_pair_sets\b", text):
