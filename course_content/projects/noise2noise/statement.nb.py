@@ -68,6 +68,9 @@ dlc_noise.compute_psnr(val_input, val_clean)
 #    `backward`. A network of two convolutions with stride 2, two upsamplings with a convolution each, and a sigmoid at
 #    the end is a beginning.
 #
+# With 2000 pairs of drawn pictures of 19.1 dB, a small network by `torch.nn` got to 25.0 dB, one by own modules to
+# 23.3 dB. How far is a simple blur from that?
+#
 # **Rules.** In `Miniproject_2` there is no `torch.nn`, `torch.optim` and `torch.autograd`, except `unfold` and `fold`
 # of `torch.nn.functional`: with them a convolution is one product of matrices. `bestmodel.pth` has at most 20 MB, and
 # `torch.load` reads it as it is (`weights_only=True`, its default): save tensors, not whole objects. The clean pictures
