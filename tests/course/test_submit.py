@@ -324,7 +324,7 @@ def test_absolute_paths_in_the_sources(submit: Submit, folder: Path) -> None:
     (folder / "utils.py").write_text(
         '"""/home/me is fine here."""\nDATA = "/home/me/data"\nOTHER = ["C:\\\\data", "a/b"]\n'
     )
-    result = submit(GOOD)
+    result = submit(GOOD + "import utils\n")
     assert result.status == 0
     assert [note for note in result.list_notes() if "absolute" in note] == [
         "absolute path: utils.py:2: /home/me/data",
@@ -604,14 +604,17 @@ def test_a_page_has_sixty_lines_at_most() -> None:
         ("y = torch.empty(3, requires_grad=True)", True),
         ("x.requires_grad_()", True),
         ("with torch.enable_grad(): pass", True),
+        ("y = torch.func.grad(f)(x)", True),
         ("torch.set_grad_enabled(False)", False),
+        ("from torch.nn.functional import fold, unfold", False),
+        ("y = torch.nn.functional.unfold(x, 3)", False),
         ("from torch import empty, Tensor", False),
         ("y = torch.empty(3, requires_grad=False)", False),
         ("from nn import Linear", False),
         ("loss.backward()", False),
     ],
 )
-def test_what_the_framework_project_forbids(tmp_path: Path, line: str, forbidden: bool) -> None:
+def test_what_a_framework_may_not_use(tmp_path: Path, line: str, forbidden: bool) -> None:
     (tmp_path / "framework.py").write_text(f"import torch\n{line}\n")
     assert bool(project_sources.read_sources(tmp_path).forbidden) == forbidden
 
@@ -627,4 +630,55 @@ def test_what_the_framework_project_forbids(tmp_path: Path, line: str, forbidden
 )
 def test_which_project_it_is(tmp_path: Path, text: str, project: str | None) -> None:
     (tmp_path / "test.py").write_text(text)
-    assert project_sources.read_sources(tmp_path).project == project
+    assert project_sources.read_sources(tmp_path).guess_project(["test.py"]) == project
+
+
+FRAMEWORK = """
+class Scale:
+    enable_grad = True
+
+    def backward(self, gradient):
+        return gradient
+
+
+def compare():
+    from json import loads
+    return Scale().enable_grad
+
+
+if False:
+    import torch.autograd
+"""
+
+
+def test_what_does_not_run_is_only_mentioned(submit: Submit, folder: Path) -> None:
+    """A second script, its own test, a notebook, dead code, a function that nobody calls, a file that is no Python."""
+    (folder / "framework.py").write_text(FRAMEWORK)
+    (folder / "compare_with_torch.py").write_text("import torch.nn as nn\nDATA = '/home/me/data'\ninput()\n")
+    (folder / "tests").mkdir()
+    (folder / "tests/test_framework.py").write_text("from torch.autograd import gradcheck\n")
+    (folder / "old.py").write_text("print 'old'\n")
+    cells = [{"cell_type": "code", "source": ["import torch.nn\n"]}]
+    (folder / "figures.ipynb").write_text(json.dumps({"cells": cells}))
+    result = submit(GOOD + "from framework import Scale\nScale().backward(1)\n", "--project", "framework")
+    assert not count_matching(result.list_problems(), "forbidden"), result.page
+    [line] = [note for note in result.list_notes() if "not judged" in note]
+    assert line.startswith("not judged, test.py does not run it: compare_with_torch.py (imports torch.nn), ")
+    for part in ("tests/test_framework.py (imports torch.autograd.gradcheck)", "old.py (it is no Python)",
+                 "framework.py:11 (uses enable_grad)", "framework.py:15 (imports torch.autograd)"):  # fmt: skip
+        assert part in line
+    assert not count_matching(result.list_notes(), "absolute path") + count_matching(result.list_notes(), "keyboard")
+
+
+def test_what_runs_is_judged(submit: Submit, folder: Path) -> None:
+    """In a function that is called in a thread, and in a script that test.py starts."""
+    (folder / "framework.py").write_text(FRAMEWORK)
+    (folder / "train.py").write_text("class A:\n    requires_grad = 1\nprint(A.requires_grad)\n")
+    test = "import subprocess, sys, threading\nfrom framework import compare\n"
+    test += "threading.Thread(target=compare).start()\nsubprocess.run([sys.executable, 'train.py'], check=True)\n"
+    result = submit(test, "--project", "framework")
+    assert result.status == 1
+    assert count_matching(result.list_problems(), "forbidden in this project: framework.py:11: uses enable_grad")
+    assert count_matching(result.list_problems(), "forbidden in this project: train.py:3: uses requires_grad")
+    assert not count_matching(result.list_problems(), "framework.py:15")
+    assert count_matching(result.list_notes(), "not judged, test.py does not run it: framework.py:15 (imports torch.a")

@@ -76,6 +76,7 @@ x, h = torch.tensor(0.7, dtype=torch.float64), 1e-5
 # course-submit .
 # ```
 #
-# It copies the folder, runs `test.py` without network, and checks your classes against autograd: forward, backward,
-# gradients that add up, forbidden imports. The report says what you built, why, and what you measured; a figure of the
-# points that your network gets wrong says more than a table.
+# It copies the folder, runs `test.py` without network, finds forbidden imports, and compares the derivatives of your
+# classes with differences of their outputs. The names above are suggestions: it finds the classes by what they do. The
+# report says what you built, why, and what you measured; a figure of the points that your network gets wrong says more
+# than a table.

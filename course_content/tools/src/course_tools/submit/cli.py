@@ -17,14 +17,16 @@ from typing import Any
 
 from course_tools.datasets.catalogue import COURSE_FOLDER, HOME_FOLDER, SETS
 from course_tools.submit import project_sources, runner, submission
-from course_tools.submit.judge import Judged, judge_copy, judge_run
+from course_tools.submit.judge import Judged, judge_copy, judge_run, list_forbidden, list_sources
 from course_tools.submit.page import LONGEST_PAGE, format_page
 from course_tools.submit.submission import TEST, Copy, UnusableSubmissionError
 
 # By the path of this very package: another version may be installed.
-CHECK_FRAMEWORK = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from course_tools.submit.framework_check import main; main()"
-)
+CHECK = "import sys; sys.path.insert(0, sys.argv[1]); from course_tools.submit.{} import main; main()"
+CHECKS = {
+    project_sources.FRAMEWORK: CHECK.format("framework_check"),
+    project_sources.NOISE: CHECK.format("noise_check"),
+}
 
 TIME_LIMIT = 600.0  # seconds: nobody waits longer for a project
 
@@ -75,21 +77,30 @@ def run_test(
     """Run one test.py, and what else is asked of its project."""
     place = copy.folder / folder
     sources = project_sources.read_sources(place)
-    project = project or sources.project
     environ, data = find_data(place)
     home = runner.find_home()
     homes = [path for path in dict.fromkeys([home, home.resolve(), source.resolve()]) if path != Path("/")]
     before = list_state(copy.folder)
     python = [sys.executable, "-s"]
+    watched = list_forbidden(sources, project or sources.guess_project(()))
     ended = runner.run(
-        [*python, TEST], place, scratch, time_limit=time_limit, environ=environ, homes=homes, writable=copy.folder
+        [*python, TEST],
+        place,
+        scratch,
+        time_limit=time_limit,
+        environ=environ,
+        homes=homes,
+        writable=copy.folder,
+        lines=[(place / line.file, line.number) for line in watched],
     )
+    ran = sorted(list_sources(ended, place) & set(sources.files))
+    project = project or sources.guess_project(ran)
     wrote = list_changes(copy.folder, before)
     wrote += [f"~/{name}" for name in list_state(scratch / "home") if not name.startswith((".cache", ".config"))]
     checked: list[tuple[str, str]] | None = None
-    if project == project_sources.FRAMEWORK:
+    if project in CHECKS:
         checks = runner.run(
-            [*python, "-c", CHECK_FRAMEWORK, os.fspath(runner.PACKAGE.parent)],
+            [*python, "-c", CHECKS[project], os.fspath(runner.PACKAGE.parent), *ran],
             place,
             scratch,
             time_limit=min(time_limit, 120),
@@ -98,8 +109,8 @@ def run_test(
         )
         checked = [pair for pair in checks.records if pair[0] in ("ok", "problem", "note")]
         if not any(kind == "ok" and text == "end" for kind, text in checked):
-            checked.append(("note", f"the framework could not be checked: {last_line(checks.output)}"))
-    judged = judge_run(ended, sources, project, checked, folder, time_limit)
+            checked.append(("note", f"the project could not be checked: {last_line(checks.output)}"))
+    judged = judge_run(ended, sources, project, checked, place, folder, time_limit)
     return {
         "folder": str(folder),
         "project": project,

@@ -4,14 +4,14 @@ import re
 import signal
 import site
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 
 from course_tools.submit.launch import HOOK
-from course_tools.submit.project_sources import FRAMEWORK, PAIRS, Sources
+from course_tools.submit.project_sources import FRAMEWORK, NOISE, PAIRS, Line, Sources
 from course_tools.submit.runner import Ended, find_home
 from course_tools.submit.submission import TEST, Copy, count_pages, format_size
 
@@ -24,6 +24,7 @@ COUNT = re.compile(r"param", re.IGNORECASE)
 FETCHERS = re.compile(
     r"\b(pip3?|conda|mamba|uv|curl|wget|git|apt|apt-get)\b.*\b(install|clone|http\S*|add)\b|\b(curl|wget)\b"
 )
+WITHOUT_AUTOGRAD = "Miniproject_2"  # the folder of the noise2noise project's own framework
 MOST_LINES = 5  # of one kind: the page is short
 LARGE_ARCHIVE = 50 << 20
 
@@ -74,11 +75,13 @@ def judge_run(
     sources: Sources,
     project: str | None,
     checked: Sequence[tuple[str, str]] | None,
+    place: Path,
     folder: PurePosixPath,
     time_limit: float,
 ) -> Judged:
-    """Return what a grader makes of one run; `checked` are the findings of the framework's own check."""
+    """Return what a grader makes of one run in `place`; `checked` are the findings of the project's own check."""
     judged = Judged()
+    ran, ran_lines = list_sources(ended, place), list_lines(ended, place)
     failure = explain_failure(ended, time_limit)
     if failure:
         judged.problems.append(failure)
@@ -87,19 +90,54 @@ def judge_run(
     for name, line in explain_missing(ended, sources):
         fatal = failure and re.search(rf"No module named '{re.escape(name)}\b", ended.output)
         (judged.problems if fatal else judged.notes).append(line)
-    for kind, line, forbidden in list_findings(ended, sources, failed=bool(failure)):
+    for kind, line, forbidden in list_findings(ended, sources, ran, failed=bool(failure)):
         target = judged.problems if forbidden else judged.notes
         target.append(f"{kind}: {line}")
-    if project == FRAMEWORK:
-        judged.problems += shorten([f"forbidden in this project: {line}" for line in sources.forbidden])
-        for kind, text in checked or ():
-            if kind != "ok":
-                (judged.problems if kind == "problem" else judged.notes).append(text)
+    against = list_forbidden(sources, project)
+    uses = [line for line in against if (line.file, line.number) in ran_lines]
+    judged.problems += shorten([f"forbidden in this project: {line}" for line in uses])
+    for kind, text in checked or ():
+        if kind != "ok":
+            (judged.problems if kind == "problem" else judged.notes).append(text)
     if project == PAIRS and not failure:
         judged.notes += list(list_missing_words(ended.output))
+    judged.notes += list(list_rest(sources, ran, [line for line in against if line not in uses]))
     judged.problems, judged.notes = list(dict.fromkeys(judged.problems)), list(dict.fromkeys(judged.notes))
     judged.verdict = make_verdict(ended, failure, judged, folder)
     return judged
+
+
+def list_sources(ended: Ended, place: Path) -> set[str]:
+    """Return the names of the sources below `place` that ran."""
+    paths = [Path(text) for text in ended.list_records("source")]
+    return {path.relative_to(place).as_posix() for path in paths if path.is_relative_to(place)}
+
+
+def list_lines(ended: Ended, place: Path) -> set[tuple[str, int]]:
+    """Return the lines (name, number) below `place` that were watched and ran."""
+    pairs = [text.rpartition("\t") for text in ended.list_records("line")]
+    return {(Path(path).relative_to(place).as_posix(), int(number)) for path, _, number in pairs}
+
+
+def list_forbidden(sources: Sources, project: str | None) -> list[Line]:
+    """Return the lines that `project` forbids, whether they run or not."""
+    if project == NOISE:
+        return [line for line in sources.forbidden if PurePosixPath(line.file).parts[0] == WITHOUT_AUTOGRAD]
+    return sources.forbidden if project == FRAMEWORK else []
+
+
+def list_rest(sources: Sources, ran: Collection[str], unused: Sequence[Line]) -> Iterator[str]:
+    """Yield one line about what is not judged: files that did not run, and `unused`, what would be forbidden."""
+    rest = []
+    for name in sources.files:
+        if name not in ran:
+            found = dict.fromkeys(line.text for line in unused if line.file == name)
+            found.update({"it is no Python": None} if name in sources.broken else {})
+            rest.append(f"{name} ({', '.join(found)})" if found else name)
+    rest += [f"{line.file}:{line.number} ({line.text})" for line in unused if line.file in ran]
+    if rest:
+        rest.sort(key=lambda text: "(" not in text)  # what would be forbidden comes first
+        yield f"not judged, {TEST} does not run it: {', '.join(shorten(rest))}"
 
 
 def explain_failure(ended: Ended, time_limit: float) -> str:
@@ -154,8 +192,10 @@ def find_elsewhere(name: str) -> list[str]:
     return places
 
 
-def list_findings(ended: Ended, sources: Sources, *, failed: bool) -> Iterator[tuple[str, str, bool]]:
-    """Yield (kind, line, whether it is forbidden) of what was seen while it ran, and in the sources."""
+def list_findings(
+    ended: Ended, sources: Sources, ran: Collection[str], *, failed: bool
+) -> Iterator[tuple[str, str, bool]]:
+    """Yield (kind, line, whether it is forbidden) of what was seen while it ran, and in the sources that `ran`."""
     for kind, record, forbidden in (
         ("tries to reach the network, graders have none", "network", True),
         ("writes outside its own folder", "write", True),
@@ -170,9 +210,11 @@ def list_findings(ended: Ended, sources: Sources, *, failed: bool) -> Iterator[t
     for text in shorten(ended.list_records("warning")):
         category, file, line, message = (text.split("\t") + [""] * 3)[:4]
         yield "warning", f"{PurePosixPath(file).name}:{line}: {category}: {message.splitlines()[0][:90]}", False
-    yield from (("absolute path", line, False) for line in shorten(sources.absolute))
-    yield from (("not without arguments or keyboard?", line, False) for line in shorten(sources.arguments))
-    yield from (("no Python", line, False) for line in shorten(sources.broken))
+    for kind, lines in (
+        ("absolute path", sources.absolute),
+        ("not without arguments or keyboard?", sources.arguments),
+    ):
+        yield from ((kind, line, False) for line in shorten([str(line) for line in lines if line.file in ran]))
     if ended.isolation == HOOK:
         yield (
             "network",

@@ -66,17 +66,23 @@ def run(
     environ: Mapping[str, str] = os.environ,
     homes: Sequence[Path] = (),
     writable: Path | None = None,
+    lines: Sequence[tuple[Path, int]] = (),
 ) -> Ended:
     """Run `argv` in `folder` and wait until it and all its children ended.
 
     It may write in `writable` (default: `folder`) and in `scratch`, where its home and its temporary files lie; `homes`
-    are folders that a grader does not have.
+    are folders that a grader does not have. The records say which sources ran, and which of `lines` (file, number):
+    watching these takes time.
     """
     ended = Ended()
     record = scratch / "record"
     record.unlink(missing_ok=True)
     environment = make_environment(environ, scratch, record, homes)
     environment["COURSE_SUBMIT_SCRATCH"] = os.pathsep.join(map(os.fspath, (scratch, writable or folder)))
+    environment["COURSE_SUBMIT_SOURCES"] = os.fspath(writable or folder)
+    if lines:
+        (scratch / "lines").write_text("".join(f"{path}\t{number}\n" for path, number in lines))
+        environment["COURSE_SUBMIT_LINES"] = os.fspath(scratch / "lines")
     reader, writer = os.pipe()
     others = set(list_children(os.getpid()))
     adopt_orphans()

@@ -1,8 +1,8 @@
 """Every Python of a submission imports this when it starts (course_tools.submit.runner puts its folder on PYTHONPATH).
 
 It changes nothing for the program, and notes in a file what a grader would trip over: attempts to reach the network,
-files outside the working copy, `input()`, modules that are not there, warnings. Where the kernel cannot take the
-network away, it also refuses connections. A line of the file is a kind, a tab and a text.
+files outside the working copy, `input()`, modules that are not there, warnings, and which sources run. Where the kernel
+cannot take the network away, it also refuses connections. A line of the file is a kind, a tab and a text.
 """
 
 # Nothing is imported here but what is needed, it happens at every start of Python; hence no pathlib and no typing.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-MOST_LINES = 300
+MOST_LINES = 300  # of one kind
 LONGEST_TEXT = 400
 
 
@@ -33,12 +33,15 @@ class Record:
         self.descriptor = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 200)  # out of the way of the program's own
         os.close(descriptor)
         self.seen: set[str] = set()
+        self.counts: dict[str, int] = {}
 
     def note(self, kind: str, text: object) -> None:
         """Note one thing."""
         line = f"{kind}\t{str(text)[:LONGEST_TEXT].encode('unicode_escape').decode('ascii')}\n"
-        if line not in self.seen and len(self.seen) < MOST_LINES:
+        count = self.counts.get(kind, 0)
+        if line not in self.seen and count < MOST_LINES:
             self.seen.add(line)
+            self.counts[kind] = count + 1
             try:  # noqa: SIM105  (contextlib is not imported)
                 os.write(self.descriptor, line.encode())
             except OSError:  # the program may have closed all files
@@ -132,6 +135,53 @@ class Programs:
         self.record.note("input", prompt or "")
 
 
+class Code:
+    """Notes which sources of the submission run, and which of their lines, among those that are asked for."""
+
+    def __init__(self, environ: Mapping[str, str], record: Record) -> None:
+        self.record = record
+        self.folders = split_folders(environ, "COURSE_SUBMIT_SOURCES")
+        self.wanted: dict[str, set[int]] = {}
+        if file := environ.get("COURSE_SUBMIT_LINES"):
+            with open(file, encoding="utf-8") as lines:  # noqa: PTH123
+                for line in lines:
+                    path, _, number = line.rstrip("\n").rpartition("\t")
+                    self.wanted.setdefault(path, set()).add(int(number))
+
+    def note_code(self, code: Any) -> None:
+        """Note a source that begins to run: as the program, as a module, by exec."""
+        full = os.path.abspath(code.co_filename)
+        if full.startswith(self.folders):
+            self.record.note("source", full)
+            if full in self.wanted:
+                self.wanted[code.co_filename] = self.wanted[full]
+                self.watch()
+
+    def watch(self) -> None:
+        """Watch the lines that are asked for, in all threads. A program without any keeps its speed."""
+        import threading
+
+        threading.settrace(self.trace)
+        sys.settrace(self.trace)
+
+    def trace(self, frame: Any, event: str, argument: Any) -> Any:
+        """Be Python's trace function (sys.settrace): ask for the lines of what contains one that is asked for."""
+        lines = self.wanted.get(frame.f_code.co_filename)
+        if not lines or all(line not in lines for _, _, line in frame.f_code.co_lines()):
+            return None
+        return self.trace_line
+
+    def trace_line(self, frame: Any, event: str, argument: Any) -> Any:
+        """Note a line that is asked for, once."""
+        lines = self.wanted[frame.f_code.co_filename]
+        if event == "line" and frame.f_lineno in lines:
+            self.record.note("line", f"{os.path.abspath(frame.f_code.co_filename)}\t{frame.f_lineno}")
+            lines.discard(frame.f_lineno)
+            if not any(self.wanted.values()):
+                sys.settrace(None)
+        return self.trace_line
+
+
 class Missing:
     """A finder that is asked last, and finds nothing."""
 
@@ -158,8 +208,10 @@ def is_local(host: Any) -> bool:
 def make_hook(environ: Mapping[str, str], record: Record) -> Callable[[str, tuple[Any, ...]], None]:
     """Return the audit hook (sys.addaudithook) that hands each event to who notes it."""
     files, network, programs = Files(environ, record), Network(environ, record), Programs(record)
+    code = Code(environ, record)
     handlers: dict[str, Callable[..., None]] = {
         "builtins.input": programs.note_input,
+        "exec": code.note_code,
         "open": files.note_open,
         "os.mkdir": files.note_change,
         "os.remove": files.note_change,
