@@ -11,6 +11,7 @@ from checkout import ROOT
 
 from practicum.architecture import AMD64, ARM64
 from practicum.commands.site import place_page
+from practicum.course.site.content import make_page as make_item_page
 from practicum.course.site.content import read_content
 from practicum.course.site.documents import ASSISTANTS, STUDENTS
 from practicum.course.site.facts import Facts, Session, read_facts
@@ -243,3 +244,15 @@ def test_addresses_are_relative() -> None:
     assert link("index", "docs/student.html") == "docs/student.html"
     assert link("docs/student", "docs/docker.html", "start") == "docker.html#start"
     assert link("practicals/practical-1/statement", "download.html") == "../../download.html"
+
+
+def test_a_project_s_files_come_with_their_folders_and_without_solutions(tmp_path: Path) -> None:
+    project = tmp_path / "projects/noise"
+    for name in ("test.py", "Miniproject_1/model.py", "Miniproject_2/model.py", "solutions/test.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("pass\n")
+    notebook = {"cells": [{"cell_type": "markdown", "metadata": {}, "source": "# Noise"}], "metadata": {}}
+    (project / "statement.ipynb").write_text(json.dumps({**notebook, "nbformat": 4, "nbformat_minor": 5}))
+    item = read_content(tmp_path, {}).projects["noise"]
+    shown = re.findall(r"download>([^<]*)<", make_item_page(item).html)
+    assert shown == ["Miniproject_1/model.py", "Miniproject_2/model.py", "statement.ipynb", "test.py"]

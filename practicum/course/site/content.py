@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from practicum.course.content import SOLUTIONS
 from practicum.course.site.notebook import Shown, show
 from practicum.course.site.page import Page, link
 
@@ -54,7 +55,8 @@ def read_content(folder: Path, run: Mapping[str, bytes]) -> Content:
         for notebook in sorted(folder.glob(f"{kind}/*/*.ipynb")):
             name = notebook.parent.name
             if name not in items:
-                files = sorted(path for path in notebook.parent.iterdir() if path.is_file())
+                files = [path for path in sorted(notebook.parent.rglob("*")) if path.is_file()]
+                files = [path for path in files if SOLUTIONS not in path.relative_to(folder).parts]
                 items[name] = _read_item(
                     content, folder, files, notebook.read_bytes(), f"{kind}/{name}/statement", name
                 )
@@ -63,8 +65,9 @@ def read_content(folder: Path, run: Mapping[str, bytes]) -> Content:
 
 def make_page(item: Item, description: str = "") -> Page:
     """Return the page of an item; above its text stand the files to download."""
+    place = f"{item.path.rpartition('/')[0]}/"
     row = "".join(
-        f'<a class="file" href="{link(item.path, target)}" download>{target.rpartition("/")[2]}</a> '
+        f'<a class="file" href="{link(item.path, target)}" download>{target.removeprefix(place)}</a> '
         for target in item.downloads
     )
     heading, closed, rest = item.shown.html.partition("</h1>")
