@@ -157,8 +157,8 @@ plt.show()
 #
 # Draw many training sets and fit each. At a point $x$, with the mean of all fits $\bar f(x)$ and the true $f^*(x)$,
 #
-# $$E\big[(f(x) - f^*(x))^2\big] = \underbrace{(\bar f(x) - f^*(x))^2}_{\mathrm{bias}^2}
-# + \underbrace{E\big[(f(x) - \bar f(x))^2\big]}_{\mathrm{variance}} .$$
+# $$E\big[(f(x) - f^*(x))^2\big] = \underbrace{(\bar f(x) - f^*(x))^2}_{\mathrm{bias}^2} +
+# \underbrace{E\big[(f(x) - \bar f(x))^2\big]}_{\mathrm{variance}} .$$
 #
 # Look at the fits on the left: stiff ones agree with each other and are all wrong, free ones are right on average. On the
 # right, the bias falls with the degree, the variance rises, and the error is their sum.
