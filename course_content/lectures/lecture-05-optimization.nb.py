@@ -50,10 +50,14 @@ axis = torch.linspace(-4, 4, 81)
 right, wrong = torch.meshgrid(axis, axis, indexing="xy")
 outputs = torch.stack([right, wrong], dim=-1)
 mse_surface = (outputs - torch.tensor([1.0, -1.0])).square().mean(dim=-1)
-ce_surface = F.cross_entropy(outputs.view(-1, 2), torch.zeros(81 * 81, dtype=torch.long), reduction="none").view(81, 81)
+ce_surface = F.cross_entropy(
+    outputs.view(-1, 2), torch.zeros(81 * 81, dtype=torch.long), reduction="none"
+).view(81, 81)
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-for ax, surface, title in zip(axes, (mse_surface, ce_surface), ("mean squared error", "cross-entropy"), strict=True):
+for ax, surface, title in zip(
+    axes, (mse_surface, ce_surface), ("mean squared error", "cross-entropy"), strict=True
+):
     figure.colorbar(ax.contourf(axis, axis, surface, levels=20), ax=ax)
     ax.plot(axis, axis, "w--")  # below this line the answer is right
     ax.set(title=title, xlabel="output of the right class", ylabel="output of the wrong class")
@@ -81,16 +85,22 @@ for batch_size in pick((60000, 6000, 600, 100, 10, 1), (1000, 250, 50, 10, 1)):
     optimizer = torch.optim.SGD(mlp.parameters(), lr=1e-2)
     curve, start = [], time.perf_counter()
     look_every = max(1, nb_samples // batch_size // 50)
-    for step, (x, y) in enumerate(zip(pixels.split(batch_size), digits.split(batch_size), strict=True)):
+    for step, (x, y) in enumerate(
+        zip(pixels.split(batch_size), digits.split(batch_size), strict=True)
+    ):
         if step % look_every == 0:
-            curve.append((step * batch_size, F.cross_entropy(mlp(pixels[:1000]), digits[:1000]).item()))
+            curve.append(
+                (step * batch_size, F.cross_entropy(mlp(pixels[:1000]), digits[:1000]).item())
+            )
         optimizer.zero_grad()
         F.cross_entropy(mlp(x), y).backward()
         optimizer.step()
     final_loss[batch_size] = F.cross_entropy(mlp(pixels[:1000]), digits[:1000]).item()
     losses_by_batch_size[batch_size] = [*curve, (nb_samples, final_loss[batch_size])]
     seconds = time.perf_counter() - start
-    print(f"batch size {batch_size:5d}: {step + 1:5d} steps, {seconds:6.2f} s, loss {final_loss[batch_size]:.3f}")
+    print(
+        f"batch size {batch_size:5d}: {step + 1:5d} steps, {seconds:6.2f} s, loss {final_loss[batch_size]:.3f}"
+    )
 
 plt.figure(figsize=(5, 3))
 for batch_size, curve in losses_by_batch_size.items():
@@ -166,9 +176,14 @@ class ConvNet(nn.Module):
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
 
-train_input, train_target, test_input, test_target = prologue.load_data(cifar=False, normalize=True, flatten=False)
+train_input, train_target, test_input, test_target = prologue.load_data(
+    cifar=False, normalize=True, flatten=False
+)
 nb_samples = pick(1000, 300)
-train_input, train_target = train_input[:nb_samples].to(device), train_target[:nb_samples].to(device)
+train_input, train_target = (
+    train_input[:nb_samples].to(device),
+    train_target[:nb_samples].to(device),
+)
 test_input, test_target = test_input.to(device), test_target.to(device)
 
 
@@ -180,7 +195,9 @@ def train_with_penalty(l2: float = 0.0, l1: float = 0.0) -> tuple[float, float, 
     for _ in range(pick(10, 2)):
         for x, y in zip(train_input.split(100), train_target.split(100), strict=True):
             optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y) + l2 * sum(p.square().sum() for p in model.parameters())
+            loss = F.cross_entropy(model(x), y) + l2 * sum(
+                p.square().sum() for p in model.parameters()
+            )
             loss.backward()
             optimizer.step()
             if l1 > 0:
@@ -195,7 +212,15 @@ def train_with_penalty(l2: float = 0.0, l1: float = 0.0) -> tuple[float, float, 
 
 published = {
     "L2": {0.0: 0.064, 1e-3: 0.063, 2e-3: 0.064, 4e-3: 0.065, 1e-2: 0.075, 2e-2: 0.101},
-    "L1": {0.0: 0.064, 1e-5: 0.063, 2e-5: 0.067, 5e-5: 0.068, 1e-4: 0.128, 2e-4: 0.101, 5e-4: 0.516},
+    "L1": {
+        0.0: 0.064,
+        1e-5: 0.063,
+        2e-5: 0.067,
+        5e-5: 0.068,
+        1e-4: 0.128,
+        2e-4: 0.101,
+        5e-4: 0.516,
+    },
 }
 l2_lambdas = pick(list(published["L2"]), [0.0, 4e-3, 2e-2])
 l1_lambdas = pick(list(published["L1"]), [0.0, 1e-4, 5e-4])
@@ -205,7 +230,9 @@ l1_results = {value: train_with_penalty(l1=value) for value in l1_lambdas}
 for name, results in (("L2", l2_results), ("L1", l1_results)):
     print(f"{name} lambda  published  here: test error, norm of the parameters, parameters at zero")
     for value, (error, norm, zeros) in results.items():
-        print(f"{value:9.5f}  {published[name][value]:9.3f}  {error:16.3f} {norm:11.2f} {zeros:11.1%}")
+        print(
+            f"{value:9.5f}  {published[name][value]:9.3f}  {error:16.3f} {norm:11.2f} {zeros:11.1%}"
+        )
 
 # %% [markdown]
 # ## 5. Initialization
@@ -217,7 +244,9 @@ for name, results in (("L2", l2_results), ("L1", l1_results)):
 
 
 # %%
-def measure_scales(xavier: bool, nb_layers: int = 5, width: int = 300) -> tuple[list[Tensor], list[float]]:
+def measure_scales(
+    xavier: bool, nb_layers: int = 5, width: int = 300
+) -> tuple[list[Tensor], list[float]]:
     """The activations of each layer, and the standard deviation of the gradient of each layer's weights."""
     torch.manual_seed(0)
     layers = [nn.Linear(width, width, bias=False) for _ in range(nb_layers)]
@@ -228,7 +257,9 @@ def measure_scales(xavier: bool, nb_layers: int = 5, width: int = 300) -> tuple[
     for layer in layers:
         activations.append(torch.tanh(layer(activations[-1])))
     (activations[-1] * torch.randn(500, width)).sum().backward()
-    return [a.detach() for a in activations[1:]], [layer.weight.grad.std().item() for layer in layers]
+    return [a.detach() for a in activations[1:]], [
+        layer.weight.grad.std().item() for layer in layers
+    ]
 
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
@@ -272,7 +303,9 @@ for name, xavier in (("default", False), ("Xavier", True)):
 
 # %%
 nb_samples = pick(5000, 500)
-train_input, train_target, test_input, test_target = (data.to(device) for data in prologue.read_cifar())
+train_input, train_target, test_input, test_target = (
+    data.to(device) for data in prologue.read_cifar()
+)
 train_input, train_target = train_input[:nb_samples].float(), train_target[:nb_samples]
 test_input, test_target = test_input[:1000].float(), test_target[:1000]
 mean, std = train_input.mean(), train_input.std()
@@ -281,8 +314,17 @@ train_input, test_input = (train_input - mean) / std, (test_input - mean) / std
 
 def make_cifar_net() -> nn.Module:
     torch.manual_seed(0)
-    convolutions = [nn.Conv2d(3, 16, 5), nn.MaxPool2d(3), nn.ReLU(), nn.Conv2d(16, 32, 5), nn.MaxPool2d(2), nn.ReLU()]
-    return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)).to(device)
+    convolutions = [
+        nn.Conv2d(3, 16, 5),
+        nn.MaxPool2d(3),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 5),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+    ]
+    return nn.Sequential(
+        *convolutions, nn.Flatten(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)
+    ).to(device)
 
 
 def train_epochs(model: nn.Module, lr: float, nb_epochs: int) -> list[float]:
@@ -307,7 +349,9 @@ curves, models = {}, {}
 for lr in (0.2, 0.1, 0.01):
     models[lr] = make_cifar_net()
     curves[lr] = train_epochs(models[lr], lr, nb_epochs)
-    print(f"learning rate {lr}: loss {curves[lr][0]:.3f} after the first epoch, {curves[lr][-1]:.3f} after {nb_epochs}")
+    print(
+        f"learning rate {lr}: loss {curves[lr][0]:.3f} after the first epoch, {curves[lr][-1]:.3f} after {nb_epochs}"
+    )
 
 continued = {}
 for lr in (0.1, 0.07, 0.05, 0.02):
@@ -340,7 +384,12 @@ with torch.no_grad():
 
 plt.figure(figsize=(5, 2.8))
 plt.hist(
-    [train_losses.numpy(), test_losses.numpy()], bins=30, range=(0, 8), density=True, log=True, label=["train", "test"]
+    [train_losses.numpy(), test_losses.numpy()],
+    bins=30,
+    range=(0, 8),
+    density=True,
+    log=True,
+    label=["train", "test"],
 )
 plt.axvline(torch.log(torch.tensor(10.0)), color="k", linewidth=1)
 plt.xlabel("loss of one sample")
@@ -348,7 +397,9 @@ plt.legend()
 plt.show()
 for name, losses in (("train", train_losses), ("test", test_losses)):
     share = losses.sort(descending=True).values[: losses.numel() // 10].sum() / losses.sum()
-    print(f"{name:5s} mean {losses.mean():.3f}, median {losses.median():.3f}, the worst tenth makes {share:.0%} of it")
+    print(
+        f"{name:5s} mean {losses.mean():.3f}, median {losses.median():.3f}, the worst tenth makes {share:.0%} of it"
+    )
 
 # %% [markdown]
 # ## 7. An operation of your own
