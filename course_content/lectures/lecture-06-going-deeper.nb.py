@@ -50,14 +50,15 @@ for depth in range(1, 9):
     slopes = sawtooth[depth].diff()
     nb_pieces[depth] = 1 + int((slopes.diff().abs() > 1e-5).sum())
     print(
-        f"D = {depth}: {2 * depth:2d} units, {nb_pieces[depth]:3d} pieces, one hidden layer at most {2 * depth + 1:2d}"
+        f"D = {depth}: {2 * depth:2d} units, {nb_pieces[depth]:3d} pieces,",
+        f"one hidden layer at most {2 * depth + 1:2d}",
     )
 
 figure, axes = plt.subplots(1, 4, figsize=(10, 1.8), layout="constrained", sharey=True)
 for ax, depth in zip(axes, (1, 2, 3, 6), strict=True):
     ax.plot(x, sawtooth[depth], linewidth=1)
     ax.set_title(f"D = {depth}")
-plt.show()
+prologue.show("Sawtooth functions for D = 1, 2, 3 and 6: one tooth, then two, four, and 32.")
 
 # %% [markdown]
 # ## 2. Rectifiers, and the initialization that goes with them
@@ -86,7 +87,10 @@ for name, activation in activations.items():
 axes[0].set(title="activation", ylim=(-1.2, 2))
 axes[1].set(title="derivative")
 axes[0].legend()
-plt.show()
+prologue.show(
+    "Five activation functions and their derivatives: the sigmoid's is at most 1/4, those of "
+    "the rectifiers are 1 on the right side."
+)
 
 # %% [markdown]
 # **What reaches the first of 30 layers?** Each layer has 100 units. Look at the ratio between the gradients at the
@@ -95,11 +99,10 @@ plt.show()
 
 
 # %%
-def gradient_ratio(
-    activation, weight_variance: float, nb_layers: int = 30, width: int = 100
-) -> float:
+def gradient_ratio(activation, weight_variance: float, seed: int = 0) -> float:
     """|gradient at the input| / |gradient at the output| of a random multi-layer perceptron."""
-    torch.manual_seed(0)
+    nb_layers, width = 30, 100
+    torch.manual_seed(seed)
     first = last = torch.randn(200, width, requires_grad=True)
     for _ in range(nb_layers):
         last = activation(last @ torch.randn(width, width) * weight_variance**0.5)
@@ -140,7 +143,7 @@ print(kept[0], "\ntraining =", model[0].training)
 
 # %% [markdown]
 # **Dropout2d.** Neighboring pixels of a feature map say nearly the same, so dropping single pixels hides little.
-# `Dropout2d` drops whole channels. Look at the sums: each channel of each sample is there (times 2), or not at all.
+# `Dropout2d` drops whole channels. Look at the means: each channel of each sample is there (times 2), or not at all.
 
 # %%
 torch.manual_seed(0)
@@ -148,8 +151,9 @@ dropped_channels = nn.Dropout2d(p=0.5)(torch.ones(2, 6, 4, 4))
 print(dropped_channels.mean(dim=(2, 3)))
 
 # %% [markdown]
-# **Does it help?** A large multi-layer perceptron on few digits, with and without dropout. Look at the two losses:
-# without dropout the training loss goes to zero; with dropout it cannot, and the test loss is the lower one.
+# **Does it help?** A large multi-layer perceptron on few digits, with and without dropout. Look at the losses, which
+# are measured without dropping: both networks get the training samples nearly all right, at a loss near zero, and the
+# one that was trained with dropout has the lower test loss.
 
 # %%
 data = prologue.load_data(cifar=False, normalize=True, flatten=True)
@@ -203,7 +207,7 @@ for p in (0.0, 0.5):
 # %% [markdown]
 # ## 4. Batch normalization
 #
-# Each component is centered and reduced with the mean and the standard deviation **of the batch**, then multiplied by
+# From each component, the mean **of the batch** is subtracted. It is divided by their standard deviation, multiplied by
 # a weight and shifted by a bias, which are learned. Whatever the batch was, the output has mean `bias` and standard
 # deviation `weight`: here **(2, 4, 8) and (1, 2, 3)**.
 
@@ -293,13 +297,16 @@ for with_batch_norm, errors in disc_errors.items():
 print("std     without  with batch norm (test error)")
 for std in stds:
     print(f"{std:<6g} {disc_errors[False][std]:8.1%} {disc_errors[True][std]:8.1%}")
-plt.figure(figsize=(5, 2.6))
+plt.figure(figsize=(6.5, 2.6), layout="constrained")
 plt.semilogx(stds, list(disc_errors[False].values()), "o-", label="without")
 plt.semilogx(stds, list(disc_errors[True].values()), "o-", label="with batch normalization")
 plt.xlabel("standard deviation of the weights")
 plt.ylabel("test error")
-plt.legend()
-plt.show()
+plt.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+prologue.show(
+    "Test error against the standard deviation of the weights, without batch normalization low "
+    "in a narrow dip only, with it low for nearly all."
+)
 
 # %% [markdown]
 # ## 5. Residual networks
@@ -368,9 +375,11 @@ for skip in (True, False):
         *evaluate(resnet, test_input, test_target),
     )
     print(
-        "skip connections {!s:5}: train loss {:.3f}, error {:.1%}; test loss {:.3f}, error {:.1%}; {:.0f} s".format(
-            skip, *resnet_results[skip], time.perf_counter() - start
-        )
+        "skip connections {!s:5}: train loss {:.3f}, error {:.1%};".format(
+            skip, *resnet_results[skip][:2]
+        ),
+        "test loss {:.3f}, error {:.1%};".format(*resnet_results[skip][2:]),
+        f"{time.perf_counter() - start:.0f} s",
     )
 
 # %% [markdown]
@@ -455,7 +464,8 @@ for size in pick((64, 512, 2048), (64, 512)):
             torch.cuda.synchronize()
         seconds = (time.perf_counter() - start) / 5
         print(
-            f"{size:4d} x {size:<4d} {place!s:5} {seconds * 1e3:8.3f} ms, {2 * size**3 / seconds / 1e9:7.1f} GFlop/s"
+            f"{size:4d} x {size:<4d} {place!s:5} {seconds * 1e3:8.3f} ms,",
+            f"{2 * size**3 / seconds / 1e9:7.1f} GFlop/s",
         )
 
 # %% [markdown]
