@@ -15,12 +15,15 @@ from packaging.version import Version
 
 from practicum.commands.content import make_content
 from practicum.course import notebooks
+from practicum.course.site.notebook import show
 from practicum.engine.errors import PracticumError
 from practicum.semester.description import load
 from practicum.wheels.lockfile import read_lock
 
 COURSE_CONTENT = ROOT / "course_content"
 SOURCES = sorted(COURSE_CONTENT.rglob("*.nb.py"))
+LECTURES = [path for path in SOURCES if path.parent.name == "lectures"]
+BRITISH = ("colour", "centre", "neighbour", "grey", "normalis", "labell", "behaviour", "optimis", "initialis", "learnt")
 PARSER = MarkdownIt("commonmark").enable("table")
 TEXT = """# %% [markdown]
 # # A title
@@ -105,7 +108,7 @@ def test_notebooks_of_the_course(path: Path) -> None:
         if cell.cell_type == "code":
             assert cell.source.strip(), "an empty cell"
             assert cell.outputs == [] and cell.execution_count is None
-            ast.parse(re.sub(r"^[%!].*$", "", cell.source, flags=re.MULTILINE))
+            parse_code(cell.source)
 
 
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+?\$", re.DOTALL)
@@ -191,6 +194,41 @@ def test_text_that_renders_otherwise_is_found(text: str, found: str) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_text_renders_as_it_was_meant(path: Path) -> None:
     assert [line for text in read_cells(path, "markdown") for line in find_broken_text(text)] == []
+
+
+def parse_code(source: str) -> ast.Module:
+    """Return the program of a cell, without the lines that are Jupyter's."""
+    return ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.name)
+def test_figures_come_with_words(path: Path) -> None:
+    """The executed lecture is looked at by smoke_tests/content/test_lectures.py."""
+    for source in read_cells(path, "code"):
+        calls = [call for call in ast.walk(parse_code(source)) if isinstance(call, ast.Call)]
+        names = [ast.unparse(call.func) for call in calls]
+        assert "plt.show" not in names, f"prologue.show shows a figure with words:\n{source}"
+        words = [call.args[0] for call, name in zip(calls, names, strict=True) if name == "prologue.show"]
+        assert len(words) == sum(name in ("plt.figure", "plt.subplots") for name in names), source
+        for each in words:
+            assert isinstance(each, ast.Name) or 30 <= len(ast.unparse(each)) <= 260, ast.unparse(each)
+
+
+@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.name)
+def test_form_of_a_lecture(path: Path) -> None:
+    """Lines of code fit a page, sections are numbered, and the questions at the end are a numbered list."""
+    assert [line for source in read_cells(path, "code") for line in source.split("\n") if len(line) > 100] == []
+    texts = read_cells(path, "markdown")
+    sections = re.findall(r"^## (.*)$", "\n".join(texts), re.MULTILINE)
+    assert [section.partition(".")[0] for section in sections] == [*map(str, range(1, len(sections))), "Try"]
+    assert re.match(r"## Try\n\n1\. ", texts[-1])
+    assert not [word for word in BRITISH if re.search(rf"\b{word}", path.read_text(), re.IGNORECASE)]
+
+
+def test_words_of_a_figure_come_to_the_page() -> None:
+    picture = {"output_type": "display_data", "data": {"image/png": ""}, "metadata": {"image/png": {"alt": "A <line>"}}}
+    cells = [{"cell_type": "code", "source": "draw()", "outputs": [picture]}]
+    assert 'alt="A &lt;line&gt;"' in show(json.dumps({"cells": cells}).encode(), "some", str).html
 
 
 def test_no_notebook_is_kept_as_json() -> None:
