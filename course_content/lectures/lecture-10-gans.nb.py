@@ -352,9 +352,9 @@ plt.show()
 
 # %% [markdown]
 # ## Conditional GAN: ask for a class
-# Both networks are told the class: the generator as 10 more inputs, the discriminator as 10 more maps, of which one is
-# all ones. The discriminator learns that an image must fit its class. Look at the columns: one class each, same noise in
-# a row.
+# Both networks are told the class: the generator as 10 more inputs, the discriminator as 10 more maps, one of them all
+# 1. The discriminator learns that an image must fit its class. Look at the columns: one class each, same noise in a
+# row.
 
 # %%
 
