@@ -16,7 +16,10 @@ import torch
 from matplotlib import pyplot as plt
 
 torch.manual_seed(0)
-print(f"torch {torch.__version__} on {prologue.device}; CIFAR10: {prologue.get_data_source('cifar10')}")
+print(
+    f"torch {torch.__version__} on {prologue.device};",
+    f"CIFAR10: {prologue.get_data_source('cifar10')}",
+)
 
 # %% [markdown]
 # ## 1. Make, fill, measure
@@ -68,8 +71,8 @@ print("sum of the clone:", kept.sum().item())
 # ## 2. Three equations, and more than three
 #
 # `solve` finds the $x$ of $A x = b$. With more equations than unknowns there is none, and `lstsq` finds the one for which
-# $\|A x - b\|^2$ is least. Look at the residuals: zero for three equations, not for six, and then at right angles to each
-# column of $A$.
+# $\|A x - b\|^2$ is least. Look at the residuals: zero (but for rounding) for three equations, not for six, and then at
+# right angles to each column of $A$.
 
 # %%
 a = torch.tensor([[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 4.0]])
@@ -80,14 +83,21 @@ print("solution", solution, "residuals", a @ solution - b)
 tall, right = torch.randn(6, 3), torch.randn(6, 1)
 nearest = torch.linalg.lstsq(tall, right).solution
 residual = tall @ nearest - right
-print(f"six equations: |residual| {residual.norm():.2f}, A' residual {(tall.t() @ residual).norm():.1e}")
+print(
+    f"six equations: |residual| {residual.norm():.2f},",
+    f"A' residual {(tall.t() @ residual).norm():.1e}",
+)
 
 # %% [markdown]
 # ## 3. Linear regression: blood pressure against age
 #
 # Measurements that we make up: the systolic pressure rises by 1 mmHg a year from 95 mmHg, with a spread of 10 mmHg. The model
 # is $f(x) = a x + b$ and its loss $\frac{1}{N}\sum_n (f(x_n) - y_n)^2$. A column of ones beside the ages makes this a least
-# squares problem with two unknowns. Look at how near $a$ and $b$ come, and at the error: no line can be better than the spread.
+# squares problem with two unknowns. Look at how near $a$ and $b$ come, and at the two errors.
+#
+# On the 60 people measured, the error may be above the spread of 10 mmHg or below it, and more often it is below: the line was
+# fitted to them. On other people, no line can expect less than the spread. What our line adds to it is its distance from the true
+# line, which we know here because we made the measurements up.
 
 # %%
 age = torch.empty(60).uniform_(20, 75)
@@ -95,15 +105,24 @@ pressure = 95 + 1.0 * age + 10 * torch.randn(60)
 
 design = torch.stack((age, torch.ones(60)), dim=1)
 slope, offset = torch.linalg.lstsq(design, pressure[:, None]).solution.flatten().tolist()
-spread = (slope * age + offset - pressure).std().item()
-print(f"a = {slope:.3f} mmHg a year, b = {offset:.1f} mmHg, error {spread:.1f} mmHg")
+sample_error = (slope * age + offset - pressure).square().mean().sqrt().item()
+ages = torch.linspace(20, 75, 1000)
+distance = (slope * ages + offset) - (1.0 * ages + 95)
+expected_error = (10**2 + distance.square().mean()).sqrt().item()
+print(f"a = {slope:.3f} mmHg a year, b = {offset:.1f} mmHg")
+print(
+    f"error: on these people {sample_error:.2f} mmHg, expected on others {expected_error:.2f} mmHg"
+)
 
 figure, ax = plt.subplots(figsize=(5, 3))
 ax.plot(age, pressure, ".")
 ends = torch.tensor([20.0, 75.0])
 ax.plot(ends, slope * ends + offset)
 ax.set(xlabel="age (years)", ylabel="systolic pressure (mmHg)")
-plt.show()
+prologue.show(
+    "Sixty points, systolic pressure against age, and the fitted line, which rises by about 1 "
+    "mmHg a year."
+)
 
 # %% [markdown]
 # ## 4. Broadcasting
@@ -125,7 +144,7 @@ print("60 x 1 minus 60 is", " x ".join(map(str, trap.shape)))
 # %% [markdown]
 # ## 5. Storage, offset, strides
 #
-# A tensor is a storage, an offset into it, sizes, and strides: how far apart neighbours are along each dimension. From the
+# A tensor is a storage, an offset into it, sizes, and strides: how far apart neighbors are along each dimension. From the
 # numbers 0 to 19: begin at 5, three rows that are 4 apart, two columns that are 1 apart. Then -1 is written into the window:
 # look at where it turns up.
 
@@ -146,8 +165,18 @@ print(numbers.as_strided((3, 2), (4, 1), 5))  # the same in one call
 m = torch.arange(12.0).view(3, 4)
 strides = m.stride(), m.t().stride()
 wide = torch.ones(1).expand(1000, 1000)
-print("strides of m", strides[0], "of its transpose", strides[1], "same memory:", m.t().data_ptr() == m.data_ptr())
-print(f"{wide.numel()} elements with strides {wide.stride()} in {wide.untyped_storage().nbytes()} bytes")
+print(
+    "strides of m",
+    strides[0],
+    "of its transpose",
+    strides[1],
+    "same memory:",
+    m.t().data_ptr() == m.data_ptr(),
+)
+print(
+    f"{wide.numel()} elements with strides {wide.stride()}",
+    f"in {wide.untyped_storage().nbytes()} bytes",
+)
 
 # %% [markdown]
 # `view` gives new sizes to the same memory, so it refuses a tensor whose elements do not lie in the order of its rows. `reshape`
@@ -170,7 +199,11 @@ print(flat, "a copy:", flat.data_ptr() != m.data_ptr())
 
 # %%
 images, labels, _, _ = prologue.read_cifar()
-print(images.shape, images.dtype, f"{images.numel() / 2**20:.0f} MiB, as float32 {4 * images.numel() / 2**20:.0f} MiB")
+print(
+    images.shape,
+    images.dtype,
+    f"{images.numel() / 2**20:.0f} MiB, as float32 {4 * images.numel() / 2**20:.0f} MiB",
+)
 print("mean of each channel", images[: prologue.pick(10_000, 1000)].float().mean((0, 2, 3)))
 
 # %% [markdown]
@@ -187,18 +220,21 @@ print(f"saved as {path}, the same when read again: {torch.equal(saved, sheet)}")
 plt.figure(figsize=(9, 3.2))
 plt.imshow(saved)
 plt.axis("off")
-plt.show()
+prologue.show("The first 48 images of CIFAR10 as one picture, in four rows of twelve.")
 
 # %% [markdown]
 # **Rows and columns swapped, channels killed.** Transposed, a picture is mirrored along its diagonal; flipped, from left to
-# right. Look at the colours when a channel is zero: what was white is cyan without red, magenta without green, yellow without
-# blue.
+# right. A white strip is added at the bottom. Look at its color when a channel is zero: cyan without red, magenta without
+# green, yellow without blue.
 
 # %%
-picture = images[7].permute(1, 2, 0)
+picture = images[7].permute(1, 2, 0).clone()
+picture[-5:] = 255  # white: all of red, green and blue
 variants = {"image": picture, "transposed": picture.transpose(0, 1), "flipped": picture.flip(1)}
 for channel, name in enumerate(("red", "green", "blue")):
-    killed = picture.clone()  # without the clone, the image itself would lose its channels one by one
+    killed = (
+        picture.clone()
+    )  # without the clone, the image itself would lose its channels one by one
     killed[:, :, channel] = 0
     variants[f"no {name}"] = killed
 
@@ -207,12 +243,15 @@ for ax, (name, image) in zip(axes, variants.items(), strict=True):
     ax.imshow(image)
     ax.set_title(name, fontsize=9)
     ax.axis("off")
-plt.show()
+prologue.show(
+    "One image six times: as it is, transposed, flipped, and without red, green or blue; its "
+    "white strip turns cyan, magenta and yellow."
+)
 
 # %% [markdown]
 # ## Try
 #
-# - Fill an 8 x 8 chessboard with two assignments to slices.
-# - Fit $a x^2 + b x + c$ to the blood pressure. Is the error smaller? Is it a better model?
-# - With `as_strided`, make of `torch.arange(10.0)` the 8 x 3 tensor whose row $i$ is $i, i + 1, i + 2$. How much memory does it
-#   take? (Do not write into it. Why?)
+# 1. Fill an 8 x 8 chessboard with two assignments to slices.
+# 2. Fit $a x^2 + b x + c$ to the blood pressure. Is the error smaller? Is it a better model?
+# 3. With `as_strided`, make of `torch.arange(10.0)` the 8 x 3 tensor whose row $i$ is $i, i + 1, i + 2$. How much memory does
+#    it take? (Do not write into it. Why?)

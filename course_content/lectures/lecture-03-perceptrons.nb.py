@@ -14,6 +14,7 @@ from itertools import pairwise
 import dlc_practical_prologue as prologue
 import torch
 from matplotlib import pyplot as plt
+from torch.nn import functional as F
 
 torch.manual_seed(0)
 print(f"MNIST: {prologue.get_data_source('mnist')}")
@@ -27,7 +28,7 @@ print(f"MNIST: {prologue.get_data_source('mnist')}")
 
 # %%
 def train_perceptron(x, y, nb_epochs_max):
-    """The weights (D) for samples x (N x D) and classes y (N, -1 or +1), and the number of changes in each epoch."""
+    """The weights (D) for samples x (N x D) of classes y (N, -1 or +1); changes in each epoch."""
     w = torch.zeros(x.size(1))
     changes = []
     for _ in range(nb_epochs_max):
@@ -49,8 +50,10 @@ def add_one(x):
 
 # %% [markdown]
 # **In the plane.** Two classes with a gap between them. If all samples are within $R$ of the origin and some plane leaves a margin
-# $\gamma$ on both sides, there are at most $(R / \gamma)^2$ changes, however many samples there are. Look at how soon it is done,
-# and at the line: it separates, and it is not the one in the middle of the gap.
+# $\gamma$ on both sides, there are at most $(R / \gamma)^2$ changes, however many samples there are. Look at the line: it separates,
+# and it is not the one in the middle of the gap. Look at the changes, too: far fewer than the bound, because one sample of a plane
+# says much about all others. Samples at right angles to each other say nothing about each other: with the 188 unit vectors of 188
+# dimensions as samples, $R = 1$ and $\gamma = 1 / \sqrt{188}$, and the bound is reached, whatever their classes.
 
 # %%
 best = torch.tensor([0.6, 0.8])  # the true border is orthogonal to this direction, a unit vector
@@ -59,7 +62,9 @@ cloud = cloud[(cloud @ best).abs() > 0.1]
 side = (cloud @ best).sign()
 w_plane, changes_plane = train_perceptron(cloud, side, nb_epochs_max=100)
 bound = (cloud.norm(dim=1).max() / (cloud @ best).abs().min()).square().item()
-print(f"changes {changes_plane}, {sum(changes_plane)} in all, at most {bound:.0f}")
+print(f"plane: changes {changes_plane}, {sum(changes_plane)} in all, at most {bound:.0f}")
+_, changes_units = train_perceptron(torch.eye(188), side[:188], nb_epochs_max=100)
+print(f"unit vectors: changes {changes_units}, at most 188")
 
 figure, ax = plt.subplots(figsize=(3.5, 3.5))
 ax.scatter(*cloud.t(), c=side, s=6, cmap="coolwarm")
@@ -68,13 +73,16 @@ ax.plot(ends, -best[0] / best[1] * ends, "k--", label="middle of the gap")
 ax.plot(ends, -w_plane[0] / w_plane[1] * ends, "k", label="perceptron")
 ax.set(xlim=(-1, 1), ylim=(-1, 1))
 ax.legend(loc="lower left", fontsize=8)
-plt.show()
+prologue.show(
+    "Two classes of points with a gap between them, the line in the middle of the gap and the "
+    "perceptron's, which separates them, too."
+)
 
 # %% [markdown]
 # **Zeros and ones of MNIST.** A run on the real data that the course showed made the changes below in its epochs: the error on the
 # training samples went from 0.23 % after the first epoch to 0.00 %, the one on the test samples from 0.19 % to 0.14 %. Look at how
-# few changes 784 dimensions need. (Another order or scale of the samples gives other numbers. The digits of a stand-in are
-# harder to separate: there, 50 epochs are not enough.)
+# few changes these samples of 784 dimensions needed. (Another order or scale of the samples gives other numbers. The digits of a
+# stand-in are harder to separate: there, 50 epochs are not enough.)
 
 # %%
 published_changes = [64, 24, 10, 6, 5, 4, 3, 2, 0]
@@ -98,25 +106,35 @@ print(f"{len(x)} samples, changes {changes}, in the course {published_changes}")
 print(f"train error {train_error:.2%}, test error {test_error:.2%}")
 
 # %% [markdown]
-# The weights are an image: dark where ink speaks for a zero, bright where it speaks for a one. Look at the bright stroke in the
-# dark ring.
+# The weights are an image: dark where ink speaks for a zero, bright where it speaks for a one. On the right is the mean of the
+# ones minus the mean of the zeros, a bright stroke in a dark ring. Look for both on the left: they are there, under a grain that
+# comes from the single samples which were added. The cosine between the two images says how much they have in common.
 
 # %%
-figure, ax = plt.subplots(figsize=(2.2, 2.2))
-ax.imshow(w_digits[:-1].view(28, 28), cmap="gray")
-ax.axis("off")
-plt.show()
+stroke = x[y > 0, :-1].mean(0) - x[y < 0, :-1].mean(0)
+cosine = F.cosine_similarity(w_digits[:-1], stroke, dim=0).item()
+print(f"cosine {cosine:.2f}; two images at random: 0 on average, give or take {784**-0.5:.2f}")
+figure, axes = plt.subplots(1, 2, figsize=(5, 2.2))
+for ax, image in zip(axes, (w_digits[:-1], stroke), strict=True):
+    ax.imshow(image.view(28, 28), cmap="gray")
+    ax.axis("off")
+prologue.show(
+    "Two gray images: the perceptron's weights, grainy, and the mean of the ones minus the mean "
+    "of the zeros, a bright stroke in a dark ring."
+)
 
 # %% [markdown]
 # ## 2. Linear discriminant analysis
 #
 # Two Gaussian classes that share their covariance are separated best by a plane, and it follows from means and covariance
 # alone: $w = \Sigma^{-1} (\mu_1 - \mu_0)$, through the point halfway between the means. Look at what the covariance is good for:
-# without it, the line is orthogonal to the connection of the means, and four times as often wrong.
+# without it, the line is orthogonal to the connection of the means, and three to five times as often wrong.
 
 # %%
 root = torch.linalg.cholesky(torch.tensor([[1.0, 1.1], [1.1, 1.5]]))
-points = torch.cat([mu + torch.randn(500, 2) @ root.t() for mu in torch.tensor([[-0.9, -0.3], [0.9, 0.3]])])
+points = torch.cat(
+    [mu + torch.randn(500, 2) @ root.t() for mu in torch.tensor([[-0.9, -0.3], [0.9, 0.3]])]
+)
 classes = torch.arange(1000) // 500
 
 mu_0, mu_1 = (points[classes == c].mean(0) for c in (0, 1))
@@ -147,8 +165,13 @@ for ax, eta in zip(axes, (0.02, 0.18, 0.205), strict=True):
     ax.contour(u, v, (u.square() + 10 * v.square()) / 2, levels=12, alpha=0.5)
     ax.plot(*paths[eta].t(), "k.-", linewidth=0.7)
     ax.set(title=f"eta = {eta}", ylim=(-1.2, 1.2))
-plt.show()
-losses_gd = {eta: ((path.square() @ curvature) / 2)[[0, 10, 30]].tolist() for eta, path in paths.items()}
+prologue.show(
+    "Level lines of a valley and three paths of gradient descent: creeping with eta 0.02, "
+    "jumping from side to side with 0.18, leaving with 0.205."
+)
+losses_gd = {
+    eta: ((path.square() @ curvature) / 2)[[0, 10, 30]].tolist() for eta, path in paths.items()
+}
 for eta, values in losses_gd.items():
     print(f"eta {eta}: loss after 0, 10, 30 steps", [f"{value:.4f}" for value in values])
 
@@ -170,7 +193,10 @@ for _ in range(500):
     gradient = -((1 - margin.sigmoid()) * signs) @ samples / len(samples)
     weights -= 0.1 * gradient
 logistic_error = ((samples @ weights) * signs <= 0).float().mean().item()
-print(f"loss {losses[0]:.4f} (that is log 2) to {losses[-1]:.4f}, error {logistic_error:.1%}, LDA {lda_error:.1%}")
+print(
+    f"loss {losses[0]:.4f} (that is log 2) to {losses[-1]:.4f},",
+    f"error {logistic_error:.1%}, LDA {lda_error:.1%}",
+)
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 axes[0].plot(losses)
@@ -184,8 +210,12 @@ for name, normal, shift in (
 ):
     axes[1].plot(ends, -(normal[0] * ends + shift) / normal[1], label=name)
 axes[1].set(ylim=(-4, 4))
-axes[1].legend(fontsize=8)
-plt.show()
+axes[1].legend(fontsize=7, loc="lower right")
+prologue.show(
+    "The loss of logistic regression, which falls with the steps, and two classes of points "
+    "with three lines: LDA and logistic regression nearly agree, the line between the means "
+    "cuts through both."
+)
 
 # %% [markdown]
 # ## 5. What no plane separates, and features
@@ -199,7 +229,10 @@ xor = torch.tensor([-1.0, 1.0, 1.0, -1.0])
 with_product = torch.cat((corners, corners.prod(1, keepdim=True)), dim=1)
 _, changes_plain = train_perceptron(add_one(corners), xor, nb_epochs_max=100)
 w_xor, changes_product = train_perceptron(add_one(with_product), xor, nb_epochs_max=100)
-print(f"two coordinates: {changes_plain[:5]} ... {changes_plain[-1]} changes in epoch {len(changes_plain)}")
+print(
+    f"two coordinates: {changes_plain[:5]} ... {changes_plain[-1]} changes",
+    f"in epoch {len(changes_plain)}",
+)
 print(f"and their product: {changes_product}, weights {w_xor.tolist()}")
 
 # %% [markdown]
@@ -211,7 +244,10 @@ print(f"and their product: {changes_product}, weights {w_xor.tolist()}")
 nb_train = nb_test = prologue.pick(4000, 1000)
 a = train_input[:nb_train].flatten(1).float() / 255
 b = test_input[:nb_test].flatten(1).float() / 255
-sign_a, sign_b = (torch.where(target == 8, 1.0, -1.0) for target in (train_target[:nb_train], test_target[:nb_test]))
+sign_a, sign_b = (
+    torch.where(target == 8, 1.0, -1.0)
+    for target in (train_target[:nb_train], test_target[:nb_test])
+)
 
 
 def measure_features(nb_products):
@@ -219,13 +255,18 @@ def measure_features(nb_products):
     torch.manual_seed(0)
     i, j = torch.randint(0, 784, (2, nb_products))
     phi_a, phi_b = (add_one(torch.cat((z, z[:, i] * z[:, j]), dim=1)) for z in (a, b))
-    # The weights are a sum of the samples, phi_a' alpha: N equations for alpha, however many features there are.
+    # The weights are a sum of the samples, phi_a' alpha: N equations, for any number of features.
     alpha = torch.linalg.solve(phi_a @ phi_a.t() + 10 * torch.eye(nb_train), sign_a)
     weights = phi_a.t() @ alpha
-    return tuple(((phi @ weights) * s <= 0).float().mean().item() for phi, s in ((phi_a, sign_a), (phi_b, sign_b)))
+    return tuple(
+        ((phi @ weights) * s <= 0).float().mean().item()
+        for phi, s in ((phi_a, sign_a), (phi_b, sign_b))
+    )
 
 
-feature_errors = {nb: measure_features(nb) for nb in prologue.pick((0, 1000, 3000, 10_000), (0, 3000))}
+feature_errors = {
+    nb: measure_features(nb) for nb in prologue.pick((0, 1000, 3000, 10_000), (0, 3000))
+}
 for nb, (train, test) in feature_errors.items():
     print(f"{nb:5} products: train error {train:.2%}, test error {test:.2%}")
 
@@ -233,8 +274,8 @@ for nb, (train, test) in feature_errors.items():
 # ## 6. Sums of ReLUs draw any function
 #
 # A hidden layer of ReLUs is a broken line with one bend for each unit. To follow a function from bend to bend, the weight of a unit
-# has to be the change of slope there: no training, only subtraction. Look at the largest deviation: with twice the units it
-# falls to a quarter, where the function is smooth.
+# has to be the change of slope there: no training, only subtraction. Look at the largest deviation: once the bends are close
+# enough to follow each wave, it falls to about a quarter with twice the units.
 
 
 # %%
@@ -253,7 +294,9 @@ for ax, nb_units in zip(axes, (6, 12, 24, 48), strict=True):
     deviations[nb_units] = (broken_line - wave(t)).abs().max().item()
     ax.plot(t, wave(t), "--", t, broken_line)
     ax.set_title(f"{nb_units} units: deviation {deviations[nb_units]:.3f}", fontsize=9)
-plt.show()
+prologue.show(
+    "A wave and the broken lines of 6, 12, 24 and 48 ReLU units, the last of which covers it."
+)
 
 # %% [markdown]
 # ## 7. Multi-layer perceptrons and back-propagation
@@ -288,7 +331,9 @@ def forward(layers, x):
 def backward(layers, activations, dl_dx):
     """Pairs of gradients, as the layers, from the gradient with respect to the output."""
     gradients = []
-    for (w, _), output, input in zip(layers[::-1], activations[:0:-1], activations[-2::-1], strict=True):
+    for (w, _), output, input in zip(
+        layers[::-1], activations[:0:-1], activations[-2::-1], strict=True
+    ):
         dl_ds = dl_dx * (1 - output.square())  # tanh' = 1 - tanh^2
         gradients.insert(0, (dl_ds.t() @ input, dl_ds.sum(0)))
         dl_dx = dl_ds @ w
@@ -297,7 +342,10 @@ def backward(layers, activations, dl_dx):
 
 layers = make_layers(784, 50, 10)
 nb_parameters = sum(w.numel() + b.numel() for w, b in layers)
-print("layers of 784, 50 and 10 units:", " -> ".join(str(tuple(x.shape)) for x in forward(layers, a[:7])))
+print(
+    "layers of 784, 50 and 10 units:",
+    " -> ".join(str(tuple(x.shape)) for x in forward(layers, a[:7])),
+)
 print(nb_parameters, "parameters")
 
 # %% [markdown]
@@ -307,25 +355,38 @@ print(nb_parameters, "parameters")
 layers = make_layers(5, 8, 7, 6, 2)
 inputs, wanted = torch.randn(30, 5), torch.randn(30, 2)
 activations = forward(layers, inputs)
-gradients = backward(layers, activations, 2 * (activations[-1] - wanted))  # of the loss |x_L - wanted|^2
+gradients = backward(
+    layers, activations, 2 * (activations[-1] - wanted)
+)  # of the loss |x_L - wanted|^2
 
 parameters = [parameter.clone().requires_grad_() for layer in layers for parameter in layer]
-loss = (forward(list(zip(parameters[::2], parameters[1::2], strict=True)), inputs)[-1] - wanted).square().sum()
+loss = (
+    (forward(list(zip(parameters[::2], parameters[1::2], strict=True)), inputs)[-1] - wanted)
+    .square()
+    .sum()
+)
 loss.backward()
 mine = [gradient for pair in gradients for gradient in pair]
-difference = max((parameter.grad - g).abs().max().item() for parameter, g in zip(parameters, mine, strict=True))
-print(f"largest difference {difference:.1e}, largest gradient {max(g.abs().max() for g in mine):.1f}")
+difference = max(
+    (parameter.grad - g).abs().max().item() for parameter, g in zip(parameters, mine, strict=True)
+)
+print(
+    f"largest difference {difference:.1e}, largest gradient {max(g.abs().max() for g in mine):.1f}"
+)
 
 # %% [markdown]
 # **Trained, with nothing but these two functions.** Two spirals that no line separates, 2 - 32 - 32 - 1 units, and thousands of steps
-# of gradient descent. Look at the regions: the network made the features it needed.
+# of gradient descent. Look at the regions: the network made the features it needed. (The loss jumps up and down at first, because
+# the steps are long. They are what gets it to the end in so few.)
 
 # %%
 torch.manual_seed(0)
 angle = 3 * math.pi * torch.rand(400).sqrt()
 spiral_class = torch.where(torch.arange(400) % 2 == 0, 1.0, -1.0)
 radius = spiral_class * angle / (3 * math.pi)
-spirals = torch.stack((radius * angle.cos(), radius * angle.sin()), dim=1) + 0.015 * torch.randn(400, 2)
+spirals = torch.stack((radius * angle.cos(), radius * angle.sin()), dim=1) + 0.015 * torch.randn(
+    400, 2
+)
 
 layers = make_layers(2, 32, 32, 1)
 spiral_losses = []
@@ -333,7 +394,9 @@ for _ in range(prologue.pick(6000, 3000)):
     activations = forward(layers, 3 * spirals)
     residual = activations[-1] - 0.9 * spiral_class[:, None]  # 0.9: tanh never gets to 1
     spiral_losses.append(residual.square().mean().item())
-    for (w, b), (dw, db) in zip(layers, backward(layers, activations, 2 * residual / 400), strict=True):
+    for (w, b), (dw, db) in zip(
+        layers, backward(layers, activations, 2 * residual / 400), strict=True
+    ):
         w -= 0.1 * dw
         b -= 0.1 * db
 spiral_error = (activations[-1][:, 0] * spiral_class <= 0).float().mean().item()
@@ -343,13 +406,21 @@ figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 axes[0].semilogy(spiral_losses)
 axes[0].set(xlabel="step", ylabel="loss")
 grid = torch.cartesian_prod(torch.linspace(-1.1, 1.1, 120), torch.linspace(-1.1, 1.1, 120))
-axes[1].contourf(*grid.t().view(2, 120, 120), forward(layers, 3 * grid)[-1].view(120, 120), cmap="coolwarm", alpha=0.6)
+axes[1].contourf(
+    *grid.t().view(2, 120, 120),
+    forward(layers, 3 * grid)[-1].view(120, 120),
+    cmap="coolwarm",
+    alpha=0.6,
+)
 axes[1].scatter(*spirals.t(), c=spiral_class, s=4, cmap="coolwarm")
-plt.show()
+prologue.show(
+    "The loss, which jumps and then falls smoothly, and the plane in two colors: the regions of "
+    "the network follow two spirals of points."
+)
 
 # %% [markdown]
 # ## Try
 #
-# - Which pair of digits takes the perceptron the longest? Does it stop for 3 and 5?
-# - Give the perceptron of "exclusive or" the feature $x_1^2$ instead of the product. Why does it not help?
-# - Write `forward` and `backward` for ReLUs in the hidden layers. What is their derivative, and where have they none?
+# 1. Which pair of digits takes the perceptron the longest? Does it stop for 3 and 5?
+# 2. Give the perceptron of "exclusive or" the feature $x_1^2$ instead of the product. Why does it not help?
+# 3. Write `forward` and `backward` for ReLUs in the hidden layers. What is their derivative, and where have they none?

@@ -173,7 +173,7 @@ matrix, vectors = torch.randn(2500, 1000), torch.randn(prologue.pick(1500, 50), 
 
 
 def measure(act, device):
-    """Seconds of the fastest of ten calls, after one to warm up; a GPU works on by itself and has to be waited for."""
+    """Seconds of the fastest of ten calls, after one to warm up; a GPU has to be waited for."""
     seconds = []
     for _ in range(11):
         start = time.perf_counter()
@@ -190,7 +190,10 @@ for place in {torch.device("cpu"), device}:
     loop = measure(lambda m=m, v=v: [m @ vector for vector in v], place)
     batch = measure(lambda m=m, v=v: v @ m.t(), place)
     batch_ratios[place.type] = loop / batch
-    print(f"{place.type}: {loop:.4f} s one by one, {batch:.4f} s at once, {loop / batch:.1f} times faster")
+    print(
+        f"{place.type}: {loop:.4f} s one by one, {batch:.4f} s at once,",
+        f"{loop / batch:.1f} times faster",
+    )
 same_result = torch.allclose(
     torch.stack([matrix @ vector for vector in vectors[:9]]), vectors[:9] @ matrix.t(), atol=1e-3
 )
@@ -225,11 +228,14 @@ windows = F.unfold(input, kernel_size=5)  # 1 x (3 * 5 * 5) x (24 * 24)
 by_hand = (weight.view(8, -1) @ windows + bias[:, None]).view(1, 8, 24, 24)
 conv_difference = (by_hand - F.conv2d(input, weight, bias)).abs().max().item()
 nb_conv, nb_linear = weight.numel() + bias.numel(), (3 * 28 * 28 + 1) * 8 * 24 * 24
-print(f"largest difference {conv_difference:.1e}; {nb_conv} parameters, a full linear layer would have {nb_linear:,}")
+print(
+    f"largest difference {conv_difference:.1e}; {nb_conv} parameters,",
+    f"a full linear layer would have {nb_linear:,}",
+)
 
 # %% [markdown]
-# **Five filters of 3 x 3 on a digit.** Look at what each is blind to: an edge filter to strokes along its own direction, the
-# Laplacian to everything flat.
+# **Five filters of 3 x 3 on a digit.** Look at what each is blind to: the filter for vertical edges to horizontal ones, the filter
+# for horizontal edges to vertical ones, the Laplacian to everything flat.
 
 # %%
 train_input, train_target, test_input, test_target = prologue.load_data(flatten=False)
@@ -246,14 +252,20 @@ for ax, name, result in zip(axes, filters, filtered[0], strict=True):
     ax.imshow(result, cmap="gray")
     ax.set_title(name, fontsize=9)
     ax.axis("off")
-plt.show()
+prologue.show(
+    "A digit after five filters: unchanged, blurred, with its vertical edges, with its "
+    "horizontal edges, and its outline."
+)
 
 # %% [markdown]
-# **Max-pooling keeps the largest value of each block.** Where in the block it was does not matter: look at the second result, of the
-# numbers moved one to the right.
+# **Max-pooling keeps the largest value of each block.** Where in the block it was does not matter. Look at the second result, of the
+# numbers moved one to the right: the 5, the 7 and the 3 are still in their blocks and stay where they are, and the 2 has crossed
+# into the next block.
 
 # %%
-spike = torch.tensor([[0.0, 0, 0, 0, 5, 0], [0, 2, 0, 0, 0, 0], [0, 0, 7, 0, 0, 0], [0, 0, 0, 0, 3, 0]])
+spike = torch.tensor(
+    [[0.0, 0, 0, 0, 5, 0], [0, 2, 0, 0, 0, 0], [0, 0, 7, 0, 0, 0], [0, 0, 0, 0, 3, 0]]
+)
 pooled = F.max_pool2d(spike[None, None], kernel_size=2)
 pooled_moved = F.max_pool2d(spike.roll(1, dims=1)[None, None], kernel_size=2)
 print(pooled[0, 0])
@@ -314,9 +326,13 @@ layers = {}
 
 
 def note(module, input, output):
-    """A hook, called after a layer: each of its outputs takes as many products as it has weights for it."""
+    """A hook, called after a layer: each of its outputs takes a product for each of its weights."""
     nb_products = output[0].numel() * module.weight[0].numel()
-    layers[module] = tuple(output.shape[1:]), sum(p.numel() for p in module.parameters()), nb_products
+    layers[module] = (
+        tuple(output.shape[1:]),
+        sum(p.numel() for p in module.parameters()),
+        nb_products,
+    )
 
 
 model = Net()
@@ -325,7 +341,10 @@ model(train_input[:1])
 for hook in hooks:
     hook.remove()
 for layer, (size, nb, products) in layers.items():
-    print(f"{type(layer).__name__:6} {' x '.join(map(str, size)):12} {nb:6} parameters {products:7} products")
+    print(
+        f"{type(layer).__name__:6} {' x '.join(map(str, size)):12}",
+        f"{nb:6} parameters {products:7} products",
+    )
 nb_parameters, nb_products = (sum(row[i] for row in layers.values()) for i in (1, 2))
 print(f"in all {nb_parameters} parameters, {nb_products} products")
 
@@ -366,11 +385,14 @@ ax.plot(range(1, nb_epochs + 1), errors_01, label="0 and 1")
 ax.plot(range(1, nb_epochs + 1), errors_signed, label="-1 and 1")
 ax.set(xlabel="epoch", ylabel="test error", ylim=(0, 1))
 ax.legend()
-plt.show()
+prologue.show(
+    "Test error against the epoch for targets of 0 and 1 and for targets of -1 and 1; both "
+    "fall, and the second is less calm."
+)
 
 # %% [markdown]
 # ## Try
 #
-# - Remove `create_graph=True` from the second-order gradient. What does autograd say, and why?
-# - Replace `y += 1` after `exp` by `y = y + 1`. Why is that no problem?
-# - Add a third convolution to `Net`. Which sizes must change, and how many parameters do you get?
+# 1. Remove `create_graph=True` from the second-order gradient. What does autograd say, and why?
+# 2. Replace `y += 1` after `exp` by `y = y + 1`. Why is that no problem?
+# 3. Add a third convolution to `Net`. Which sizes must change, and how many parameters do you get?

@@ -34,7 +34,9 @@ def make_sawtooth(depth: int) -> nn.Sequential:
     layers = []
     for _ in range(depth):
         fold, unfold = nn.Linear(1, 2), nn.Linear(2, 1)
-        fold.load_state_dict({"weight": torch.tensor([[1.0], [1.0]]), "bias": torch.tensor([0.0, -0.5])})
+        fold.load_state_dict(
+            {"weight": torch.tensor([[1.0], [1.0]]), "bias": torch.tensor([0.0, -0.5])}
+        )
         unfold.load_state_dict({"weight": torch.tensor([[2.0, -4.0]]), "bias": torch.tensor([0.0])})
         layers += [fold, nn.ReLU(), unfold]
     return nn.Sequential(*layers)
@@ -48,14 +50,15 @@ for depth in range(1, 9):
     slopes = sawtooth[depth].diff()
     nb_pieces[depth] = 1 + int((slopes.diff().abs() > 1e-5).sum())
     print(
-        f"D = {depth}: {2 * depth:2d} units, {nb_pieces[depth]:3d} pieces, one hidden layer at most {2 * depth + 1:2d}"
+        f"D = {depth}: {2 * depth:2d} units, {nb_pieces[depth]:3d} pieces,",
+        f"one hidden layer at most {2 * depth + 1:2d}",
     )
 
 figure, axes = plt.subplots(1, 4, figsize=(10, 1.8), layout="constrained", sharey=True)
 for ax, depth in zip(axes, (1, 2, 3, 6), strict=True):
     ax.plot(x, sawtooth[depth], linewidth=1)
     ax.set_title(f"D = {depth}")
-plt.show()
+prologue.show("Sawtooth functions for D = 1, 2, 3 and 6: one tooth, then two, four, and 32.")
 
 # %% [markdown]
 # ## 2. Rectifiers, and the initialization that goes with them
@@ -84,7 +87,10 @@ for name, activation in activations.items():
 axes[0].set(title="activation", ylim=(-1.2, 2))
 axes[1].set(title="derivative")
 axes[0].legend()
-plt.show()
+prologue.show(
+    "Five activation functions and their derivatives: the sigmoid's is at most 1/4, those of "
+    "the rectifiers are 1 on the right side."
+)
 
 # %% [markdown]
 # **What reaches the first of 30 layers?** Each layer has 100 units. Look at the ratio between the gradients at the
@@ -93,9 +99,10 @@ plt.show()
 
 
 # %%
-def gradient_ratio(activation, weight_variance: float, nb_layers: int = 30, width: int = 100) -> float:
+def gradient_ratio(activation, weight_variance: float, seed: int = 0) -> float:
     """|gradient at the input| / |gradient at the output| of a random multi-layer perceptron."""
-    torch.manual_seed(0)
+    nb_layers, width = 30, 100
+    torch.manual_seed(seed)
     first = last = torch.randn(200, width, requires_grad=True)
     for _ in range(nb_layers):
         last = activation(last @ torch.randn(width, width) * weight_variance**0.5)
@@ -105,7 +112,14 @@ def gradient_ratio(activation, weight_variance: float, nb_layers: int = 30, widt
 
 
 ratios = {}
-for name, variance in (("sigmoid", 1), ("tanh", 1), ("ReLU", 1), ("ReLU", 2), ("leaky ReLU", 2), ("ELU", 1)):
+for name, variance in (
+    ("sigmoid", 1),
+    ("tanh", 1),
+    ("ReLU", 1),
+    ("ReLU", 2),
+    ("leaky ReLU", 2),
+    ("ELU", 1),
+):
     ratios[name, variance] = gradient_ratio(activations[name], variance / 100)
     print(f"{name:10s} weights of variance {variance}/n: {ratios[name, variance]:.1e}")
 
@@ -128,8 +142,8 @@ kept = model.eval()(ones)
 print(kept[0], "\ntraining =", model[0].training)
 
 # %% [markdown]
-# **Dropout2d.** Neighbouring pixels of a feature map say nearly the same, so dropping single pixels hides little.
-# `Dropout2d` drops whole channels. Look at the sums: each channel of each sample is there (times 2), or not at all.
+# **Dropout2d.** Neighboring pixels of a feature map say nearly the same, so dropping single pixels hides little.
+# `Dropout2d` drops whole channels. Look at the means: each channel of each sample is there (times 2), or not at all.
 
 # %%
 torch.manual_seed(0)
@@ -137,8 +151,9 @@ dropped_channels = nn.Dropout2d(p=0.5)(torch.ones(2, 6, 4, 4))
 print(dropped_channels.mean(dim=(2, 3)))
 
 # %% [markdown]
-# **Does it help?** A large multi-layer perceptron on few digits, with and without dropout. Look at the two losses:
-# without dropout the training loss goes to zero; with dropout it cannot, and the test loss is the lower one.
+# **Does it help?** A large multi-layer perceptron on few digits, with and without dropout. Look at the losses, which
+# are measured without dropping: both networks get the training samples nearly all right, at a loss near zero, and the
+# one that was trained with dropout has the lower test loss.
 
 # %%
 data = prologue.load_data(cifar=False, normalize=True, flatten=True)
@@ -168,15 +183,31 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
 dropout_results = {}
 for p in (0.0, 0.5):
     torch.manual_seed(0)
-    hidden = [nn.Linear(784, 400), nn.ReLU(), nn.Dropout(p), nn.Linear(400, 400), nn.ReLU(), nn.Dropout(p)]
-    mlp = train(nn.Sequential(*hidden, nn.Linear(400, 10)).to(device), nb_epochs=pick(40, 4), lr=0.02)
-    dropout_results[p] = (*evaluate(mlp, train_input, train_target), *evaluate(mlp, test_input, test_target))
-    print("dropout {}: train loss {:.4f}, error {:.1%}; test loss {:.3f}, error {:.1%}".format(p, *dropout_results[p]))
+    hidden = [
+        nn.Linear(784, 400),
+        nn.ReLU(),
+        nn.Dropout(p),
+        nn.Linear(400, 400),
+        nn.ReLU(),
+        nn.Dropout(p),
+    ]
+    mlp = train(
+        nn.Sequential(*hidden, nn.Linear(400, 10)).to(device), nb_epochs=pick(40, 4), lr=0.02
+    )
+    dropout_results[p] = (
+        *evaluate(mlp, train_input, train_target),
+        *evaluate(mlp, test_input, test_target),
+    )
+    print(
+        "dropout {}: train loss {:.4f}, error {:.1%}; test loss {:.3f}, error {:.1%}".format(
+            p, *dropout_results[p]
+        )
+    )
 
 # %% [markdown]
 # ## 4. Batch normalization
 #
-# Each component is centred and reduced with the mean and the standard deviation **of the batch**, then multiplied by
+# From each component, the mean **of the batch** is subtracted. It is divided by their standard deviation, multiplied by
 # a weight and shifted by a bias, which are learned. Whatever the batch was, the output has mean `bias` and standard
 # deviation `weight`: here **(2, 4, 8) and (1, 2, 3)**.
 
@@ -190,7 +221,13 @@ raw = torch.randn(1000, 3) * torch.tensor([1.0, 5.0, 10.0]) + torch.tensor([-10.
 normalized = batch_norm(raw)
 
 for name, values in (("before", raw), ("after ", normalized)):
-    print(name, "mean", *(f"{v:7.3f}" for v in values.mean(dim=0)), " std", *(f"{v:7.3f}" for v in values.std(dim=0)))
+    print(
+        name,
+        "mean",
+        *(f"{v:7.3f}" for v in values.mean(dim=0)),
+        " std",
+        *(f"{v:7.3f}" for v in values.std(dim=0)),
+    )
 
 # %% [markdown]
 # **In evaluation mode there is no batch.** The module keeps running averages, and uses these. Look at how slowly they
@@ -203,7 +240,10 @@ for nb_batches in (1, 10, 50):
     running_share = (batch_norm.running_mean / raw.mean(dim=0)).mean().item()
     eval_mean = [round(value, 2) for value in batch_norm.eval()(raw).mean(dim=0).tolist()]
     batch_norm.train()
-    print(f"{nb_batches:2d} batches: running mean at {running_share:.3f} of the mean, output means", eval_mean)
+    print(
+        f"{nb_batches:2d} batches: running mean at {running_share:.3f} of the mean, output means",
+        eval_mean,
+    )
 
 # %% [markdown]
 # **16 hidden layers on the disc.** Points of $[-1, 1]^2$, class 1 inside the disc of area 2 around the center. 16
@@ -218,10 +258,16 @@ def make_disc_set(nb: int) -> tuple[Tensor, Tensor]:
     return points.to(device), (points.square().sum(dim=1) < 2 / torch.pi).long().to(device)
 
 
-def make_deep_mlp(batch_norm: bool, std: float, nb_layers: int = 16, width: int = 32) -> nn.Sequential:
+def make_deep_mlp(
+    batch_norm: bool, std: float, nb_layers: int = 16, width: int = 32
+) -> nn.Sequential:
     layers, nb_in = [], 2
     for _ in range(nb_layers):
-        layers += [nn.Linear(nb_in, width), *([nn.BatchNorm1d(width)] if batch_norm else []), nn.ReLU()]
+        layers += [
+            nn.Linear(nb_in, width),
+            *([nn.BatchNorm1d(width)] if batch_norm else []),
+            nn.ReLU(),
+        ]
         nb_in = width
     model = nn.Sequential(*layers, nn.Linear(width, 2))
     for module in model:
@@ -251,13 +297,16 @@ for with_batch_norm, errors in disc_errors.items():
 print("std     without  with batch norm (test error)")
 for std in stds:
     print(f"{std:<6g} {disc_errors[False][std]:8.1%} {disc_errors[True][std]:8.1%}")
-plt.figure(figsize=(5, 2.6))
+plt.figure(figsize=(6.5, 2.6), layout="constrained")
 plt.semilogx(stds, list(disc_errors[False].values()), "o-", label="without")
 plt.semilogx(stds, list(disc_errors[True].values()), "o-", label="with batch normalization")
 plt.xlabel("standard deviation of the weights")
 plt.ylabel("test error")
-plt.legend()
-plt.show()
+plt.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+prologue.show(
+    "Test error against the standard deviation of the weights, without batch normalization low "
+    "in a narrow dip only, with it low for nearly all."
+)
 
 # %% [markdown]
 # ## 5. Residual networks
@@ -282,10 +331,14 @@ class ResBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    def __init__(self, nb_blocks: int, nb_channels: int, kernel_size: int, nb_classes: int, skip: bool = True) -> None:
+    def __init__(
+        self, nb_blocks: int, nb_channels: int, kernel_size: int, nb_classes: int, skip: bool = True
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(1, nb_channels, kernel_size=1)
-        self.blocks = nn.Sequential(*(ResBlock(nb_channels, kernel_size, skip) for _ in range(nb_blocks)))
+        self.blocks = nn.Sequential(
+            *(ResBlock(nb_channels, kernel_size, skip) for _ in range(nb_blocks))
+        )
         self.fc = nn.Linear(nb_channels, nb_classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -313,13 +366,20 @@ resnet_results = {}
 for skip in (True, False):
     torch.manual_seed(0)
     start = time.perf_counter()
-    resnet = ResNet(nb_blocks=pick(25, 8), nb_channels=16, kernel_size=3, nb_classes=10, skip=skip).to(device)
+    resnet = ResNet(
+        nb_blocks=pick(25, 8), nb_channels=16, kernel_size=3, nb_classes=10, skip=skip
+    ).to(device)
     train(resnet, nb_epochs=pick(5, 1), lr=0.02)
-    resnet_results[skip] = (*evaluate(resnet, train_input, train_target), *evaluate(resnet, test_input, test_target))
+    resnet_results[skip] = (
+        *evaluate(resnet, train_input, train_target),
+        *evaluate(resnet, test_input, test_target),
+    )
     print(
-        "skip connections {!s:5}: train loss {:.3f}, error {:.1%}; test loss {:.3f}, error {:.1%}; {:.0f} s".format(
-            skip, *resnet_results[skip], time.perf_counter() - start
-        )
+        "skip connections {!s:5}: train loss {:.3f}, error {:.1%};".format(
+            skip, *resnet_results[skip][:2]
+        ),
+        "test loss {:.3f}, error {:.1%};".format(*resnet_results[skip][2:]),
+        f"{time.perf_counter() - start:.0f} s",
     )
 
 # %% [markdown]
@@ -344,7 +404,10 @@ class StochasticDepth(nn.Module):
 
 torch.manual_seed(0)
 stochastic = ResNet(nb_blocks=24, nb_channels=4, kernel_size=3, nb_classes=10)
-wrapped = [StochasticDepth(block, 1 - 0.5 * (number + 1) / 24) for number, block in enumerate(stochastic.blocks)]
+wrapped = [
+    StochasticDepth(block, 1 - 0.5 * (number + 1) / 24)
+    for number, block in enumerate(stochastic.blocks)
+]
 stochastic.blocks = nn.Sequential(*wrapped)
 with torch.no_grad():
     for _ in range(100):
@@ -368,7 +431,12 @@ layer = nn.Linear(3, 1)
 module_is_moved_in_place = layer.to(device) is layer
 print("tensor.to(where it is) is the tensor itself:", same_device_is_same_tensor)
 print("tensor.to(something else) is the tensor itself:", other_type_is_same_tensor)
-print("module.to(device) is the module itself:", module_is_moved_in_place, "- now on", layer.weight.device)
+print(
+    "module.to(device) is the module itself:",
+    module_is_moved_in_place,
+    "- now on",
+    layer.weight.device,
+)
 if device.type == "cuda":
     try:
         layer(a)
@@ -395,7 +463,10 @@ for size in pick((64, 512, 2048), (64, 512)):
         if place.type == "cuda":
             torch.cuda.synchronize()
         seconds = (time.perf_counter() - start) / 5
-        print(f"{size:4d} x {size:<4d} {place!s:5} {seconds * 1e3:8.3f} ms, {2 * size**3 / seconds / 1e9:7.1f} GFlop/s")
+        print(
+            f"{size:4d} x {size:<4d} {place!s:5} {seconds * 1e3:8.3f} ms,",
+            f"{2 * size**3 / seconds / 1e9:7.1f} GFlop/s",
+        )
 
 # %% [markdown]
 # **Several GPUs.** `nn.DataParallel` splits the batch, runs a copy of the module on each GPU, and puts the results

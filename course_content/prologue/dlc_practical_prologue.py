@@ -75,6 +75,21 @@ def pick(full: Choice, tiny: Choice) -> Choice:
     return tiny if args.tiny else full
 
 
+def show(words: str) -> None:
+    """Show matplotlib's current figure, with `words` that say what is on it to those who cannot see it.
+
+    A notebook keeps the words beside the picture, and pages that are made of it give them to screen readers.
+    """
+    from IPython.display import display
+    from matplotlib import pyplot
+
+    if "inline" not in pyplot.get_backend():  # a program: its figures are windows
+        pyplot.show()
+        return
+    display(pyplot.gcf(), metadata={"image/png": {"alt": words}})
+    pyplot.close()
+
+
 def convert_to_one_hot_labels(input: Tensor, target: Tensor, signed: bool | None = None) -> Tensor:
     """Turn class numbers (N, int64) into rows (N x C) of `input`'s type, with C the largest class number plus one.
 

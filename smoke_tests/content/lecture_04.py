@@ -19,7 +19,12 @@ assert out.shape == (117, 5, 9, 1) and shapes["dilation 4"] == (1, 1, 12, 22)
 assert [tuple(shape[2:]) for shape in shapes.values()] == [(18, 28), (20, 30), (9, 14), (12, 22)]
 assert conv_difference < 1e-4 and nb_conv == 608
 assert torch.equal(filtered[0, 0], train_input[12, 0, 1:-1, 1:-1])
-assert pooled.flatten().tolist() == [2, 0, 5, 0, 7, 3]
+stripes = torch.arange(9.0).cos()[None, None, :, None].expand(1, 1, 9, 9)
+kernels = {name: torch.tensor(rows).float()[None, None] for name, rows in filters.items()}
+assert F.conv2d(stripes, kernels["vertical edges"]).abs().max() < 1e-5
+assert F.conv2d(stripes.mT, kernels["horizontal edges"]).abs().max() < 1e-5
+assert F.conv2d(torch.ones(1, 1, 9, 9), kernels["Laplacian"]).abs().max() == 0
+assert pooled.flatten().tolist() == [2, 0, 5, 0, 7, 3] and pooled_moved.flatten().tolist() == [0, 2, 5, 0, 7, 3]
 assert (nb_buggy, nb_fixed) == (80, 520)
 
 assert (nb_parameters, nb_products) == (105_506, 1_333_200)

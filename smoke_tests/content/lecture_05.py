@@ -31,10 +31,19 @@ if not prologue.args.tiny:
 ratios = [second / first for first, second in pairwise(scales["default"])]
 assert all(0.5 < ratio < 0.6 for ratio in ratios), ratios
 assert scales["Xavier"][-1] > 0.3
-assert vanishing["default"] < 1e-3 and vanishing["Xavier"] > 1e-2, vanishing
+
+assert vanishing["default"] < 5e-5 and 0.1 < vanishing["Xavier"] < 0.4, vanishing
+ratios = [second / first for first, second in pairwise(scales["Xavier"])]
+assert all(0.7 < ratio < 1 for ratio in ratios) and ratios == sorted(ratios), ratios
 
 # Losses.
+for before, after in ((before_drop, after_drop), drop_learning_rate(1, nb_epochs), drop_learning_rate(2, nb_epochs)):
+    assert all(curve[0] < before[-1] for lr, curve in after.items() if lr < 0.5), (before, after)
+    assert all(sum(curve[-3:]) < sum(after[0.5][-3:]) for lr, curve in after.items() if lr < 0.5), after
 if not prologue.args.tiny:
-    assert curves[0.1][-1] < curves[0.01][-1]
-    assert continued[0.02][0] < curves[0.1][-1]  # the loss drops at once
+    assert curves[0.1][-1] < 0.5 * curves[0.01][-1]
+    assert curves[0.01] == sorted(curves[0.01], reverse=True)
+    assert train_losses.median() < 0.1 < test_losses.mean(), (train_losses.median(), test_losses.mean())
+    worst_tenth = test_losses.sort(descending=True).values[: len(test_losses) // 10].sum() / test_losses.sum()
+    assert worst_tenth > 0.5, worst_tenth
 assert test_losses.mean() > 0 and train_losses.numel() == train_input.size(0)

@@ -55,6 +55,8 @@ def run_lecture(content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         client.execute()
         warnings = [text for text in find_complaints(notebook) if "Warning" in text]
         assert not warnings, warnings[0]
+        undescribed = [cell.source for cell in notebook.cells if any(map(lacks_words, cell.get("outputs", ())))]
+        assert not undescribed, f"a figure without words, not shown by prologue.show: {undescribed[0]}"
         if (kept := os.environ.get("COURSE_KEPT")) and not first_cell:
             notebook.cells = notebook.cells[1:-1]
             nbformat.write(notebook, Path(kept, path.name))
@@ -68,6 +70,11 @@ def find_complaints(notebook: Any) -> Iterator[str]:
         for output in cell.get("outputs", ()):
             if output.output_type == "stream" and output.name == "stderr":
                 yield output.text
+
+
+def lacks_words(output: Any) -> bool:
+    """Return whether an output is a picture that has nothing for those who cannot see it."""
+    return "image/png" in output.get("data", {}) and not output.metadata.get("image/png", {}).get("alt")
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def compute_nb_errors(model, data_input, data_target): ...
 # %% [markdown]
 # ## 3. Two models
 #
-# `create_shallow_model()` has one hidden layer: 2 - 128 - 2, that is 642 parameters. `create_deep_model()` has six: 2 - 4
-# - 8 - 16 - 32 - 64 - 128 - 2, that is 11 430 parameters. Each layer but the last is followed by a ReLU.
+# `create_shallow_model()` has one hidden layer: 2 - 128 - 2, that is 642 parameters. `create_deep_model()` has six:
+# 2 - 4 - 8 - 16 - 32 - 64 - 128 - 2, that is 11 430 parameters. Each layer but the last is followed by a ReLU.
 #
 # *Useful: `nn.Sequential`, `nn.Linear`, `nn.ReLU`.*
 

@@ -83,7 +83,8 @@ def _show_outputs(outputs: Any, name: str, section: str, figures: list[Figure]) 
         data: Mapping[str, Any] = output.get("data", {})
         if "image/png" in data:
             number = len(figures) + 1
-            words = f"Figure {number}, which the program above draws: {section}"
+            described = output.get("metadata", {}).get("image/png", {}).get("alt")
+            words = described or f"Figure {number}, which the program above draws: {section}"
             figures.append(Figure(f"{name}-{number}.png", base64.b64decode(_join(data["image/png"])), words))
             yield f'<p><img src="{figures[-1].name}" alt="{html.escape(words)}" loading="lazy"></p>\n'
         elif text := _read_text(output):
