@@ -33,11 +33,18 @@ print(
 
 # %%
 SHAPES = ("disc", "square", "triangle", "cross", "ring")
-COLORS = {"red": (0.9, 0.2, 0.2), "green": (0.2, 0.8, 0.3), "blue": (0.25, 0.35, 0.95), "yellow": (0.9, 0.85, 0.2)}
+COLORS = {
+    "red": (0.9, 0.2, 0.2),
+    "green": (0.2, 0.8, 0.3),
+    "blue": (0.25, 0.35, 0.95),
+    "yellow": (0.9, 0.85, 0.2),
+}
 NAMES = [f"{color} {shape}" for shape in SHAPES for color in COLORS]
 
 
-def draw_scenes(nb: int, size: int, nb_objects: int, grid: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def draw_scenes(
+    nb: int, size: int, nb_objects: int, grid: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Images (nb x 3 x size x size), classes (nb x objects), boxes (nb x objects x 4: center x, y, width, height, in
     pixels) and the class of each pixel plus one, 0 for the background (nb x size x size)."""
     slot = torch.rand(nb, grid * grid).argsort(dim=1)[:, :nb_objects]
@@ -54,8 +61,17 @@ def draw_scenes(nb: int, size: int, nb_objects: int, grid: int) -> tuple[Tensor,
     for k in range(nb_objects):
         u = (pixel.view(1, 1, -1) - x[:, k].view(-1, 1, 1)) / radius[:, k].view(-1, 1, 1)
         v = (pixel.view(1, -1, 1) - y[:, k].view(-1, 1, 1)) / radius[:, k].view(-1, 1, 1)
-        distance, largest, smallest = u.square() + v.square(), u.abs().maximum(v.abs()), u.abs().minimum(v.abs())
-        shapes = [distance < 1, largest < 0.9, (v < 1) & (v > 2 * u.abs() - 1), (largest < 1) & (smallest < 0.3)]
+        distance, largest, smallest = (
+            u.square() + v.square(),
+            u.abs().maximum(v.abs()),
+            u.abs().minimum(v.abs()),
+        )
+        shapes = [
+            distance < 1,
+            largest < 0.9,
+            (v < 1) & (v > 2 * u.abs() - 1),
+            (largest < 1) & (smallest < 0.3),
+        ]
         shapes.append((distance < 1) & (distance > 0.36))
         inside = torch.stack(shapes, dim=1)[torch.arange(nb), classes[:, k] // len(COLORS)]
         color = torch.tensor(list(COLORS.values()))[classes[:, k] % len(COLORS)].view(nb, 3, 1, 1)
@@ -90,12 +106,26 @@ test_images, test_classes, _, _ = draw_scenes(pick(1000, 300), size=32, nb_objec
 train_images, train_classes = train_images.to(device), train_classes[:, 0].to(device)
 test_images, test_classes = test_images.to(device), test_classes[:, 0].to(device)
 
-features = [nn.Conv2d(3, 64, 7, stride=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(64, 64, 3), nn.ReLU(), nn.MaxPool2d(2)]
-classifier = nn.Sequential(*features, nn.Flatten(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 20)).to(device)
+features = [
+    nn.Conv2d(3, 64, 7, stride=2),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(64, 64, 3),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+]
+classifier = nn.Sequential(
+    *features, nn.Flatten(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 20)
+).to(device)
 
 
 def train(
-    model: nn.Module, x: Tensor, y: Tensor, nb_epochs: int, lr: float = 2e-3, compute_loss=F.cross_entropy
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    nb_epochs: int,
+    lr: float = 2e-3,
+    compute_loss=F.cross_entropy,
 ) -> float:
     """Train the parameters that require a gradient, with Adam and shuffled batches of 50; the last epoch's mean loss."""
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr)
@@ -124,12 +154,17 @@ print(f"test error {classifier_error:.1%} (by chance: 95 %)")
 # %%
 with torch.no_grad():
     probabilities = classifier(test_images).softmax(dim=1).cpu()
-unsure = probabilities.max(dim=1).values.argsort()[:4]  # the images for which the answer is the least certain
+unsure = probabilities.max(dim=1).values.argsort()[
+    :4
+]  # the images for which the answer is the least certain
 figure, axes = plt.subplots(1, 4, figsize=(6, 1.6), layout="constrained")
 for ax, index in zip(axes, unsure, strict=True):
     show_image(ax, test_images[index], NAMES[test_classes[index]])
     best = probabilities[index].topk(3)
-    print(f"{NAMES[test_classes[index]]:15s}:", *(f"{NAMES[n]} {p:.2f} " for p, n in zip(*best, strict=True)))
+    print(
+        f"{NAMES[test_classes[index]]:15s}:",
+        *(f"{NAMES[n]} {p:.2f} " for p, n in zip(*best, strict=True)),
+    )
 plt.show()
 
 # %% [markdown]
@@ -149,7 +184,9 @@ def convolutionize(layers: list[nn.Module], input_size: tuple[int, ...]) -> list
         if isinstance(layer, nn.Flatten):
             continue
         if isinstance(layer, nn.Linear):
-            convolution = nn.Conv2d(x.size(1), layer.out_features, kernel_size=x.shape[2:]).to(device)
+            convolution = nn.Conv2d(x.size(1), layer.out_features, kernel_size=x.shape[2:]).to(
+                device
+            )
             state = {"weight": layer.weight.view_as(convolution.weight), "bias": layer.bias}
             convolution.load_state_dict(state)
             layer = convolution
@@ -174,12 +211,20 @@ with torch.no_grad():
     start = time.perf_counter()
     score_map = dense_classifier(scene).cpu()  # on a GPU, this waits for the result
     middle = time.perf_counter()
-    windows = scene.unfold(2, 32, 8).unfold(3, 32, 8)[0].permute(1, 2, 0, 3, 4).flatten(0, 1)  # 81 x 3 x 32 x 32
+    windows = (
+        scene.unfold(2, 32, 8).unfold(3, 32, 8)[0].permute(1, 2, 0, 3, 4).flatten(0, 1)
+    )  # 81 x 3 x 32 x 32
     window_scores = classifier(windows).cpu().view(9, 9, 20).permute(2, 0, 1)
     end = time.perf_counter()
 largest_difference = (score_map[0] - window_scores).abs().max().item()
-print("score map", tuple(score_map.shape), f"- largest difference to the 81 windows {largest_difference:.1e}")
-print(f"{(middle - start) * 1e3:.1f} ms for the map, {(end - middle) * 1e3:.1f} ms window by window")
+print(
+    "score map",
+    tuple(score_map.shape),
+    f"- largest difference to the 81 windows {largest_difference:.1e}",
+)
+print(
+    f"{(middle - start) * 1e3:.1f} ms for the map, {(end - middle) * 1e3:.1f} ms window by window"
+)
 
 present = scene_classes[0].tolist()
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.3), layout="constrained")
@@ -215,11 +260,17 @@ def make_yolo_target(classes: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 target = make_yolo_target(scene_classes, scene_boxes, size=96)
-print("target", tuple(target.shape), "- objects in the cells", (target[0, :, :, 4] == 1).nonzero().tolist())
+print(
+    "target",
+    tuple(target.shape),
+    "- objects in the cells",
+    (target[0, :, :, 4] == 1).nonzero().tolist(),
+)
 row, column = (target[0, :, :, 4] == 1).nonzero()[0]
 for start in range(0, 10, 5):
     print(
-        "  x, y, w, h, confidence:", [round(value, 2) for value in target[0, row, column, start : start + 5].tolist()]
+        "  x, y, w, h, confidence:",
+        [round(value, 2) for value in target[0, row, column, start : start + 5].tolist()],
     )
 print("  classes:", target[0, row, column, 10:].int().tolist())
 
@@ -247,7 +298,9 @@ def compute_iou(a: Tensor, b: Tensor) -> Tensor:
     low = torch.maximum(a[..., :2] - a[..., 2:4] / 2, b[..., :2] - b[..., 2:4] / 2)
     high = torch.minimum(a[..., :2] + a[..., 2:4] / 2, b[..., :2] + b[..., 2:4] / 2)
     intersection = (high - low).clamp(min=0).prod(dim=-1)
-    return intersection / (a[..., 2:4].prod(dim=-1) + b[..., 2:4].prod(dim=-1) - intersection).clamp(min=1e-9)
+    return intersection / (
+        a[..., 2:4].prod(dim=-1) + b[..., 2:4].prod(dim=-1) - intersection
+    ).clamp(min=1e-9)
 
 
 def compute_yolo_terms(output: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -276,7 +329,10 @@ perfect = target.clone()
 perfect[..., 9] = 0  # the second box of each cell stays out
 for name, answer in (("perfect answer", perfect), ("1/2 everywhere", torch.full_like(target, 0.5))):
     terms = compute_yolo_terms(answer, target)
-    print(f"{name}: total {sum(terms.values()):.3f},", {term: round(value.item(), 3) for term, value in terms.items()})
+    print(
+        f"{name}: total {sum(terms.values()):.3f},",
+        {term: round(value.item(), 3) for term, value in terms.items()},
+    )
 terms_of_perfect = compute_yolo_terms(perfect, target)
 terms_of_half = compute_yolo_terms(torch.full_like(target, 0.5), target)
 
@@ -290,7 +346,12 @@ class Yolo(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers, nb_in = [], 3
-        for nb_out, kernel_size, stride in ((16, 5, 2), (32, 3, 2), (64, 3, 3), (64, 3, 1)):  # 84, 42, 21, 7, 7
+        for nb_out, kernel_size, stride in (
+            (16, 5, 2),
+            (32, 3, 2),
+            (64, 3, 3),
+            (64, 3, 1),
+        ):  # 84, 42, 21, 7, 7
             layers += [
                 nn.Conv2d(nb_in, nb_out, kernel_size, stride, kernel_size // 2),
                 nn.BatchNorm2d(nb_out),
@@ -303,8 +364,12 @@ class Yolo(nn.Module):
         return self.layers(x).sigmoid().permute(0, 2, 3, 1)
 
 
-train_scenes, train_scene_classes, train_boxes, _ = draw_scenes(pick(4000, 200), size=84, nb_objects=3, grid=3)
-test_scenes, test_scene_classes, test_boxes, _ = draw_scenes(pick(500, 50), size=84, nb_objects=3, grid=3)
+train_scenes, train_scene_classes, train_boxes, _ = draw_scenes(
+    pick(4000, 200), size=84, nb_objects=3, grid=3
+)
+test_scenes, test_scene_classes, test_boxes, _ = draw_scenes(
+    pick(500, 50), size=84, nb_objects=3, grid=3
+)
 train_grid = make_yolo_target(train_scene_classes, train_boxes, size=84).to(device)
 test_grid = make_yolo_target(test_scene_classes, test_boxes, size=84).to(device)
 yolo = Yolo().to(device)
@@ -316,7 +381,14 @@ def yolo_loss(output: Tensor, target: Tensor) -> Tensor:
 
 with torch.no_grad():
     yolo_loss_before = yolo_loss(yolo(test_scenes.to(device)), test_grid).item()
-train(yolo, train_scenes.to(device), train_grid, nb_epochs=pick(12, 2), lr=5e-3, compute_loss=yolo_loss)
+train(
+    yolo,
+    train_scenes.to(device),
+    train_grid,
+    nb_epochs=pick(12, 2),
+    lr=5e-3,
+    compute_loss=yolo_loss,
+)
 with torch.no_grad():
     detections = yolo(test_scenes.to(device))
     terms = compute_yolo_terms(detections, test_grid)
@@ -333,7 +405,9 @@ print(
 
 
 # %%
-def read_detections(output: Tensor, size: int, threshold: float = 0.25) -> list[tuple[int, float, Tensor]]:
+def read_detections(
+    output: Tensor, size: int, threshold: float = 0.25
+) -> list[tuple[int, float, Tensor]]:
     """(class, score, box in pixels) of one image's S x S x 30, best first, after non-maximum suppression."""
     boxes = output[..., : 5 * B].reshape(S, S, B, 5)
     column = torch.arange(S).view(1, S, 1)
@@ -350,7 +424,9 @@ def read_detections(output: Tensor, size: int, threshold: float = 0.25) -> list[
 
 
 nb_found = nb_reported = 0
-for output, true_classes, true_boxes in zip(detections.cpu(), test_scene_classes, test_boxes, strict=True):
+for output, true_classes, true_boxes in zip(
+    detections.cpu(), test_scene_classes, test_boxes, strict=True
+):
     reported = read_detections(output, size=84)
     nb_reported += len(reported)
     for number, true_box in zip(true_classes.tolist(), true_boxes, strict=True):
@@ -363,7 +439,9 @@ for ax, image, output in zip(axes, test_scenes, detections.cpu(), strict=False):
     show_image(ax, image)
     for number, score, (x, y, w, h) in read_detections(output, size=84):
         ax.add_patch(plt.Rectangle((x - w / 2, y - h / 2), w, h, fill=False, edgecolor="w"))
-        ax.text(x - w / 2, y - h / 2, f"{NAMES[number]} {score:.2f}", color="w", fontsize=6, va="bottom")
+        ax.text(
+            x - w / 2, y - h / 2, f"{NAMES[number]} {score:.2f}", color="w", fontsize=6, va="bottom"
+        )
 plt.show()
 
 # %% [markdown]
@@ -378,8 +456,12 @@ plt.show()
 class FCN(nn.Module):
     def __init__(self, nb_classes: int) -> None:
         super().__init__()
-        self.fine = nn.Sequential(nn.Conv2d(3, 32, 5, stride=2, padding=2), nn.BatchNorm2d(32), nn.ReLU())
-        self.coarse = nn.Sequential(nn.Conv2d(32, 64, 5, stride=2, padding=2), nn.BatchNorm2d(64), nn.ReLU())
+        self.fine = nn.Sequential(
+            nn.Conv2d(3, 32, 5, stride=2, padding=2), nn.BatchNorm2d(32), nn.ReLU()
+        )
+        self.coarse = nn.Sequential(
+            nn.Conv2d(32, 64, 5, stride=2, padding=2), nn.BatchNorm2d(64), nn.ReLU()
+        )
         self.context = nn.Sequential(nn.Conv2d(64, 64, 5, padding=2), nn.BatchNorm2d(64), nn.ReLU())
         self.up_from_coarse = nn.ConvTranspose2d(64, nb_classes, 4, stride=2, padding=1)
         self.score_fine = nn.Conv2d(32, nb_classes, 1)
@@ -387,7 +469,9 @@ class FCN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         fine = self.fine(x)
-        return self.up_from_fine(self.up_from_coarse(self.context(self.coarse(fine))) + self.score_fine(fine))
+        return self.up_from_fine(
+            self.up_from_coarse(self.context(self.coarse(fine))) + self.score_fine(fine)
+        )
 
 
 def compute_mean_iou(answer: Tensor, labels: Tensor, nb_classes: int) -> float:
@@ -409,7 +493,9 @@ pixel_accuracy, mean_iou = {}, {}
 for name, answer in (("background everywhere", torch.zeros_like(new_labels)), ("FCN", answers)):
     pixel_accuracy[name] = (answer == new_labels).float().mean().item()
     mean_iou[name] = compute_mean_iou(answer, new_labels, nb_classes=21)
-    print(f"{name:22s}: {pixel_accuracy[name]:.1%} of the pixels right, mean IoU {mean_iou[name]:.3f}")
+    print(
+        f"{name:22s}: {pixel_accuracy[name]:.1%} of the pixels right, mean IoU {mean_iou[name]:.3f}"
+    )
 
 figure, axes = plt.subplots(2, 6, figsize=(8, 2.8), layout="constrained")
 for k in range(4):
@@ -439,7 +525,9 @@ class ShiftedDigits(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         shift = torch.randint(-2, 3, (2,)).tolist()
-        return ((self.images[index] - self.mean) / self.std).roll(shift, dims=(1, 2)), self.targets[index]
+        return ((self.images[index] - self.mean) / self.std).roll(shift, dims=(1, 2)), self.targets[
+            index
+        ]
 
 
 train_digits, train_targets, test_digits, test_targets = prologue.read_mnist()
@@ -457,8 +545,16 @@ print(
 # time needs room there.
 
 # %%
-lenet_features = [nn.Conv2d(1, 16, 5, stride=2), nn.ReLU(), nn.Conv2d(16, 32, 5, stride=2), nn.ReLU(), nn.Flatten()]
-lenet = nn.Sequential(*lenet_features, nn.Linear(512, 100), nn.ReLU(), nn.Linear(100, 10)).to(device)
+lenet_features = [
+    nn.Conv2d(1, 16, 5, stride=2),
+    nn.ReLU(),
+    nn.Conv2d(16, 32, 5, stride=2),
+    nn.ReLU(),
+    nn.Flatten(),
+]
+lenet = nn.Sequential(*lenet_features, nn.Linear(512, 100), nn.ReLU(), nn.Linear(100, 10)).to(
+    device
+)
 optimizer = torch.optim.Adam(lenet.parameters(), lr=2e-3)
 for x, y in loader:
     optimizer.zero_grad()
@@ -480,7 +576,11 @@ print(f"test error after one epoch of {len(digits)} digits: {digits_error:.1%}")
 class Block(nn.Module):
     def __init__(self, nb_channels: int) -> None:
         super().__init__()
-        layers = [nn.Conv2d(nb_channels, nb_channels, 3, padding=1), nn.BatchNorm2d(nb_channels), nn.ReLU()]
+        layers = [
+            nn.Conv2d(nb_channels, nb_channels, 3, padding=1),
+            nn.BatchNorm2d(nb_channels),
+            nn.ReLU(),
+        ]
         self.layers = nn.Sequential(
             *layers, nn.Conv2d(nb_channels, nb_channels, 3, padding=1), nn.BatchNorm2d(nb_channels)
         )
@@ -520,7 +620,9 @@ for phase, learns in (("frozen", False), ("free", True)):
 kernels = monster.first.weight.detach().cpu()
 kernels = F.pad(kernels / kernels.abs().amax(dim=(1, 2, 3), keepdim=True), (0, 1, 0, 1), value=1.0)
 figure, ax = plt.subplots(figsize=(8, 2.2))
-show_image(ax, kernels.view(4, 16, 3, 8, 8).permute(2, 0, 3, 1, 4).reshape(3, 32, 128))  # 4 rows of 16
+show_image(
+    ax, kernels.view(4, 16, 3, 8, 8).permute(2, 0, 3, 1, 4).reshape(3, 32, 128)
+)  # 4 rows of 16
 plt.show()
 
 # %% [markdown]

@@ -41,7 +41,9 @@ def compute_error(model: nn.Module, x: Tensor, y: Tensor) -> float:
 def show_images(images: Tensor, title: str = "", per_row: int = 16, height: float = 0.55) -> None:
     """N x H x W, each scaled to its own range, side by side."""
     low, high = images.amin(dim=(1, 2), keepdim=True), images.amax(dim=(1, 2), keepdim=True)
-    images = F.pad((images - low) / (high - low).clamp(min=1e-9), (1, 1, 1, 1), value=1.0).detach().cpu()
+    images = (
+        F.pad((images - low) / (high - low).clamp(min=1e-9), (1, 1, 1, 1), value=1.0).detach().cpu()
+    )
     rows = [torch.cat(list(row), dim=1) for row in images.split(per_row)]
     plt.figure(figsize=(height * per_row, height * len(rows) + 0.25))
     plt.imshow(torch.cat(rows).numpy(), cmap="gray")
@@ -75,9 +77,17 @@ for ax, nb_epochs in zip(axes, (0, 5, 20, pick(200, 30)), strict=True):
     ax.contourf(axis, axis, margin, levels=[-1000, 0, 1000], colors=["#cfe3ff", "#ffe0c2"])
     ax.scatter(*points.cpu().t(), c=labels.cpu(), s=2, cmap="coolwarm")
     for (u, v), bias in zip(plane_net[0].weight.tolist(), plane_net[0].bias.tolist(), strict=True):
-        closest = -bias / (u**2 + v**2)  # the point of the line u x + v y + bias = 0 that is nearest to the origin
+        closest = -bias / (
+            u**2 + v**2
+        )  # the point of the line u x + v y + bias = 0 that is nearest to the origin
         ax.axline((closest * u, closest * v), slope=-u / v, color="k", linewidth=0.5)
-    ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[], title=f"{nb_epochs} more epochs: {plane_errors[-1]:.1%}")
+    ax.set(
+        xlim=(-1, 1),
+        ylim=(-1, 1),
+        xticks=[],
+        yticks=[],
+        title=f"{nb_epochs} more epochs: {plane_errors[-1]:.1%}",
+    )
 plt.show()
 
 # %% [markdown]
@@ -89,14 +99,26 @@ plt.show()
 # %%
 data = prologue.load_data(cifar=False, normalize=True, flatten=False)
 train_input, train_target, test_input, test_target = (tensor.to(device) for tensor in data)
-first_layers = [nn.Conv2d(1, 32, 5), nn.MaxPool2d(3), nn.ReLU(), nn.Conv2d(32, 64, 5), nn.MaxPool2d(2), nn.ReLU()]
-digit_net = nn.Sequential(*first_layers, nn.Flatten(), nn.Linear(256, 200), nn.ReLU(), nn.Linear(200, 10)).to(device)
+first_layers = [
+    nn.Conv2d(1, 32, 5),
+    nn.MaxPool2d(3),
+    nn.ReLU(),
+    nn.Conv2d(32, 64, 5),
+    nn.MaxPool2d(2),
+    nn.ReLU(),
+]
+digit_net = nn.Sequential(
+    *first_layers, nn.Flatten(), nn.Linear(256, 200), nn.ReLU(), nn.Linear(200, 10)
+).to(device)
 train(digit_net, train_input, train_target, nb_epochs=pick(25, 6), lr=2e-3)
 digit_error = compute_error(digit_net, test_input, test_target)
 print(f"test error {digit_error:.1%}")
 
 show_images(digit_net[0].weight[:, 0], "32 filters of the first layer")
-show_images(digit_net[3].weight[:16, :3].transpose(0, 1).flatten(0, 1), "second layer: 16 filters, 3 of their channels")
+show_images(
+    digit_net[3].weight[:16, :3].transpose(0, 1).flatten(0, 1),
+    "second layer: 16 filters, 3 of their channels",
+)
 
 # %% [markdown]
 # **What the layers make of one digit.** A forward hook keeps what a module gives, without a change to the network.
@@ -131,7 +153,12 @@ print("zero activations:", {f"layer {index}": f"{share:.0%}" for index, share in
 
 # %%
 nb_samples = pick(1000, 100)
-layers = {"pixels": 0, "first layer": 3, "second layer": 6, "hidden layer": 9}  # the number of modules to go through
+layers = {
+    "pixels": 0,
+    "first layer": 3,
+    "second layer": 6,
+    "hidden layer": 9,
+}  # the number of modules to go through
 map_errors = {}
 figure, axes = plt.subplots(1, 4, figsize=(11, 2.8), layout="constrained")
 for ax, (name, nb_modules) in zip(axes, layers.items(), strict=True):
@@ -163,24 +190,40 @@ def draw_shapes(nb: int, size: int = 40) -> tuple[Tensor, Tensor, Tensor]:
     center = radius + (size - 2 * radius) * torch.rand(nb, 1, 2)
     u = (pixel.view(1, 1, -1) - center[..., :1]).abs() / radius
     v = (pixel.view(1, -1, 1) - center[..., 1:]).abs() / radius
-    disc, square, cross = u.square() + v.square() < 1, u.maximum(v) < 0.9, (u.maximum(v) < 1) & (u.minimum(v) < 0.3)
+    disc, square, cross = (
+        u.square() + v.square() < 1,
+        u.maximum(v) < 0.9,
+        (u.maximum(v) < 1) & (u.minimum(v) < 0.3),
+    )
     classes = torch.randint(3, (nb,))
     inside = torch.stack([disc, square, cross], dim=1)[torch.arange(nb), classes]
-    images = F.interpolate(torch.randn(nb, 1, 8, 8), size=size, mode="bicubic") * 0.4 + 0.3 * torch.randn(
-        nb, 1, size, size
-    )
+    images = F.interpolate(
+        torch.randn(nb, 1, 8, 8), size=size, mode="bicubic"
+    ) * 0.4 + 0.3 * torch.randn(nb, 1, size, size)
     return (images + 1.5 * inside[:, None]).to(device), classes.to(device), inside.to(device)
 
 
 shape_input, shape_target, _ = draw_shapes(pick(4000, 600))
 images, classes, inside = draw_shapes(200)
-convolutions = [nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)]
+convolutions = [
+    nn.Conv2d(1, 16, 5),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 5),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+]
 more = [nn.Conv2d(32, 32, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32 * 25, 3)]
 shape_net = nn.Sequential(*convolutions, *more).to(device)
 train(shape_net, shape_input, shape_target, nb_epochs=pick(10, 7), lr=3e-3)
 shape_error = compute_error(shape_net, images, classes)
 print(f"test error {shape_error:.1%}; the shape covers {inside.float().mean():.1%} of the pixels")
-show_images(images[:12, 0], ", ".join(SHAPES[number] for number in classes[:12].tolist()), per_row=12, height=0.8)
+show_images(
+    images[:12, 0],
+    ", ".join(SHAPES[number] for number in classes[:12].tolist()),
+    per_row=12,
+    height=0.8,
+)
 
 # %% [markdown]
 # **Occlusion** needs no gradient: put a gray square of 9 x 9 on each place, and note how far the score of the class
@@ -201,13 +244,19 @@ def compute_occlusion(image: Tensor, number: int, width: int = 9) -> Tensor:
     """How far the score falls (1 x 1 x H x W) when a square around the pixel is hidden; image is 1 x 1 x H x W."""
     size = image.size(2)
     pixel = torch.arange(size, device=image.device)
-    hidden = (pixel.view(-1, 1) - pixel.view(1, -1)).abs() <= width // 2  # center x pixel, in one dimension
+    hidden = (
+        pixel.view(-1, 1) - pixel.view(1, -1)
+    ).abs() <= width // 2  # center x pixel, in one dimension
     mask = (hidden[:, None, :, None] & hidden[None, :, None, :]).view(-1, 1, size, size)
-    scores = torch.cat([shape_net(image.masked_fill(part, 0.0))[:, number] for part in mask.split(200)])
+    scores = torch.cat(
+        [shape_net(image.masked_fill(part, 0.0))[:, number] for part in mask.split(200)]
+    )
     return (shape_net(image)[0, number] - scores).view(1, 1, size, size)
 
 
-def compute_smooth_saliency(image: Tensor, number: int, nb_copies: int = 50, std: float = 0.5) -> Tensor:
+def compute_smooth_saliency(
+    image: Tensor, number: int, nb_copies: int = 50, std: float = 0.5
+) -> Tensor:
     noisy = image + std * torch.randn(nb_copies, *image.shape[1:], device=image.device)
     return compute_saliency(noisy, number).mean(dim=0, keepdim=True)
 
@@ -223,7 +272,10 @@ def compute_smooth_saliency(image: Tensor, number: int, nb_copies: int = 50, std
 def compute_with_rule(rule, image: Tensor, number: int) -> Tensor:
     """The saliency with `rule(gradient with respect to the input, to the output)` in place of the ReLUs' gradient."""
     relus = [module for module in shape_net if isinstance(module, nn.ReLU)]
-    hooks = [relu.register_full_backward_hook(lambda _, before, after: (rule(before[0], after[0]),)) for relu in relus]
+    hooks = [
+        relu.register_full_backward_hook(lambda _, before, after: (rule(before[0], after[0]),))
+        for relu in relus
+    ]
     result = compute_saliency(image, number)
     for hook in hooks:
         hook.remove()
@@ -234,8 +286,12 @@ methods = {
     "occlusion": compute_occlusion,
     "saliency": compute_saliency,
     "SmoothGrad": compute_smooth_saliency,
-    "deconvolution": lambda image, number: compute_with_rule(lambda before, after: F.relu(after), image, number),
-    "guided": lambda image, number: compute_with_rule(lambda before, after: F.relu(before), image, number),
+    "deconvolution": lambda image, number: compute_with_rule(
+        lambda before, after: F.relu(after), image, number
+    ),
+    "guided": lambda image, number: compute_with_rule(
+        lambda before, after: F.relu(before), image, number
+    ),
 }
 
 # %% [markdown]
@@ -253,7 +309,9 @@ for k in range(nb_explained):
 energy_share = {}
 for name in methods:
     energy = torch.cat(maps[name]).square()
-    energy_share[name] = ((energy * near).sum(dim=(1, 2, 3)) / energy.sum(dim=(1, 2, 3))).mean().item()
+    energy_share[name] = (
+        ((energy * near).sum(dim=(1, 2, 3)) / energy.sum(dim=(1, 2, 3))).mean().item()
+    )
     print(f"{name:13s} {energy_share[name]:.0%} of the energy near the shape")
 area_share = near.mean().item()
 print(f"{'by chance':13s} {area_share:.0%}")
@@ -273,7 +331,12 @@ for k in range(3):
 # %%
 def make_inputs(blur: bool, nb_steps: int = pick(200, 60)) -> Tensor:
     """One image for each of the ten classes (10 x 1 x 28 x 28)."""
-    kernel = torch.tensor([[1.0, 2.0, 1.0], [2.0, 12.0, 2.0], [1.0, 2.0, 1.0]], device=device).view(1, 1, 3, 3) / 24
+    kernel = (
+        torch.tensor([[1.0, 2.0, 1.0], [2.0, 12.0, 2.0], [1.0, 2.0, 1.0]], device=device).view(
+            1, 1, 3, 3
+        )
+        / 24
+    )
     wanted = torch.arange(10, device=device)
     x = torch.zeros(10, 1, 28, 28, device=device)
     for _ in range(nb_steps):
@@ -290,7 +353,9 @@ for name, blur in (("free", False), ("blurred", True)):
     made[name] = make_inputs(blur)
     with torch.no_grad():
         confidence[name] = digit_net(made[name]).softmax(dim=1).diagonal()
-    print(f"{name:7s}: probability of the wanted class {confidence[name].min():.3f} to {confidence[name].max():.3f}")
+    print(
+        f"{name:7s}: probability of the wanted class {confidence[name].min():.3f} to {confidence[name].max():.3f}"
+    )
     show_images(made[name][:, 0], name, per_row=10, height=0.9)
 
 # %% [markdown]
@@ -311,7 +376,11 @@ for epsilon in (0.0, 0.1, 0.2, 0.4):
         compute_error(digit_net, x + random_signs, y),
         compute_error(digit_net, x + worst_signs, y),
     )
-    print("{:7.1f} {:19.2f} {:13.1%} {:17.1%}".format(epsilon, worst_signs.norm() / x.norm(), *attack_errors[epsilon]))
+    print(
+        "{:7.1f} {:19.2f} {:13.1%} {:17.1%}".format(
+            epsilon, worst_signs.norm() / x.norm(), *attack_errors[epsilon]
+        )
+    )
 
 # %% [markdown]
 # **The smallest change.** For single digits, go on in small steps until the answer changes. Look at the second row:
@@ -329,7 +398,9 @@ for _ in range(200):
     still_right = scores.argmax(dim=1) == test_target[right]
     if not still_right.any():
         break
-    (gradient,) = torch.autograd.grad(F.cross_entropy(scores, test_target[right], reduction="sum"), fooling)
+    (gradient,) = torch.autograd.grad(
+        F.cross_entropy(scores, test_target[right], reduction="sum"), fooling
+    )
     step = 0.2 * gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
     fooling = fooling + step * still_right.view(-1, 1, 1, 1)
 fooling = fooling.detach()
@@ -361,13 +432,18 @@ def measure_receptive_field(dilations: tuple[int, ...]) -> Tensor:
     return x.grad[0, 0] != 0
 
 
-fields = {dilations: measure_receptive_field(dilations) for dilations in ((1, 1, 1, 1), (1, 2, 4, 8), (2, 2, 2, 2))}
+fields = {
+    dilations: measure_receptive_field(dilations)
+    for dilations in ((1, 1, 1, 1), (1, 2, 4, 8), (2, 2, 2, 2))
+}
 field_width, field_pixels = {}, {}
 for dilations, field in fields.items():
     columns = field.any(dim=0).nonzero().flatten()
     field_width[dilations] = int(columns.max() - columns.min()) + 1
     field_pixels[dilations] = int(field.sum())
-    print(f"dilations {dilations}: {field_width[dilations]} pixels wide, {field_pixels[dilations]} pixels seen")
+    print(
+        f"dilations {dilations}: {field_width[dilations]} pixels wide, {field_pixels[dilations]} pixels seen"
+    )
 show_images(torch.stack(list(fields.values())).float(), per_row=3, height=1.6)
 
 # %% [markdown]
