@@ -34,8 +34,11 @@ print(prologue.get_data_source("mnist"), device, tuple(train_input.shape), tuple
 # %%
 
 
-def show(rows: list[Tensor], names: list[str]) -> None:
-    """Draw each of `rows` (N x 1 x 28 x 28, normalized) as one line of images, with its name at the left."""
+def show(rows: list[Tensor], names: list[str], words: str) -> None:
+    """Draw each of `rows` (N x 1 x 28 x 28, normalized) as one line of images, with its name.
+
+    `words` say what is to be seen.
+    """
     picture = (
         torch.cat([torch.cat(list(row.detach().cpu()[:, 0]), 1) for row in rows], 0) * std + mu
     )
@@ -43,7 +46,7 @@ def show(rows: list[Tensor], names: list[str]) -> None:
     plt.imshow(picture.clamp(0, 255).numpy(), cmap="gray_r")
     plt.xticks([])
     plt.yticks([28 * row + 14 for row in range(len(rows))], names)
-    plt.show()
+    prologue.show(f"Rows of digits ({', '.join(names)}): {words}")
 
 
 def train(
@@ -186,7 +189,8 @@ def train_auto_encoder(nb_codes: int) -> tuple[AutoEncoder, list[float]]:
         batch_size=25,
     )
     print(
-        f"code of {nb_codes:2d}: train loss {losses[0]:.1f} in epoch 1, {losses[-1]:.1f} in epoch {nb_epochs}"
+        f"code of {nb_codes:2d}: train loss {losses[0]:.1f} in epoch 1,",
+        f"{losses[-1]:.1f} in epoch {nb_epochs}",
     )
     return model, losses
 
@@ -200,7 +204,8 @@ for nb_codes in (8, 16, 32):
 #
 # PCA with as many components is the best *linear* auto-encoder (H. Bourlard and Y. Kamp, *Auto-association by
 # multilayer perceptrons and singular value decomposition*, 1988). With the mean $\bar x$ and the first directions as
-# the rows of $V$, its reconstruction is $\bar x + V^\top V (x - \bar x)$. Look at the last column: how much smaller is the error
+# the rows of $V$, its reconstruction is $\bar x + V^\top V (x - \bar x)$. Look at the last column: how much
+# smaller is the error
 # of the network on images it has not seen? (Test mode trains too little to win.)
 
 # %%
@@ -243,6 +248,7 @@ with torch.no_grad():
     show(
         [shown, reconstruct_by_pca(shown, 8), models[8](shown), models[32](shown)],
         ["original", "PCA 8", "code of 8", "code of 32"],
+        "PCA gives gray ghosts, the codes of 8 and of 32 give digits.",
     )
 
 # %% [markdown]
@@ -259,7 +265,11 @@ with torch.no_grad():
     in_pixels = (1 - alphas.view(-1, 1, 1, 1)) * start + alphas.view(-1, 1, 1, 1) * end
     z_start, z_end = model.encode(start), model.encode(end)
     in_codes = model.decode((1 - alphas.view(-1, 1)) * z_start + alphas.view(-1, 1) * z_end)
-show([in_pixels, in_codes], ["pixels", "codes"])
+show(
+    [in_pixels, in_codes],
+    ["pixels", "codes"],
+    "from one image to another, as a cross-fade of both, and with other strokes in between.",
+)
 
 # %% [markdown]
 # ## 6. Sampling the codes
@@ -279,9 +289,14 @@ for nb_codes in (8, 32):
             codes.mean(0) + codes.std(0) * torch.randn(12, nb_codes).to(device)
         )
     print(
-        f"code of {nb_codes}: standard deviations from {codes.std(0).min():.1f} to {codes.std(0).max():.1f}"
+        f"code of {nb_codes}: standard deviations from",
+        f"{codes.std(0).min():.1f} to {codes.std(0).max():.1f}",
     )
-show([train_input[:12], sampled[8], sampled[32]], ["real", "8, sampled", "32, sampled"])
+show(
+    [train_input[:12], sampled[8], sampled[32]],
+    ["real", "8, sampled", "32, sampled"],
+    "what is decoded from codes that were drawn at random, below real images.",
+)
 
 # %% [markdown]
 # ## 7. Denoising auto-encoder
@@ -325,7 +340,11 @@ torch.manual_seed(0)
 damaged = {name: damage(test_unit) for name, damage in damages.items()}
 for name, x in damaged.items():
     print(f"{name:12s}: {(x != test_unit).float().mean().item():5.1%} of the pixels changed")
-show([(255 * x[:12] - mu) / std for x in [test_unit, *damaged.values()]], ["clean", *damaged])
+show(
+    [(255 * x[:12] - mu) / std for x in [test_unit, *damaged.values()]],
+    ["clean", *damaged],
+    "the same twelve, clean and damaged in three ways.",
+)
 
 # %% [markdown]
 # One hidden layer of 256 units is enough. Look at the mean squared error per pixel before and after, on test images
@@ -352,14 +371,22 @@ for name, denoiser in denoisers.items():
         F.mse_loss(denoised[name], test_unit).item(),
     )
     print(f"{name:12s}: error {before:.4f} before, {after:.4f} after")
-show([(255 * x[:12] - mu) / std for x in [test_unit, *denoised.values()]], ["clean", *denoised])
+show(
+    [(255 * x[:12] - mu) / std for x in [test_unit, *denoised.values()]],
+    ["clean", *denoised],
+    "the same twelve, clean and as the three networks repair them.",
+)
 
 # %% [markdown]
 # The weights into a hidden unit form an image. Noise is what makes them interesting: look for strokes and spots.
 
 # %%
 weights = [denoiser[1].weight[:12].view(-1, 1, 28, 28) for denoiser in denoisers.values()]
-show([weight / weight.std() for weight in weights], [*denoisers])
+show(
+    [weight / weight.std() for weight in weights],
+    [*denoisers],
+    "in place of digits, the weights into twelve hidden units of each network as images.",
+)
 
 # %% [markdown]
 # ## 8. Variational auto-encoder
@@ -470,7 +497,11 @@ torch.manual_seed(0)
 with torch.no_grad():
     vae_output = vae.decoder(vae.encode(test_input[:12])[0])
     vae_samples = vae.decoder(torch.randn(12, 32).to(device))
-show([test_input[:12], vae_output, vae_samples], ["original", "through VAE", "sampled"])
+show(
+    [test_input[:12], vae_output, vae_samples],
+    ["original", "through VAE", "sampled"],
+    "real images, the same ones decoded from their codes, and samples.",
+)
 
 # %% [markdown]
 # ## 9. Non-volume preserving flow: coupling layers
@@ -493,7 +524,7 @@ show([test_input[:12], vae_output, vae_samples], ["original", "through VAE", "sa
 
 
 class CouplingLayer(nn.Module):
-    """An invertible map of N x dim; forward gives the result and log |det Jacobian| of each sample."""
+    """An invertible map of N x dim; forward gives the result and the log |det| of each sample."""
 
     def __init__(self, mask: Tensor, nb_hidden: int):
         super().__init__()
@@ -519,7 +550,8 @@ jacobian = torch.autograd.functional.jacobian(lambda x: layer(x[None])[0][0], x)
 log_det = layer(x[None])[1].item()
 print(jacobian.numpy().round(2))
 print(
-    f"log |det|: {log_det:.6f} by the layer, {torch.linalg.slogdet(jacobian).logabsdet.item():.6f} from the matrix"
+    f"log |det|: {log_det:.6f} by the layer,",
+    f"{torch.linalg.slogdet(jacobian).logabsdet.item():.6f} from the matrix",
 )
 
 # %% [markdown]
@@ -565,7 +597,8 @@ flow = Flow()
 nll = train(flow, compute_nll, points, prologue.pick(50, 10), lr=1e-2)
 entropy = math.log(2 * math.pi * math.e * 0.3)
 print(
-    f"minus log-likelihood: Gaussian {baseline_nll:.3f}, flow {nll[0]:.3f} in epoch 1, {nll[-1]:.3f} at the end"
+    f"minus log-likelihood: Gaussian {baseline_nll:.3f},",
+    f"flow {nll[0]:.3f} in epoch 1, {nll[-1]:.3f} at the end",
 )
 print(f"no model can do better than the entropy of the cloud, {entropy:.3f}")
 
@@ -586,7 +619,10 @@ names = ["data", *(f"layer {level}" for level in range(1, 5)), "generated"]
 for axis, stage, name in zip(axes, [*stages, generated], names, strict=True):
     axis.scatter(*stage.t().numpy(), s=1, color="tab:orange" if name == "generated" else "tab:blue")
     axis.set(title=name, xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
-plt.show()
+prologue.show(
+    "Six clouds of points: a bent one, then rounder from layer to layer, and at the right the bent "
+    "cloud that the inverted flow makes of Gaussian noise."
+)
 
 # %% [markdown]
 # ## Try

@@ -36,14 +36,17 @@ test_input, test_target = (
 print(prologue.get_data_source("mnist"), device, tuple(train_input.shape), tuple(test_input.shape))
 
 
-def show(rows: list[Tensor], names: list[str]) -> None:
-    """Draw each of `rows` (N x 1 x 28 x 28, from -1 to 1) as one line of images, with its name at the left."""
+def show(rows: list[Tensor], names: list[str], words: str) -> None:
+    """Draw each of `rows` (N x 1 x 28 x 28, from -1 to 1) as one line of images, with its name.
+
+    `words` say what is to be seen.
+    """
     picture = torch.cat([torch.cat(list(row.detach().cpu()[:, 0]), 1) for row in rows], 0)
     plt.figure(figsize=(9, 0.8 * len(rows)))
     plt.imshow(picture.numpy(), cmap="gray_r", vmin=-1, vmax=1)
     plt.xticks([])
     plt.yticks([28 * row + 14 for row in range(len(rows))], names)
-    plt.show()
+    prologue.show(f"Rows of digits ({', '.join(names)}): {words}")
 
 
 # %% [markdown]
@@ -95,7 +98,7 @@ print("parameters:", [sum(p.numel() for p in model.parameters()) for model in (m
 
 # %%
 def measure_distance(a: Tensor, b: Tensor) -> float:
-    """Mean distance of each point of `a` to the closest of `b`, and the other way round, averaged."""
+    """Mean distance of the points of `a` to the closest of `b`, averaged with the reverse."""
     distances = torch.cdist(a, b)
     return (distances.min(0).values.mean() + distances.min(1).values.mean()).item() / 2
 
@@ -130,7 +133,10 @@ for epoch in range(max(toy_figures) + 1):
         optimizer_g.zero_grad()
         loss_g.backward()
         optimizer_g.step()
-plt.show()
+prologue.show(
+    "Three times the gray spiral of real points with blue generated ones: first in one spot, "
+    "then spread, at last near the spiral."
+)
 
 # %% [markdown]
 # **The optimal discriminator.** Let the generator stand still and $q$ be the distribution of its samples. At each
@@ -171,7 +177,8 @@ print(f"the best of 1000 random discriminators: V = {max(values_of_others):.4f}"
 # ## 3. DCGAN
 #
 # The recipe for images (A. Radford, L. Metz and S. Chintala, *Unsupervised representation learning with deep
-# convolutional generative adversarial networks*, 2015): convolutions with stride instead of pooling, transposed convolutions in the generator,
+# convolutional generative adversarial networks*, 2015): convolutions with stride instead of pooling,
+# transposed convolutions in the generator,
 # batch-norm, LeakyReLU in the discriminator, weights drawn with standard deviation 0.02, Adam with `lr` 2e-4 and
 # `beta1` 0.5. Look at the sizes of the maps: 1 > 7 > 14 > 28 and back.
 
@@ -241,7 +248,7 @@ def step_gan(
     told: Tensor | None = None,
     l1=0.0,
 ) -> tuple[float, float]:
-    """One step of the discriminator, then one of the generator that made `fake`; gives their losses."""
+    """One step of the discriminator, one of the generator that made `fake`; gives their losses."""
 
     def judge(x: Tensor) -> Tensor:
         return discriminator(x if told is None else torch.cat([x, told], 1))
@@ -284,7 +291,11 @@ for epoch in range(nb_epochs + 1):
         fake = generator(draw_noise(real.size(0)))
         dcgan_losses.append(step_gan(discriminator, real, fake, optimizer_g, optimizer_d))
 print("last losses, G and D:", [round(loss, 2) for loss in dcgan_losses[-1]])
-show([train_input[:12], *rows.values()], ["real", *rows])
+show(
+    [train_input[:12], *rows.values()],
+    ["real", *rows],
+    "real ones, then what the generator makes of the same noise: gray at first, strokes later.",
+)
 
 # %% [markdown]
 # ## 4. Wasserstein: the earth mover's distance
@@ -328,7 +339,10 @@ axes[2].plot(shifts.numpy(), earth_mover.numpy() / 40, label="earth mover / 40")
 axes[2].plot(shifts.numpy(), jensen_shannon.numpy(), label="Jensen-Shannon")
 axes[2].set(xlabel="shift")
 axes[2].legend()
-plt.show()
+prologue.show(
+    "Two heaps; the area between their cumulative sums; and two curves over the shift: the earth "
+    "mover's rises in a straight line, the Jensen-Shannon divergence becomes flat."
+)
 
 # %% [markdown]
 # ## 5. The critic: clipping or gradient penalty
@@ -336,7 +350,8 @@ plt.show()
 # The distance has a second form, its *dual* (due to L. Kantorovich and G. Rubinstein): the largest difference of means
 # among the functions $f$ whose slope is at most 1,
 #
-# $$W(p, q) = \max_{\| f \|_L \leq 1} \; \mathbb{E}_{x \sim p} \big[ f(x) \big] - \mathbb{E}_{x \sim q} \big[ f(x) \big] .$$
+# $$W(p, q) = \max_{\| f \|_L \leq 1} \;
+#   \mathbb{E}_{x \sim p} \big[ f(x) \big] - \mathbb{E}_{x \sim q} \big[ f(x) \big] .$$
 #
 # No plan need be known, samples are enough. In one dimension the best $f$ rises with slope 1 where $F_p < F_q$ and
 # falls with slope 1 where $F_p > F_q$. Look at the two numbers, for the heaps of section 4.
@@ -451,7 +466,10 @@ for column, method in enumerate(("clipping", "penalty")):
         fake_points,
         f"distance {wgan_distances[method]:.2f}",
     )
-plt.show()
+prologue.show(
+    "For clipping and for the penalty: the estimate over the steps, which swings and goes down, "
+    "and blue generated points near the gray spiral."
+)
 
 # %% [markdown]
 # ## 6. Conditional GAN: ask for a class
@@ -493,7 +511,11 @@ with torch.no_grad():
         generator(torch.cat([draw_noise(1).expand(10, -1, -1, -1), every_class], 1))
         for _ in range(3)
     ]
-show(conditional_rows, ["noise 1", "noise 2", "noise 3"])
+show(
+    conditional_rows,
+    ["noise 1", "noise 2", "noise 3"],
+    "a column for each class that was asked for, from 0 to 9.",
+)
 
 # %% [markdown]
 # ## 7. Image to image
@@ -510,7 +532,7 @@ show(conditional_rows, ["noise 1", "noise 2", "noise 3"])
 
 
 def draw_outline(x: Tensor) -> Tensor:
-    """The border of the strokes: where a pixel differs from the darkest of its 3 x 3 neighbours."""
+    """The border of the strokes: where a pixel differs from the darkest of its 3 x 3 neighbors."""
     return F.max_pool2d(x, kernel_size=3, stride=1, padding=1) - x - 1
 
 
@@ -551,11 +573,13 @@ with torch.no_grad():
     translated = translator(draw_outline(test_input))
 error_after = (translated - test_input).abs().mean().item()
 print(
-    f"mean absolute difference on test images: {error_before:.3f} before training, {error_after:.3f} after"
+    f"mean absolute difference on test images: {error_before:.3f} before training,",
+    f"{error_after:.3f} after",
 )
 show(
     [draw_outline(test_input[:12]), translated[:12], test_input[:12]],
     ["given", "generated", "true"],
+    "outlines, the digits that the network fills in, and the true ones.",
 )
 
 # %% [markdown]
@@ -602,7 +626,7 @@ def save_checkpoint(
 def train_classifier(
     path: Path, nb_epochs: int, killed_in_epoch: int | None = None
 ) -> tuple[nn.Module, list[float]]:
-    """Train, from the checkpoint if there is one; gives the model and the summed loss of each epoch."""
+    """Train, from the checkpoint if there is one; gives the model and each epoch's summed loss."""
     torch.manual_seed(0)
     model, losses = make_classifier(), []
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)

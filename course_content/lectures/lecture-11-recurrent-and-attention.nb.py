@@ -2,7 +2,8 @@
 # # Lecture 11: recurrent networks, words, attention
 #
 # Recurrent cells on a task that needs memory, gradient clipping, sequences of different lengths in one batch, word
-# vectors from raw text, and what attention does that convolutions cannot.
+# vectors from raw text, what attention does that convolutions cannot, sequences made of sequences, and the block of
+# which transformers consist.
 # It takes about 4 minutes on a laptop's CPU; a GPU helps little, the networks are small.
 
 # %%
@@ -32,7 +33,10 @@ nb_symbols, max_half = 10, 10
 
 
 def make_sequences(nb: int) -> tuple[Tensor, Tensor, Tensor]:
-    """One-hot symbols (nb x 20 x 10, padded with anything), lengths (nb), and 1 where the halves are identical."""
+    """One-hot symbols (nb x 20 x 10, padded with anything), lengths (nb), answers (nb).
+
+    The answer is 1 where the halves are identical.
+    """
     half = torch.randint(1, max_half + 1, (nb,))
     target = torch.randint(2, (nb,))
     first, other = torch.randint(nb_symbols, (2, nb, max_half))
@@ -252,7 +256,10 @@ for name, make in makers.items():
 axes[0].set(xlabel="sequences seen", ylabel="error", ylim=(0, 0.6))
 axes[1].set(xlabel="length", ylim=(0, 0.6))
 axes[0].legend()
-plt.show()
+prologue.show(
+    "Two plots for the four cells: the error over the sequences seen, which falls from one half, "
+    "and the error over the length of the sequence."
+)
 
 # %% [markdown]
 # ## 3. Exploding gradients, and `clip_grad_norm_`
@@ -327,7 +334,7 @@ print(
 # ## 5. Words
 #
 # A small grammar writes our text: rules with alternatives, where a symbol in capitals is replaced by a rule. Look at
-# the sentences. Nothing tells the network that *cat* and *dog* are animals: it can only see their neighbours.
+# the sentences. Nothing tells the network that *cat* and *dog* are animals: it can only see their neighbors.
 
 # %%
 grammar = {
@@ -394,9 +401,9 @@ counts = Counter(text)
 vocabulary = ["*", *(word for word, count in counts.most_common() if count >= threshold)]
 number_of = {word: number for number, word in enumerate(vocabulary)}
 words = torch.tensor([number_of.get(word, 0) for word in text], device=device)
-print(
-    f"{len(counts)} different words, {len(vocabulary)} with rare ones as '*', which are {(words == 0).float().mean():.1%}"
-)
+share_of_rare = (words == 0).float().mean().item()
+print(f"{len(counts)} different words, {len(vocabulary)} with rare ones as '*'")
+print(f"rare words are {share_of_rare:.1%} of the text")
 
 # %% [markdown]
 # ## 6. CBOW with negative sampling
@@ -418,7 +425,7 @@ print(
 
 
 class CBOW(nn.Module):
-    """Contexts (N x 4) and candidates (N x K) of word numbers to logits (N x K): does the candidate fit?"""
+    """Contexts (N x 4) and candidates (N x K) of word numbers to logits (N x K): does it fit?"""
 
     def __init__(self, nb_words: int, dim: int = 20):
         super().__init__()
@@ -550,7 +557,10 @@ for axis, by in zip(axes, ("shape", "side"), strict=True):
     axis.plot(wanted[0, 0].numpy(), label="wanted")
     axis.set(title=f"by {by}", ylim=(0, 26))
 axes[0].legend()
-plt.show()
+prologue.show(
+    "Two signals of two triangles and two rectangles in gray, and in blue the same with heights "
+    "averaged, by shape at the left and by side at the right."
+)
 
 # %% [markdown]
 # Five convolutions of width 5: an output sees 10 steps to each side, no more. With attention in the place of the middle
@@ -564,7 +574,7 @@ encoding = torch.stack([f(k * places) for k in (1, 2, 4) for f in (torch.sin, to
 
 
 class Attention(nn.Module):
-    """Self-attention on N x C x T; queries, keys and values are linear in the input of the same place."""
+    """Self-attention on N x C x T; queries, keys and values are linear in the input of a place."""
 
     def __init__(self, nb_channels: int):
         super().__init__()
@@ -657,7 +667,200 @@ axes[0].plot(output[0, 0].numpy(), "--", label="network")
 axes[0].legend()
 axes[1].imshow(weights.numpy(), cmap="gray_r")
 axes[1].set(xlabel="looks at", ylabel="output place")
-plt.show()
+prologue.show(
+    "A signal with what is wanted and what the network gives, and the 100 x 100 weights of its "
+    "attention, dark where an output place looks."
+)
+
+# %% [markdown]
+# ## 9. Sequence to sequence
+#
+# A translation has its own length and its own order. So one network, the *encoder*, reads the source $x$; another one,
+# the *decoder*, writes the target $y$ symbol by symbol, each given the source and what is written so far:
+#
+# $$p(y \mid x) = \prod_t p(y_t \mid y_1, \dots, y_{t-1}, x) .$$
+#
+# (I. Sutskever, O. Vinyals and Q. Le, *Sequence to sequence learning with neural networks*, 2014.) In the training the
+# decoder is given the true symbols before $y_t$; when it writes, it is given its own. The toy: 8 symbols, to be written
+# in reverse order.
+#
+# In the first network, the last state of the encoder is all that the decoder knows of the source. In the second one,
+# the decoder's state is also a query to all states of the encoder: attention (D. Bahdanau and others, section 7).
+
+# %%
+nb_places, start_symbol = 8, nb_symbols  # one more symbol begins each target
+
+
+def make_pairs(nb: int) -> tuple[Tensor, Tensor]:
+    """Sources and targets, both nb x 8 numbers of symbols."""
+    source = torch.randint(nb_symbols, (nb, nb_places)).to(device)
+    return source, source.flip(1)
+
+
+class SequenceToSequence(nn.Module):
+    """Sources N x 8 and what is written so far, N x T, to logits of next symbols, N x T x 10."""
+
+    def __init__(self, attention: bool, nb_hidden: int = 64):
+        super().__init__()
+        self.attention = attention
+        self.embedding = nn.Embedding(nb_symbols + 1, 16)
+        self.encoder = nn.GRU(16, nb_hidden, batch_first=True)
+        self.decoder = nn.GRU(16, nb_hidden, batch_first=True)
+        self.output = nn.Linear(nb_hidden * (1 + attention), nb_symbols)
+
+    def forward(self, source: Tensor, written: Tensor) -> Tensor:
+        memory, last_state = self.encoder(self.embedding(source))
+        h, _ = self.decoder(self.embedding(written), last_state)
+        if self.attention:
+            h = torch.cat([h, attend(h, memory, memory)], 2)
+        return self.output(h)
+
+
+def train_writer(model: nn.Module, nb_steps: int) -> None:
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(nb_steps):
+        source, target = make_pairs(100)
+        written = F.pad(target, (1, 0), value=start_symbol)[:, :-1]  # the target, one place later
+        loss = F.cross_entropy(model(source, written).flatten(0, 1), target.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@torch.no_grad()
+def write_target(model: nn.Module, source: Tensor) -> Tensor:
+    """Write the most likely symbol, eight times (N x 8)."""
+    written = torch.full((source.size(0), 1), start_symbol, device=device)
+    for _ in range(nb_places):
+        written = torch.cat([written, model(source, written)[:, -1:].argmax(2)], 1)
+    return written[:, 1:]
+
+
+def compute_writing_error(model: nn.Module) -> float:
+    """The share of the symbols of new targets that are wrong."""
+    torch.manual_seed(1)
+    source, target = make_pairs(500)
+    return (write_target(model, source) != target).float().mean().item()
+
+
+# %% [markdown]
+# Look at the share of wrong symbols, for two seeds each (guessing: 90 %). With the same number of steps, the network
+# with attention makes fewer errors: it need not press eight symbols into one state.
+
+# %%
+writing_errors = {}
+nb_steps = prologue.pick(300, 20)
+for name, attention in (("last state", False), ("attention", True)):
+    writing_errors[name] = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        writer = SequenceToSequence(attention).to(device)
+        train_writer(writer, nb_steps)
+        writing_errors[name].append(compute_writing_error(writer))
+    print(f"{name:10s}", *(f"{error:6.1%}" for error in writing_errors[name]))
+source, target = make_pairs(3)
+for line in torch.stack([source, write_target(writer, source), target], 1).tolist():
+    print("source {}, written {}, wanted {}".format(*line))
+
+# %% [markdown]
+# ## 10. A transformer block
+#
+# A transformer has no recurrence: attention carries information between places, and a small perceptron works at each
+# place alone. Both are added to what was there, as in a residual network, and read a normalized copy of it (LN, layer
+# norm):
+#
+# $$x' = x + \mathrm{MHA}(\mathrm{LN}(x)), \quad y = x' + W_2 \, \mathrm{ReLU}(W_1 \, \mathrm{LN}(x') + b_1) + b_2 .$$
+#
+# Multi-head attention (MHA) cuts queries, keys and values into $H$ parts, attends with each part on its own, and mixes
+# the $H$ results $Y_h$ by a matrix:
+#
+# $$\mathrm{MHA}(x) = [ Y_1, \dots, Y_H ] \, W_O, \quad
+#   Y_h = \mathrm{softmax} \left( \frac{Q_h K_h^\top}{\sqrt{d / H}} + M \right) V_h .$$
+#
+# The mask $M$ is $-\infty$ where a place would look at a later one, and 0 elsewhere. So the network can be trained on all
+# places of a sequence at once, and none sees the answer. (A. Vaswani and others, section 7; the norms stood after the
+# sums there.) torch has the block as `nn.TransformerEncoderLayer`; look at the difference.
+
+# %%
+
+
+class Block(nn.Module):
+    """A transformer block on N x T x dim; a place looks at itself and at those before it."""
+
+    def __init__(self, dim: int, nb_heads: int = 2):
+        super().__init__()
+        self.nb_heads = nb_heads
+        self.norm_1, self.norm_2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.to_qkv, self.mix = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.perceptron = nn.Sequential(nn.Linear(dim, 4 * dim), nn.ReLU(), nn.Linear(4 * dim, dim))
+
+    def attend_to_earlier(self, x: Tensor) -> Tensor:
+        nb, length, dim = x.shape
+        parts = self.to_qkv(x).view(nb, length, 3, self.nb_heads, dim // self.nb_heads)
+        q, k, v = parts.permute(2, 0, 3, 1, 4)  # each N x heads x T x dim / heads
+        scores = q @ k.transpose(2, 3) / q.size(3) ** 0.5
+        later = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
+        y = scores.masked_fill(later, -torch.inf).softmax(3) @ v
+        return self.mix(y.transpose(1, 2).flatten(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attend_to_earlier(self.norm_1(x))
+        return x + self.perceptron(self.norm_2(x))
+
+
+torch.manual_seed(0)
+block, x = Block(32), torch.randn(5, 16, 32)
+options = {"dim_feedforward": 128, "dropout": 0.0, "batch_first": True, "norm_first": True}
+of_torch = nn.TransformerEncoderLayer(32, 2, **options)
+for theirs, ours in (
+    (of_torch.norm1, block.norm_1),
+    (of_torch.norm2, block.norm_2),
+    (of_torch.self_attn.out_proj, block.mix),
+    (of_torch.linear1, block.perceptron[0]),
+    (of_torch.linear2, block.perceptron[2]),
+):
+    theirs.load_state_dict(ours.state_dict())
+with torch.no_grad():
+    of_torch.self_attn.in_proj_weight.copy_(block.to_qkv.weight)
+    of_torch.self_attn.in_proj_bias.copy_(block.to_qkv.bias)
+    mask = nn.Transformer.generate_square_subsequent_mask(16)
+    block_difference = (block(x) - of_torch(x, src_mask=mask)).abs().max().item()
+    changed = x.clone()
+    changed[:, 8:] = 0
+    earlier_difference = (block(x)[:, :8] - block(changed)[:, :8]).abs().max().item()
+print(f"largest difference to torch: {block_difference:.1e}")
+print(f"the first 8 places change by {earlier_difference:.1e} when the last 8 do")
+
+# %% [markdown]
+# A single block for the toy of section 9. The source and what is written so far are one sequence, and each place has a
+# vector of its own that is learned and added: the positional encoding. Look at the error after a third of the steps.
+
+# %%
+
+
+class Transformer(nn.Module):
+    """The same task and the same shapes as `SequenceToSequence`, without recurrence."""
+
+    def __init__(self, dim: int = 32):
+        super().__init__()
+        self.embedding = nn.Embedding(nb_symbols + 1, dim)
+        self.place = nn.Embedding(2 * nb_places, dim)
+        self.layers = nn.Sequential(Block(dim), nn.LayerNorm(dim), nn.Linear(dim, nb_symbols))
+
+    def forward(self, source: Tensor, written: Tensor) -> Tensor:
+        symbols = torch.cat([source, written], 1)
+        x = self.embedding(symbols) + self.place.weight[: symbols.size(1)]
+        return self.layers(x)[:, nb_places:]
+
+
+writing_errors["transformer"] = []
+for seed in range(2):
+    torch.manual_seed(seed)
+    transformer = Transformer().to(device)
+    train_writer(transformer, nb_steps // 3)
+    writing_errors["transformer"].append(compute_writing_error(transformer))
+for name, errors in writing_errors.items():
+    print(f"{name:11s}", *(f"{error:6.1%}" for error in errors))
 
 # %% [markdown]
 # ## Try
