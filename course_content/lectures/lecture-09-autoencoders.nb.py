@@ -627,8 +627,8 @@ prologue.show(
 # %% [markdown]
 # ## Try
 #
-# - Fit a Gaussian with a full covariance to the codes of the auto-encoder instead of one for each component. Are the
-#   samples better? Why are those of the VAE better still?
-# - Multiply the KL term of the VAE by 0.1, then by 10. What becomes of the reconstructions, of the samples, and of the
-#   number of components in use?
-# - Give the flow a depth of 1. Which clouds can a single coupling layer make round, which not?
+# 1. Fit a Gaussian with a full covariance to the codes of the auto-encoder instead of one for each component. Are the
+#    samples better? Why are those of the VAE better still?
+# 2. Multiply the KL term of the VAE by 0.1, then by 10. What becomes of the reconstructions, of the samples, and of the
+#    number of components in use?
+# 3. Give the flow a depth of 1. Which clouds can a single coupling layer make round, which not?

@@ -721,6 +721,7 @@ folder.cleanup()
 #
 # 1. In the toy GAN, let the generator step only once for five steps of the discriminator, then five for one. Where do
 #    the points go? Do you see all of them in one place (*mode collapse*)?
-# 2. Change the limit of the clipped weights from 0.1 to 0.01 and to 1. What becomes of the estimate, and of the samples?
+# 2. Change the limit of the clipped weights from 0.1 to 0.01 and to 1. What becomes of the estimate, and of the
+#    samples?
 # 3. Save the checkpoint in the middle of an epoch instead of after it. What else must be in the file so that the losses
 #    remain the same?

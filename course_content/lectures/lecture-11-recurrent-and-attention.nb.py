@@ -240,7 +240,7 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 3))
 for name, make in makers.items():
     torch.manual_seed(0)
     model = make().to(device)
-    seen, errors = train_recurrent(model, prologue.pick(2500, 20))
+    seen, errors = train_recurrent(model, prologue.pick(2300, 20))
     wrong = find_wrong(model).cpu().float()
     by_length = [
         wrong[test_lengths == length].mean().item() for length in range(2, 2 * max_half + 1, 2)
@@ -612,8 +612,8 @@ class SignalNet(nn.Module):
 
 # %% [markdown]
 # Batches of 100, Adam with `lr` 1e-3. The number is the mean squared error on new signals; returning the signal
-# unchanged is the first line. Which task needs attention, and which the places as well? Where places do not matter, they
-# are six inputs that the network must learn to ignore.
+# unchanged is the first line. Which task needs attention, and which the places as well? Where places do not matter,
+# they are six inputs that the network must learn to ignore.
 
 
 # %%
@@ -777,9 +777,9 @@ for line in torch.stack([source, write_target(writer, source), target], 1).tolis
 # $$\mathrm{MHA}(x) = [ Y_1, \dots, Y_H ] \, W_O, \quad
 #   Y_h = \mathrm{softmax} \left( \frac{Q_h K_h^\top}{\sqrt{d / H}} + M \right) V_h .$$
 #
-# The mask $M$ is $-\infty$ where a place would look at a later one, and 0 elsewhere. So the network can be trained on all
-# places of a sequence at once, and none sees the answer. (A. Vaswani and others, section 7; the norms stood after the
-# sums there.) torch has the block as `nn.TransformerEncoderLayer`; look at the difference.
+# The mask $M$ is $-\infty$ where a place would look at a later one, and 0 elsewhere. So the network can be trained on
+# all places of a sequence at once, and none sees the answer. (A. Vaswani and others, section 7; the norms stood after
+# the sums there.) torch has the block as `nn.TransformerEncoderLayer`; look at the difference.
 
 # %%
 
