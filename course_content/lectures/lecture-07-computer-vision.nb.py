@@ -352,10 +352,10 @@ prologue.show("The scene under a grid of 7 x 7 cells, with the box and the cente
 # the confidence $\hat c$ of the box $j$ that answers for it, and the scores $\hat p$ of the cell, the loss is
 #
 # $$\begin{aligned}
-# & 5 \sum_{(i, j)} \left[ (\hat x - x)^2 + (\hat y - y)^2 + (\sqrt{\hat w} - \sqrt{w})^2
-#   + (\sqrt{\hat h} - \sqrt{h})^2 \right] \\
-# & + \sum_{(i, j)} \left( \hat c - \mathrm{IoU} \right)^2 + \frac{1}{2} \sum_{\text{other boxes}} \hat c^2
-#   + \sum_{i} \sum_{c} \left( \hat p_c - 1_{\{c = k\}} \right)^2 .
+# & 5 \sum_{(i, j)} \left[ (\hat x - x)^2 + (\hat y - y)^2 + (\sqrt{\hat w} - \sqrt{w})^2 +
+#   (\sqrt{\hat h} - \sqrt{h})^2 \right] \\
+# & + \sum_{(i, j)} \left( \hat c - \mathrm{IoU} \right)^2 + \frac{1}{2} \sum_{\text{other boxes}} \hat c^2 +
+#   \sum_{i} \sum_{c} \left( \hat p_c - 1_{\{c = k\}} \right)^2 .
 # \end{aligned}$$
 #
 # Look at the terms for a perfect answer, and for the answer 1/2 everywhere.

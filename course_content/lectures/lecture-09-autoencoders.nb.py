@@ -396,8 +396,8 @@ show(
 # log-variances $\log \sigma_d^2$. The likelihood of an image cannot be computed, but the *evidence lower bound*
 # (ELBO) can:
 #
-# $$\log p(x) \;\geq\; \mathbb{E}_{z \sim q(z \mid x)} \big[ \log p(x \mid z) \big]
-#   - D_{\mathrm{KL}} \big( q(z \mid x) \,\|\, p(z) \big) .$$
+# $$\log p(x) \;\geq\; \mathbb{E}_{z \sim q(z \mid x)} \big[ \log p(x \mid z) \big] -
+#   D_{\mathrm{KL}} \big( q(z \mid x) \,\|\, p(z) \big) .$$
 #
 # What is missing to equality is $D_{\mathrm{KL}}(q(z \mid x) \,\|\, p(z \mid x))$, which is never negative. The
 # training maximizes the bound, in the encoder and in the decoder. (D. Kingma and M. Welling, *Auto-encoding

@@ -84,8 +84,8 @@ print("parameters:", [sum(p.numel() for p in model.parameters()) for model in (m
 # The discriminator $D$ wants $D(x) = 1$ for real $x$ and $D(G(z)) = 0$; the generator $G$ wants the opposite. With the
 # distribution $p$ of the real samples, the game is
 #
-# $$\min_G \max_D V(D, G), \quad V(D, G) = \mathbb{E}_{x \sim p} \big[ \log D(x) \big]
-#   + \mathbb{E}_{z} \big[ \log (1 - D(G(z))) \big] .$$
+# $$\min_G \max_D V(D, G), \quad V(D, G) = \mathbb{E}_{x \sim p} \big[ \log D(x) \big] +
+#   \mathbb{E}_{z} \big[ \log (1 - D(G(z))) \big] .$$
 #
 # (I. Goodfellow, J. Pouget-Abadie, M. Mirza, B. Xu, D. Warde-Farley, S. Ozair, A. Courville and Y. Bengio, *Generative
 # adversarial networks*, 2014.) Where the samples are surely fake, $\log (1 - D)$ is flat. So the generator minimizes
