@@ -719,7 +719,8 @@ prologue.show(
 # transferable are features in deep neural networks?*, 2014.)
 #
 # Here is such a file, made in a few seconds: a network learns the digits 0 to 5, and its `state_dict` is saved.
-# With `weights_only=True`, `torch.load` accepts tensors and refuses programs. Look at the names of the tensors.
+# With `weights_only=True`, `torch.load` accepts tensors and refuses programs; `map_location` puts them on the CPU,
+# from where `load_state_dict` copies them to the model's device. Look at the names of the tensors.
 
 
 # %%
@@ -743,7 +744,7 @@ train(pretrained, many_x, many_y, nb_epochs=2)
 folder = tempfile.TemporaryDirectory()
 path = Path(folder.name) / "digits-0-to-5.pt"
 torch.save(pretrained.state_dict(), path)
-state = torch.load(path, map_location=device, weights_only=True)
+state = torch.load(path, map_location="cpu", weights_only=True)
 print(f"{path.stat().st_size / 1000:.0f} kB: {', '.join(state)}")
 
 # %% [markdown]
