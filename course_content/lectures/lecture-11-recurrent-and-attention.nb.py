@@ -310,7 +310,7 @@ print("batch_sizes", packed.batch_sizes.tolist())
 print("padded instead:", pad_sequence(sequences, batch_first=True).tolist())
 
 # %% [markdown]
-# Does the packed batch give what each sequence gives alone? Look at the largest difference, about 1e-7: rounding.
+# Does the packed batch give what each sequence gives alone? Look at the largest difference, below 1e-5: rounding.
 # A padded batch whose last state is read without caring for the lengths is another thing: see the second number.
 
 # %%
@@ -649,7 +649,8 @@ for by in ("shape", "side"):
 
 # %% [markdown]
 # Where does the network look? A row of the right figure holds the weights of one output place. The places inside a
-# rectangle look at both rectangles, those of a triangle at both triangles.
+# shape look at shapes, near or far, and hardly at the flat parts between. Do not read more from the weights: a row may
+# look at shapes of both kinds, and the values and the layers after it decide what becomes of them.
 
 # %%
 torch.manual_seed(3)

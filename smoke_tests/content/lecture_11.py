@@ -53,5 +53,16 @@ with torch.no_grad():
     changed[:, 4:] = 0
     assert torch.allclose(transformer(source, changed)[:, :4], before[:, :4], atol=1e-5)  # nothing comes from later
 if not prologue.args.tiny:
+    # The places of shapes look at shapes (and three places around them) more than at flat parts; three draws.
+    net = signal_nets["shape attention"]
+    for seed in range(3):
+        torch.manual_seed(seed)
+        signal, _ = make_signals(50, "shape")
+        near = F.max_pool1d((signal > 0).float(), kernel_size=7, stride=1, padding=3)[:, 0]
+        with torch.no_grad():
+            q, k, _ = net.layers[4].to_qkv(net.layers[:4](signal.to(device) / 10)).transpose(1, 2).chunk(3, 2)
+            rows = (q @ k.transpose(1, 2) / q.size(2) ** 0.5).softmax(2).cpu()
+        on_shapes = (rows * near[:, None, :]).sum(2)[signal[:, 0] > 0].mean().item()
+        assert on_shapes > 1.2 * near.mean().item(), (on_shapes, near.mean().item())
     assert max(writing_errors["attention"]) < min(writing_errors["last state"]), writing_errors
     assert max(writing_errors["transformer"]) < 0.05, writing_errors
