@@ -2,13 +2,15 @@
 # # Lecture 7: computer vision
 #
 # What is in the image, where is it, and which pixels belong to it: classification, a classifier made convolutional,
-# detection as regression (YOLO), segmentation (FCN), feeding data, and layers taken over from another task.
-# Everything is trained here, on drawn shapes: nothing is downloaded.
+# detection as regression (YOLO), segmentation (FCN), feeding data, layers taken over from another task, and the use of
+# pretrained weights. Everything is trained here, on drawn shapes: nothing is downloaded.
 #
 # About two minutes to run, an hour to read and play with.
 
 # %%
+import tempfile
 import time
+from pathlib import Path
 
 import dlc_practical_prologue as prologue
 import matplotlib.pyplot as plt
@@ -21,7 +23,8 @@ torch.manual_seed(0)
 device = prologue.device
 pick = prologue.pick  # pick(full, tiny): the second value in test mode
 print(
-    f"device {device}, data: {prologue.get_data_source('mnist')} MNIST, {prologue.get_data_source('cifar10')} CIFAR10"
+    f"device {device}, data: {prologue.get_data_source('mnist')} MNIST,",
+    f"{prologue.get_data_source('cifar10')} CIFAR10",
 )
 
 # %% [markdown]
@@ -33,13 +36,23 @@ print(
 
 # %%
 SHAPES = ("disc", "square", "triangle", "cross", "ring")
-COLORS = {"red": (0.9, 0.2, 0.2), "green": (0.2, 0.8, 0.3), "blue": (0.25, 0.35, 0.95), "yellow": (0.9, 0.85, 0.2)}
+COLORS = {
+    "red": (0.9, 0.2, 0.2),
+    "green": (0.2, 0.8, 0.3),
+    "blue": (0.25, 0.35, 0.95),
+    "yellow": (0.9, 0.85, 0.2),
+}
 NAMES = [f"{color} {shape}" for shape in SHAPES for color in COLORS]
 
 
-def draw_scenes(nb: int, size: int, nb_objects: int, grid: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Images (nb x 3 x size x size), classes (nb x objects), boxes (nb x objects x 4: center x, y, width, height, in
-    pixels) and the class of each pixel plus one, 0 for the background (nb x size x size)."""
+def draw_scenes(
+    nb: int, size: int, nb_objects: int, grid: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images (nb x 3 x size x size), classes (nb x objects), boxes, labels of pixels.
+
+    A box (nb x objects x 4) is center x, y, width, height, in pixels. The label of a pixel (nb x
+    size x size) is its class plus one, 0 for the background.
+    """
     slot = torch.rand(nb, grid * grid).argsort(dim=1)[:, :nb_objects]
     pitch = size / grid
     radius = pitch * (0.26 + 0.2 * torch.rand(nb, nb_objects))
@@ -54,8 +67,17 @@ def draw_scenes(nb: int, size: int, nb_objects: int, grid: int) -> tuple[Tensor,
     for k in range(nb_objects):
         u = (pixel.view(1, 1, -1) - x[:, k].view(-1, 1, 1)) / radius[:, k].view(-1, 1, 1)
         v = (pixel.view(1, -1, 1) - y[:, k].view(-1, 1, 1)) / radius[:, k].view(-1, 1, 1)
-        distance, largest, smallest = u.square() + v.square(), u.abs().maximum(v.abs()), u.abs().minimum(v.abs())
-        shapes = [distance < 1, largest < 0.9, (v < 1) & (v > 2 * u.abs() - 1), (largest < 1) & (smallest < 0.3)]
+        distance, largest, smallest = (
+            u.square() + v.square(),
+            u.abs().maximum(v.abs()),
+            u.abs().minimum(v.abs()),
+        )
+        shapes = [
+            distance < 1,
+            largest < 0.9,
+            (v < 1) & (v > 2 * u.abs() - 1),
+            (largest < 1) & (smallest < 0.3),
+        ]
         shapes.append((distance < 1) & (distance > 0.36))
         inside = torch.stack(shapes, dim=1)[torch.arange(nb), classes[:, k] // len(COLORS)]
         color = torch.tensor(list(COLORS.values()))[classes[:, k] % len(COLORS)].view(nb, 3, 1, 1)
@@ -75,14 +97,52 @@ images, classes, _, _ = draw_scenes(16, size=32, nb_objects=1, grid=1)
 figure, axes = plt.subplots(2, 8, figsize=(9, 2.6), layout="constrained")
 for ax, image, class_number in zip(axes.flat, images, classes[:, 0], strict=True):
     show_image(ax, image, NAMES[class_number])
-plt.show()
+prologue.show(
+    "Sixteen images on cloudy backgrounds, each with one colored shape and its name above."
+)
 
 # %% [markdown]
 # ## 2. Classification
 #
-# The architecture of AlexNet in miniature: convolutions, rectifiers and max-pooling, then linear layers. Look at the
-# test error, and below at the three most likely classes of some images: where the network errs, the right answer is
-# usually the second.
+# The architecture of AlexNet in miniature: convolutions, rectifiers and max-pooling, then linear layers
+# (A. Krizhevsky, I. Sutskever and G. Hinton, *ImageNet classification with deep convolutional neural networks*, 2012).
+#
+# A convolution or pooling with kernel $k$, stride $s$ and padding $p$ makes of a width $n$ the width
+#
+# $$n' = \left\lfloor \frac{n + 2 p - k}{s} \right\rfloor + 1 .$$
+#
+# The *receptive field* of a unit, the width of the pixels that it depends on, grows from layer to layer,
+#
+# $$r_l = r_{l-1} + (k_l - 1) \prod_{i < l} s_i, \quad r_0 = 1 .$$
+#
+# Look at the widths and at the receptive fields of the layers.
+
+# %%
+features = [
+    nn.Conv2d(3, 64, 7, stride=2),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(64, 64, 3),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+]
+width, field, step = 32, 1, 1  # of the map, in pixels, and the pixels from one unit to the next
+for layer in features:
+    if isinstance(layer, nn.ReLU):
+        continue
+    kernel, stride = (
+        size[0] if isinstance(size, tuple) else size for size in (layer.kernel_size, layer.stride)
+    )
+    width, field, step = (width - kernel) // stride + 1, field + (kernel - 1) * step, step * stride
+    print(f"{type(layer).__name__:9s} width {width:2d}, receptive field {field:2d}, step {step}")
+
+# %% [markdown]
+# The last layer gives a score $f_k(x)$ for each class, and the training minimizes the cross-entropy with the class $y$,
+#
+# $$-\log \frac{\exp f_y(x)}{\sum_k \exp f_k(x)} .$$
+#
+# Look at the test error, and below at the errors: where the network errs, the right answer is usually its second one,
+# and usually it takes one shape for another, not one color.
 
 # %%
 train_images, train_classes, _, _ = draw_scenes(pick(6000, 600), size=32, nb_objects=1, grid=1)
@@ -90,19 +150,26 @@ test_images, test_classes, _, _ = draw_scenes(pick(1000, 300), size=32, nb_objec
 train_images, train_classes = train_images.to(device), train_classes[:, 0].to(device)
 test_images, test_classes = test_images.to(device), test_classes[:, 0].to(device)
 
-features = [nn.Conv2d(3, 64, 7, stride=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(64, 64, 3), nn.ReLU(), nn.MaxPool2d(2)]
-classifier = nn.Sequential(*features, nn.Flatten(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 20)).to(device)
+classifier = nn.Sequential(
+    *features, nn.Flatten(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 20)
+).to(device)
 
 
 def train(
-    model: nn.Module, x: Tensor, y: Tensor, nb_epochs: int, lr: float = 2e-3, compute_loss=F.cross_entropy
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    nb_epochs: int,
+    lr: float = 2e-3,
+    compute_loss=F.cross_entropy,
+    batch_size: int = 50,
 ) -> float:
-    """Train the parameters that require a gradient, with Adam and shuffled batches of 50; the last epoch's mean loss."""
+    """Train what requires a gradient with Adam, in shuffled batches; the last mean loss."""
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr)
     model.train()
     for _ in range(nb_epochs):
         losses = []
-        for batch in torch.randperm(x.size(0)).to(device).split(50):
+        for batch in torch.randperm(x.size(0)).to(device).split(batch_size):
             optimizer.zero_grad()
             loss = compute_loss(model(x[batch]), y[batch])
             loss.backward()
@@ -121,22 +188,42 @@ train(classifier, train_images, train_classes, nb_epochs=pick(12, 6))
 classifier_error = compute_error(classifier, test_images, test_classes)
 print(f"test error {classifier_error:.1%} (by chance: 95 %)")
 
+
 # %%
+@torch.no_grad()
+def find_errors(x: Tensor, y: Tensor) -> tuple[Tensor, float, float]:
+    """Where the classifier errs; the shares where its second answer is right, where its color."""
+    best = classifier(x).topk(2, dim=1).indices
+    wrong = (best[:, 0] != y).nonzero().flatten()
+    first, second = best[wrong].unbind(dim=1)
+    right_color = first % len(COLORS) == y[wrong] % len(COLORS)
+    return wrong, (second == y[wrong]).float().mean().item(), right_color.float().mean().item()
+
+
+wrong, share_second, share_color = find_errors(test_images, test_classes)
+print(f"of {len(wrong)} errors, the second answer is right in {share_second:.0%}", end=", ")
+print(f"the color is right in {share_color:.0%}")
 with torch.no_grad():
-    probabilities = classifier(test_images).softmax(dim=1).cpu()
-unsure = probabilities.max(dim=1).values.argsort()[:4]  # the images for which the answer is the least certain
+    probabilities = classifier(test_images[wrong[:4]]).softmax(dim=1).cpu()
 figure, axes = plt.subplots(1, 4, figsize=(6, 1.6), layout="constrained")
-for ax, index in zip(axes, unsure, strict=True):
+for ax, index, values in zip(axes, wrong.tolist(), probabilities, strict=False):
     show_image(ax, test_images[index], NAMES[test_classes[index]])
-    best = probabilities[index].topk(3)
-    print(f"{NAMES[test_classes[index]]:15s}:", *(f"{NAMES[n]} {p:.2f} " for p, n in zip(*best, strict=True)))
-plt.show()
+    best = zip(*values.topk(3), strict=True)
+    print(f"{NAMES[test_classes[index]]:15s}:", *(f"{NAMES[n]} {p:.2f} " for p, n in best))
+prologue.show("Four images on which the network errs, each with the name of its right class above.")
 
 # %% [markdown]
 # ## 3. From a classifier to a map
 #
 # A linear layer that reads a map of C x h x w is a convolution whose kernel covers the whole map, and the linear
-# layers after it are 1 x 1 convolutions. `convolutionize` rewrites a list of layers for a given input size and copies
+# layers after it are 1 x 1 convolutions:
+#
+# $$y_k = b_k + \sum_{c, u, v} W_{k, c, u, v} \, x_{c, u, v} \quad \text{becomes} \quad
+#   y_{k, i, j} = b_k + \sum_{c, u, v} W_{k, c, u, v} \, x_{c, i + u, j + v} .$$
+#
+# (P. Sermanet, D. Eigen, X. Zhang, M. Mathieu, R. Fergus and Y. LeCun, *OverFeat*, 2013.)
+#
+# `convolutionize` rewrites a list of layers for a given input size and copies
 # the parameters. Look at the printed layers: the same numbers, but the network now takes images of any size.
 
 
@@ -149,7 +236,8 @@ def convolutionize(layers: list[nn.Module], input_size: tuple[int, ...]) -> list
         if isinstance(layer, nn.Flatten):
             continue
         if isinstance(layer, nn.Linear):
-            convolution = nn.Conv2d(x.size(1), layer.out_features, kernel_size=x.shape[2:]).to(device)
+            convolution = nn.Conv2d(x.size(1), layer.out_features, kernel_size=x.shape[2:])
+            convolution.to(device)
             state = {"weight": layer.weight.view_as(convolution.weight), "bias": layer.bias}
             convolution.load_state_dict(state)
             layer = convolution
@@ -163,8 +251,8 @@ print(dense_classifier[6:])
 
 # %% [markdown]
 # **Every window at once.** On a scene of 96 x 96 the new network gives a map of 9 x 9 answers: what the classifier
-# would say for the 81 windows of 32 x 32 at every eighth pixel. Look at the two times: neighbouring windows share
-# most of the work.
+# would say for the 81 windows of 32 x 32 at every eighth pixel, the step that section 2 printed. Look at the two times:
+# neighboring windows share most of the work.
 
 # %%
 scenes, scene_classes, scene_boxes, _ = draw_scenes(1, size=96, nb_objects=3, grid=3)
@@ -174,12 +262,20 @@ with torch.no_grad():
     start = time.perf_counter()
     score_map = dense_classifier(scene).cpu()  # on a GPU, this waits for the result
     middle = time.perf_counter()
-    windows = scene.unfold(2, 32, 8).unfold(3, 32, 8)[0].permute(1, 2, 0, 3, 4).flatten(0, 1)  # 81 x 3 x 32 x 32
+    windows = (
+        scene.unfold(2, 32, 8).unfold(3, 32, 8)[0].permute(1, 2, 0, 3, 4).flatten(0, 1)
+    )  # 81 x 3 x 32 x 32
     window_scores = classifier(windows).cpu().view(9, 9, 20).permute(2, 0, 1)
     end = time.perf_counter()
 largest_difference = (score_map[0] - window_scores).abs().max().item()
-print("score map", tuple(score_map.shape), f"- largest difference to the 81 windows {largest_difference:.1e}")
-print(f"{(middle - start) * 1e3:.1f} ms for the map, {(end - middle) * 1e3:.1f} ms window by window")
+print(
+    "score map",
+    tuple(score_map.shape),
+    f"- largest difference to the 81 windows {largest_difference:.1e}",
+)
+print(
+    f"{(middle - start) * 1e3:.1f} ms for the map, {(end - middle) * 1e3:.1f} ms window by window"
+)
 
 present = scene_classes[0].tolist()
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.3), layout="constrained")
@@ -187,14 +283,19 @@ show_image(axes[0], scene[0])
 for ax, number in zip(axes[1:], present, strict=True):
     ax.imshow(score_map[0].softmax(dim=0)[number].cpu().numpy(), vmin=0, vmax=1)
     ax.set_title(f'probability of "{NAMES[number]}"', fontsize=8)
-plt.show()
+prologue.show(
+    "A scene of three shapes, and for the class of each a map of 9 x 9 probabilities, bright where "
+    "the network sees this class."
+)
 
 # %% [markdown]
 # ## 4. Detection as regression: YOLO
 #
 # The image is divided into S x S cells. The cell that contains the center of an object is responsible for it. Each
 # cell answers with B boxes of 5 numbers (x, y in the cell, width and height relative to the image, confidence) and C
-# scores of classes. With **S = 7, B = 2, C = 20**, that makes **30 numbers per cell** and a target of **7 x 7 x 30**.
+# scores of classes (J. Redmon, S. Divvala, R. Girshick and A. Farhadi, *You only look once*, 2015).
+#
+# With **S = 7, B = 2, C = 20**, that makes **30 numbers per cell** and a target of **7 x 7 x 30**.
 
 # %%
 S, B, C = 7, 2, 20
@@ -202,7 +303,7 @@ cell_length = 5 * B + C
 
 
 def make_yolo_target(classes: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """nb x S x S x 30: 1s as confidence and class in the cells that hold a center, and the box twice; 0 elsewhere."""
+    """nb x S x S x 30: in the cells that hold a center the box, twice, and 1 for its class."""
     nb, nb_objects = classes.shape
     target = torch.zeros(nb, S, S, cell_length)
     position = boxes[..., :2] / size * S  # in cells
@@ -215,11 +316,17 @@ def make_yolo_target(classes: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 target = make_yolo_target(scene_classes, scene_boxes, size=96)
-print("target", tuple(target.shape), "- objects in the cells", (target[0, :, :, 4] == 1).nonzero().tolist())
+print(
+    "target",
+    tuple(target.shape),
+    "- objects in the cells",
+    (target[0, :, :, 4] == 1).nonzero().tolist(),
+)
 row, column = (target[0, :, :, 4] == 1).nonzero()[0]
 for start in range(0, 10, 5):
     print(
-        "  x, y, w, h, confidence:", [round(value, 2) for value in target[0, row, column, start : start + 5].tolist()]
+        "  x, y, w, h, confidence:",
+        [round(value, 2) for value in target[0, row, column, start : start + 5].tolist()],
     )
 print("  classes:", target[0, row, column, 10:].int().tolist())
 
@@ -231,14 +338,27 @@ for line in range(S + 1):
 for x, y, w, h in scene_boxes[0].tolist():
     ax.add_patch(plt.Rectangle((x - w / 2, y - h / 2), w, h, fill=False, edgecolor="k"))
     ax.plot(x, y, "k.")
-plt.show()
+prologue.show("The scene under a grid of 7 x 7 cells, with the box and the center of each shape.")
 
 # %% [markdown]
 # **The loss** is a sum of squared errors. In a cell with an object, the box that fits best answers for it: its
 # position and the square roots of its size (a pixel matters more for a small box) with a weight of 5, and its
 # confidence, which should be the overlap (intersection over union) that it reaches. All other boxes should have
-# confidence 0: weight 1/2, because they are many. Look at the terms for a perfect answer, and for the answer 1/2
-# everywhere.
+# confidence 0: weight 1/2, because they are many. The overlap of two boxes $A$ and $B$ is
+#
+# $$\mathrm{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|} .$$
+#
+# With the true $x, y, w, h$ and class $k$ of an object in cell $i$, the answers $\hat x, \hat y, \hat w, \hat h$ and
+# the confidence $\hat c$ of the box $j$ that answers for it, and the scores $\hat p$ of the cell, the loss is
+#
+# $$\begin{aligned}
+# & 5 \sum_{(i, j)} \left[ (\hat x - x)^2 + (\hat y - y)^2 + (\sqrt{\hat w} - \sqrt{w})^2 +
+#   (\sqrt{\hat h} - \sqrt{h})^2 \right] \\
+# & + \sum_{(i, j)} \left( \hat c - \mathrm{IoU} \right)^2 + \frac{1}{2} \sum_{\text{other boxes}} \hat c^2 +
+#   \sum_{i} \sum_{c} \left( \hat p_c - 1_{\{c = k\}} \right)^2 .
+# \end{aligned}$$
+#
+# Look at the terms for a perfect answer, and for the answer 1/2 everywhere.
 
 
 # %%
@@ -247,11 +367,13 @@ def compute_iou(a: Tensor, b: Tensor) -> Tensor:
     low = torch.maximum(a[..., :2] - a[..., 2:4] / 2, b[..., :2] - b[..., 2:4] / 2)
     high = torch.minimum(a[..., :2] + a[..., 2:4] / 2, b[..., :2] + b[..., 2:4] / 2)
     intersection = (high - low).clamp(min=0).prod(dim=-1)
-    return intersection / (a[..., 2:4].prod(dim=-1) + b[..., 2:4].prod(dim=-1) - intersection).clamp(min=1e-9)
+    return intersection / (
+        a[..., 2:4].prod(dim=-1) + b[..., 2:4].prod(dim=-1) - intersection
+    ).clamp(min=1e-9)
 
 
 def compute_yolo_terms(output: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """The terms of the loss, mean per image; output and target are nb x S x S x 30, the output between 0 and 1."""
+    """The terms of the loss per image; output (from 0 to 1) and target are nb x S x S x 30."""
     occupied = target[..., 4] == 1
     guess, truth = output[occupied], target[occupied]  # one row of 30 per object
     guess_boxes, truth_box = guess[:, : 5 * B].view(-1, B, 5), truth[:, None, :5]
@@ -276,7 +398,10 @@ perfect = target.clone()
 perfect[..., 9] = 0  # the second box of each cell stays out
 for name, answer in (("perfect answer", perfect), ("1/2 everywhere", torch.full_like(target, 0.5))):
     terms = compute_yolo_terms(answer, target)
-    print(f"{name}: total {sum(terms.values()):.3f},", {term: round(value.item(), 3) for term, value in terms.items()})
+    print(
+        f"{name}: total {sum(terms.values()):.3f},",
+        {term: round(value.item(), 3) for term, value in terms.items()},
+    )
 terms_of_perfect = compute_yolo_terms(perfect, target)
 terms_of_half = compute_yolo_terms(torch.full_like(target, 0.5), target)
 
@@ -290,7 +415,12 @@ class Yolo(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers, nb_in = [], 3
-        for nb_out, kernel_size, stride in ((16, 5, 2), (32, 3, 2), (64, 3, 3), (64, 3, 1)):  # 84, 42, 21, 7, 7
+        for nb_out, kernel_size, stride in (
+            (16, 5, 2),
+            (32, 3, 2),
+            (64, 3, 3),
+            (64, 3, 1),
+        ):  # 84, 42, 21, 7, 7
             layers += [
                 nn.Conv2d(nb_in, nb_out, kernel_size, stride, kernel_size // 2),
                 nn.BatchNorm2d(nb_out),
@@ -303,8 +433,12 @@ class Yolo(nn.Module):
         return self.layers(x).sigmoid().permute(0, 2, 3, 1)
 
 
-train_scenes, train_scene_classes, train_boxes, _ = draw_scenes(pick(4000, 200), size=84, nb_objects=3, grid=3)
-test_scenes, test_scene_classes, test_boxes, _ = draw_scenes(pick(500, 50), size=84, nb_objects=3, grid=3)
+train_scenes, train_scene_classes, train_boxes, _ = draw_scenes(
+    pick(4000, 200), size=84, nb_objects=3, grid=3
+)
+test_scenes, test_scene_classes, test_boxes, _ = draw_scenes(
+    pick(500, 50), size=84, nb_objects=3, grid=3
+)
 train_grid = make_yolo_target(train_scene_classes, train_boxes, size=84).to(device)
 test_grid = make_yolo_target(test_scene_classes, test_boxes, size=84).to(device)
 yolo = Yolo().to(device)
@@ -316,7 +450,14 @@ def yolo_loss(output: Tensor, target: Tensor) -> Tensor:
 
 with torch.no_grad():
     yolo_loss_before = yolo_loss(yolo(test_scenes.to(device)), test_grid).item()
-train(yolo, train_scenes.to(device), train_grid, nb_epochs=pick(12, 2), lr=5e-3, compute_loss=yolo_loss)
+train(
+    yolo,
+    train_scenes.to(device),
+    train_grid,
+    nb_epochs=pick(12, 2),
+    lr=5e-3,
+    compute_loss=yolo_loss,
+)
 with torch.no_grad():
     detections = yolo(test_scenes.to(device))
     terms = compute_yolo_terms(detections, test_grid)
@@ -333,8 +474,10 @@ print(
 
 
 # %%
-def read_detections(output: Tensor, size: int, threshold: float = 0.25) -> list[tuple[int, float, Tensor]]:
-    """(class, score, box in pixels) of one image's S x S x 30, best first, after non-maximum suppression."""
+def read_detections(
+    output: Tensor, size: int, threshold: float = 0.25
+) -> list[tuple[int, float, Tensor]]:
+    """(class, score, box in pixels) of one image's S x S x 30, best first, without overlaps."""
     boxes = output[..., : 5 * B].reshape(S, S, B, 5)
     column = torch.arange(S).view(1, S, 1)
     x, y = (boxes[..., 0] + column) * size / S, (boxes[..., 1] + column.transpose(0, 1)) * size / S
@@ -350,7 +493,9 @@ def read_detections(output: Tensor, size: int, threshold: float = 0.25) -> list[
 
 
 nb_found = nb_reported = 0
-for output, true_classes, true_boxes in zip(detections.cpu(), test_scene_classes, test_boxes, strict=True):
+for output, true_classes, true_boxes in zip(
+    detections.cpu(), test_scene_classes, test_boxes, strict=True
+):
     reported = read_detections(output, size=84)
     nb_reported += len(reported)
     for number, true_box in zip(true_classes.tolist(), true_boxes, strict=True):
@@ -363,23 +508,37 @@ for ax, image, output in zip(axes, test_scenes, detections.cpu(), strict=False):
     show_image(ax, image)
     for number, score, (x, y, w, h) in read_detections(output, size=84):
         ax.add_patch(plt.Rectangle((x - w / 2, y - h / 2), w, h, fill=False, edgecolor="w"))
-        ax.text(x - w / 2, y - h / 2, f"{NAMES[number]} {score:.2f}", color="w", fontsize=6, va="bottom")
-plt.show()
+        ax.text(
+            x - w / 2, y - h / 2, f"{NAMES[number]} {score:.2f}", color="w", fontsize=6, va="bottom"
+        )
+prologue.show("Four new scenes with the boxes that the network reports, each with class and score.")
 
 # %% [markdown]
 # ## 5. A class for each pixel: FCN
 #
 # Convolutions all the way: down by strides, then up by transposed convolutions, with the scores of the finer map
-# added on the way up. The target is the class of each pixel: 20, and the background. Look at the mean intersection
-# over union: answering "background" everywhere has most pixels right, and an IoU of nearly nothing.
+# added on the way up (J. Long, E. Shelhamer and T. Darrell, *Fully convolutional networks for semantic segmentation*,
+# 2014). A transposed convolution with kernel $k$, stride $s$ and padding $p$ makes of a width $n$ the width
+# $s (n - 1) + k - 2 p$: here $2 (n - 1) + 4 - 2 = 2 n$. Lecture 9 shows how it computes.
+#
+# The target is the class of each pixel: 20, and the background. The loss is the mean cross-entropy of the pixels.
+# With $n_{ab}$, the number of pixels of class $a$ that are called $b$, the *mean intersection over union* is
+#
+# $$\frac{1}{C} \sum_{a} \frac{n_{aa}}{\sum_b n_{ab} + \sum_b n_{ba} - n_{aa}} .$$
+#
+# Look at it: answering "background" everywhere has most pixels right, and a mean IoU of nearly nothing.
 
 
 # %%
 class FCN(nn.Module):
     def __init__(self, nb_classes: int) -> None:
         super().__init__()
-        self.fine = nn.Sequential(nn.Conv2d(3, 32, 5, stride=2, padding=2), nn.BatchNorm2d(32), nn.ReLU())
-        self.coarse = nn.Sequential(nn.Conv2d(32, 64, 5, stride=2, padding=2), nn.BatchNorm2d(64), nn.ReLU())
+        self.fine = nn.Sequential(
+            nn.Conv2d(3, 32, 5, stride=2, padding=2), nn.BatchNorm2d(32), nn.ReLU()
+        )
+        self.coarse = nn.Sequential(
+            nn.Conv2d(32, 64, 5, stride=2, padding=2), nn.BatchNorm2d(64), nn.ReLU()
+        )
         self.context = nn.Sequential(nn.Conv2d(64, 64, 5, padding=2), nn.BatchNorm2d(64), nn.ReLU())
         self.up_from_coarse = nn.ConvTranspose2d(64, nb_classes, 4, stride=2, padding=1)
         self.score_fine = nn.Conv2d(32, nb_classes, 1)
@@ -387,7 +546,9 @@ class FCN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         fine = self.fine(x)
-        return self.up_from_fine(self.up_from_coarse(self.context(self.coarse(fine))) + self.score_fine(fine))
+        return self.up_from_fine(
+            self.up_from_coarse(self.context(self.coarse(fine))) + self.score_fine(fine)
+        )
 
 
 def compute_mean_iou(answer: Tensor, labels: Tensor, nb_classes: int) -> float:
@@ -409,7 +570,9 @@ pixel_accuracy, mean_iou = {}, {}
 for name, answer in (("background everywhere", torch.zeros_like(new_labels)), ("FCN", answers)):
     pixel_accuracy[name] = (answer == new_labels).float().mean().item()
     mean_iou[name] = compute_mean_iou(answer, new_labels, nb_classes=21)
-    print(f"{name:22s}: {pixel_accuracy[name]:.1%} of the pixels right, mean IoU {mean_iou[name]:.3f}")
+    print(
+        f"{name:22s}: {pixel_accuracy[name]:.1%} of the pixels right, mean IoU {mean_iou[name]:.3f}"
+    )
 
 figure, axes = plt.subplots(2, 6, figsize=(8, 2.8), layout="constrained")
 for k in range(4):
@@ -417,7 +580,10 @@ for k in range(4):
     for offset, picture in ((1, new_labels[k]), (2, answers[k])):
         axes[k // 2, 3 * (k % 2) + offset].imshow(picture.numpy(), vmin=0, vmax=20, cmap="tab20")
         axes[k // 2, 3 * (k % 2) + offset].axis("off")
-plt.show()
+prologue.show(
+    "Four images, each with its map of true classes and the map that the network gives, "
+    "one color a class."
+)
 
 # %% [markdown]
 # ## 6. Feeding the network: DataLoader
@@ -439,7 +605,9 @@ class ShiftedDigits(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         shift = torch.randint(-2, 3, (2,)).tolist()
-        return ((self.images[index] - self.mean) / self.std).roll(shift, dims=(1, 2)), self.targets[index]
+        return ((self.images[index] - self.mean) / self.std).roll(shift, dims=(1, 2)), self.targets[
+            index
+        ]
 
 
 train_digits, train_targets, test_digits, test_targets = prologue.read_mnist()
@@ -449,7 +617,8 @@ batch, batch_targets = next(iter(loader))
 digits_mean, digits_std = digits.mean.item(), digits.std.item()
 print(f"mean {digits_mean:.4f} (published 0.1302), std {digits_std:.4f} (published 0.3069)")
 print(
-    f"{len(loader)} batches of {tuple(batch.shape)}, the first one has mean {batch.mean():.2f} and std {batch.std():.2f}"
+    f"{len(loader)} batches of {tuple(batch.shape)}, the first one has mean {batch.mean():.2f}",
+    f"and std {batch.std():.2f}",
 )
 
 # %% [markdown]
@@ -457,8 +626,16 @@ print(
 # time needs room there.
 
 # %%
-lenet_features = [nn.Conv2d(1, 16, 5, stride=2), nn.ReLU(), nn.Conv2d(16, 32, 5, stride=2), nn.ReLU(), nn.Flatten()]
-lenet = nn.Sequential(*lenet_features, nn.Linear(512, 100), nn.ReLU(), nn.Linear(100, 10)).to(device)
+lenet_features = [
+    nn.Conv2d(1, 16, 5, stride=2),
+    nn.ReLU(),
+    nn.Conv2d(16, 32, 5, stride=2),
+    nn.ReLU(),
+    nn.Flatten(),
+]
+lenet = nn.Sequential(*lenet_features, nn.Linear(512, 100), nn.ReLU(), nn.Linear(100, 10)).to(
+    device
+)
 optimizer = torch.optim.Adam(lenet.parameters(), lr=2e-3)
 for x, y in loader:
     optimizer.zero_grad()
@@ -473,14 +650,19 @@ print(f"test error after one epoch of {len(digits)} digits: {digits_error:.1%}")
 #
 # The first layer of the classifier of shapes, grafted onto eight residual blocks of 64 channels, for CIFAR10, trained
 # with Adam and a rate of 1e-2. During the first half of the epochs the graft is **frozen**: `requires_grad_(False)`,
-# and the optimizer does not get it. Then everything learns. Look at what moves when.
+# and the optimizer does not get it. Then everything learns. A residual block computes $\mathrm{ReLU}(x + F(x))$ (K. He,
+# X. Zhang, S. Ren and J. Sun, *Deep residual learning for image recognition*, 2015). Look at what moves when.
 
 
 # %%
 class Block(nn.Module):
     def __init__(self, nb_channels: int) -> None:
         super().__init__()
-        layers = [nn.Conv2d(nb_channels, nb_channels, 3, padding=1), nn.BatchNorm2d(nb_channels), nn.ReLU()]
+        layers = [
+            nn.Conv2d(nb_channels, nb_channels, 3, padding=1),
+            nn.BatchNorm2d(nb_channels),
+            nn.ReLU(),
+        ]
         self.layers = nn.Sequential(
             *layers, nn.Conv2d(nb_channels, nb_channels, 3, padding=1), nn.BatchNorm2d(nb_channels)
         )
@@ -511,7 +693,7 @@ first_layer_moved, monster_errors, monster_losses = {}, {}, {}
 for phase, learns in (("frozen", False), ("free", True)):
     monster.first.requires_grad_(learns)
     before = monster.first.weight.detach().clone()
-    monster_losses[phase] = train(monster, train_input, train_target, nb_epochs=pick(8, 1), lr=1e-2)
+    monster_losses[phase] = train(monster, train_input, train_target, nb_epochs=pick(6, 1), lr=1e-2)
     first_layer_moved[phase] = (monster.first.weight - before).norm().item()
     monster_errors[phase] = compute_error(monster, test_input, test_target)
     print(f"{phase:6s}: the first layer moved by {first_layer_moved[phase]:.3f},", end=" ")
@@ -520,8 +702,86 @@ for phase, learns in (("frozen", False), ("free", True)):
 kernels = monster.first.weight.detach().cpu()
 kernels = F.pad(kernels / kernels.abs().amax(dim=(1, 2, 3), keepdim=True), (0, 1, 0, 1), value=1.0)
 figure, ax = plt.subplots(figsize=(8, 2.2))
-show_image(ax, kernels.view(4, 16, 3, 8, 8).permute(2, 0, 3, 1, 4).reshape(3, 32, 128))  # 4 rows of 16
-plt.show()
+show_image(
+    ax, kernels.view(4, 16, 3, 8, 8).permute(2, 0, 3, 1, 4).reshape(3, 32, 128)
+)  # 4 rows of 16
+prologue.show(
+    "The 64 kernels of the first layer in color, 7 x 7 pixels each: edges and spots of two colors "
+    "among much noise."
+)
+
+# %% [markdown]
+# ## 8. Pretrained weights
+#
+# Networks that were trained on many images are published as files of weights. Whoever has few samples of another task
+# begins with such a file instead of random numbers: only the last layer is new. There are two ways to go on. *Frozen*:
+# only the last layer learns. *Fine-tuned*: everything learns. (J. Yosinski, J. Clune, Y. Bengio and H. Lipson, *How
+# transferable are features in deep neural networks?*, 2014.)
+#
+# Here is such a file, made in a few seconds: a network learns the digits 0 to 5, and its `state_dict` is saved.
+# With `weights_only=True`, `torch.load` accepts tensors and refuses programs; `map_location` puts them on the CPU,
+# from where `load_state_dict` copies them to the model's device. Look at the names of the tensors.
+
+
+# %%
+def make_digit_net(nb_classes: int) -> nn.Sequential:
+    layers = [nn.Conv2d(1, 16, 5, stride=2), nn.ReLU(), nn.Conv2d(16, 32, 5, stride=2), nn.ReLU()]
+    hidden = [nn.Flatten(), nn.Linear(512, 100), nn.ReLU()]
+    return nn.Sequential(*layers, *hidden, nn.Linear(100, nb_classes)).to(device)
+
+
+def choose_digits(images: Tensor, targets: Tensor, first: int, end: int) -> tuple[Tensor, Tensor]:
+    """The normalized images (N x 1 x 28 x 28) of the digits from `first` to before `end`."""
+    chosen = (targets >= first) & (targets < end)
+    x = (images[chosen].float() / 255 - digits.mean) / digits.std
+    return x.view(-1, 1, 28, 28).to(device), targets[chosen].to(device) - first
+
+
+nb_digits = pick(10000, 1500)
+many_x, many_y = choose_digits(train_digits[:nb_digits], train_targets[:nb_digits], 0, 6)
+pretrained = make_digit_net(6)
+train(pretrained, many_x, many_y, nb_epochs=2)
+folder = tempfile.TemporaryDirectory()
+path = Path(folder.name) / "digits-0-to-5.pt"
+torch.save(pretrained.state_dict(), path)
+state = torch.load(path, map_location="cpu", weights_only=True)
+print(f"{path.stat().st_size / 1000:.0f} kB: {', '.join(state)}")
+
+# %% [markdown]
+# The other task: tell 6, 7, 8 and 9 apart, with **five samples of each**. `load_state_dict(..., strict=False)` leaves
+# alone what the file does not have, the new last layer. Look at the errors for five draws of the samples: which way is
+# the best on average? What learns when frozen is 404 numbers of 65 000.
+
+# %%
+few_x, few_y = choose_digits(
+    train_digits[-pick(5000, 500) :], train_targets[-pick(5000, 500) :], 6, 10
+)
+new_x, new_y = choose_digits(
+    test_digits[: pick(2000, 1000)], test_targets[: pick(2000, 1000)], 6, 10
+)
+
+
+def learn_from_few(way: str, seed: int) -> float:
+    """The test error after a training on 20 samples that the seed draws."""
+    torch.manual_seed(seed)
+    order = torch.randperm(len(few_y)).to(device)
+    samples = torch.cat([order[few_y[order] == digit][:5] for digit in range(4)])
+    model = make_digit_net(4)
+    if way != "from scratch":
+        kept = {name: tensor for name, tensor in state.items() if not name.startswith("7.")}
+        model.load_state_dict(kept, strict=False)
+    if way == "frozen":
+        model[:7].requires_grad_(False)
+    train(model, few_x[samples], few_y[samples], nb_epochs=40, batch_size=10)
+    return compute_error(model, new_x, new_y)
+
+
+errors_of_few = {}
+for way in ("from scratch", "frozen", "fine-tuned"):
+    errors_of_few[way] = [learn_from_few(way, seed) for seed in range(5)]
+    mean = sum(errors_of_few[way]) / 5
+    print(f"{way:12s}", *(f"{error:6.1%}" for error in errors_of_few[way]), f" mean {mean:.1%}")
+folder.cleanup()
 
 # %% [markdown]
 # ## Try

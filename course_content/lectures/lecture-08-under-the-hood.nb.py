@@ -38,16 +38,20 @@ def compute_error(model: nn.Module, x: Tensor, y: Tensor) -> float:
     return (model(x).argmax(dim=1) != y).float().mean().item()
 
 
-def show_images(images: Tensor, title: str = "", per_row: int = 16, height: float = 0.55) -> None:
-    """N x H x W, each scaled to its own range, side by side."""
+def show_images(
+    images: Tensor, words: str, title: str = "", per_row: int = 16, height: float = 0.55
+) -> None:
+    """N x H x W, each scaled to its own range, side by side; `words` say what is to be seen."""
     low, high = images.amin(dim=(1, 2), keepdim=True), images.amax(dim=(1, 2), keepdim=True)
-    images = F.pad((images - low) / (high - low).clamp(min=1e-9), (1, 1, 1, 1), value=1.0).detach().cpu()
+    images = (
+        F.pad((images - low) / (high - low).clamp(min=1e-9), (1, 1, 1, 1), value=1.0).detach().cpu()
+    )
     rows = [torch.cat(list(row), dim=1) for row in images.split(per_row)]
     plt.figure(figsize=(height * per_row, height * len(rows) + 0.25))
     plt.imshow(torch.cat(rows).numpy(), cmap="gray")
     plt.title(title, fontsize=9)
     plt.axis("off")
-    plt.show()
+    prologue.show(f"Images side by side: {words}")
 
 
 # %% [markdown]
@@ -75,32 +79,68 @@ for ax, nb_epochs in zip(axes, (0, 5, 20, pick(200, 30)), strict=True):
     ax.contourf(axis, axis, margin, levels=[-1000, 0, 1000], colors=["#cfe3ff", "#ffe0c2"])
     ax.scatter(*points.cpu().t(), c=labels.cpu(), s=2, cmap="coolwarm")
     for (u, v), bias in zip(plane_net[0].weight.tolist(), plane_net[0].bias.tolist(), strict=True):
-        closest = -bias / (u**2 + v**2)  # the point of the line u x + v y + bias = 0 that is nearest to the origin
+        closest = -bias / (
+            u**2 + v**2
+        )  # the point of the line u x + v y + bias = 0 that is nearest to the origin
         ax.axline((closest * u, closest * v), slope=-u / v, color="k", linewidth=0.5)
-    ax.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[], yticks=[], title=f"{nb_epochs} more epochs: {plane_errors[-1]:.1%}")
-plt.show()
+    ax.set(
+        xlim=(-1, 1),
+        ylim=(-1, 1),
+        xticks=[],
+        yticks=[],
+        title=f"{nb_epochs} more epochs: {plane_errors[-1]:.1%}",
+    )
+prologue.show(
+    "The plane with points of two classes and the lines of 20 units, four times from no training "
+    "to the end: lines gather at the border between the classes."
+)
 
 # %% [markdown]
 # ## 2. Filters and activations
 #
-# The convnet of practical 4, on 1 000 digits. Look at the first layer's 5 x 5 filters: strokes and edges. A filter of
-# the second layer has 32 channels; three of them are shown, and they mean little to the eye.
+# The convnet of practical 4, on 1 000 digits. Look at the first layer's 5 x 5 filters: most look like noise. They began
+# as noise, and the training changed them only as far as it needed; the number is the correlation of a filter with its
+# start. Nothing in the loss asks for filters that mean something to the eye. What they do shows in their maps, further
+# down. A filter of the second layer has 32 channels; three of them are shown.
 
 # %%
 data = prologue.load_data(cifar=False, normalize=True, flatten=False)
 train_input, train_target, test_input, test_target = (tensor.to(device) for tensor in data)
-first_layers = [nn.Conv2d(1, 32, 5), nn.MaxPool2d(3), nn.ReLU(), nn.Conv2d(32, 64, 5), nn.MaxPool2d(2), nn.ReLU()]
-digit_net = nn.Sequential(*first_layers, nn.Flatten(), nn.Linear(256, 200), nn.ReLU(), nn.Linear(200, 10)).to(device)
+first_layers = [
+    nn.Conv2d(1, 32, 5),
+    nn.MaxPool2d(3),
+    nn.ReLU(),
+    nn.Conv2d(32, 64, 5),
+    nn.MaxPool2d(2),
+    nn.ReLU(),
+]
+digit_net = nn.Sequential(
+    *first_layers, nn.Flatten(), nn.Linear(256, 200), nn.ReLU(), nn.Linear(200, 10)
+).to(device)
+filters_before = digit_net[0].weight.detach().flatten(1).clone()
 train(digit_net, train_input, train_target, nb_epochs=pick(25, 6), lr=2e-3)
 digit_error = compute_error(digit_net, test_input, test_target)
-print(f"test error {digit_error:.1%}")
+pairs = torch.stack([filters_before, digit_net[0].weight.detach().flatten(1)], dim=1)
+filter_correlation = torch.stack([pair.corrcoef()[0, 1] for pair in pairs]).mean().item()
+print(
+    f"test error {digit_error:.1%}, correlation of a filter with its start {filter_correlation:.2f}"
+)
 
-show_images(digit_net[0].weight[:, 0], "32 filters of the first layer")
-show_images(digit_net[3].weight[:16, :3].transpose(0, 1).flatten(0, 1), "second layer: 16 filters, 3 of their channels")
+show_images(
+    digit_net[0].weight[:, 0],
+    "the 32 filters of the first layer, 5 x 5 pixels each: most look like noise.",
+    "32 filters of the first layer",
+)
+show_images(
+    digit_net[3].weight[:16, :3].transpose(0, 1).flatten(0, 1),
+    "three rows of 16 filters of the second layer, 5 x 5 pixels each, which look like noise.",
+    "second layer: 16 filters, 3 of their channels",
+)
 
 # %% [markdown]
 # **What the layers make of one digit.** A forward hook keeps what a module gives, without a change to the network.
-# Look at how many of the maps of the second layer are empty: after the rectifiers, the code of a digit is sparse.
+# Look at the maps of the first layer, which show bright and dark sides of the strokes, and at the shares of zeros: the
+# rectifiers leave a good part of each layer at zero.
 
 # %%
 kept: dict[int, Tensor] = {}
@@ -117,8 +157,18 @@ handles = [digit_net[index].register_forward_hook(keep(index)) for index in (2, 
 digit_net(test_input[:1])
 for handle in handles:
     handle.remove()
-show_images(kept[2][0], "first layer, after pooling and ReLU", per_row=16)
-show_images(kept[5][0], "second layer, after pooling and ReLU", per_row=32, height=0.28)
+show_images(
+    kept[2][0],
+    "the 32 maps of the first layer for one digit: its strokes, bright on one side or the other.",
+    "first layer, after pooling and ReLU",
+)
+show_images(
+    kept[5][0],
+    "the 64 maps of the second layer for one digit, 2 x 2 pixels each; many pixels are black.",
+    "second layer, after pooling and ReLU",
+    per_row=32,
+    height=0.28,
+)
 sparsity = {index: (activation == 0).float().mean().item() for index, activation in kept.items()}
 print("zero activations:", {f"layer {index}": f"{share:.0%}" for index, share in sparsity.items()})
 
@@ -126,12 +176,26 @@ print("zero activations:", {f"layer {index}": f"{share:.0%}" for index, share in
 # ## 3. Layers in two dimensions: t-SNE
 #
 # t-SNE places samples in the plane so that those which are close remain close; perplexity 50 means that each one
-# cares for about 50 neighbours. Look at the maps from left to right: from layer to layer, the classes (colors) come
-# apart. The number is the proportion of samples whose nearest neighbour in the map has another class.
+# cares for about 50 neighbors (L. van der Maaten and G. Hinton, *Visualizing data using t-SNE*, 2008). With
+# probabilities $p_{ij}$ that fall with the distance of the samples like a Gaussian, and $q_{ij}$ that fall with the
+# distance of their places $y_i$ in the plane, the places minimize
+#
+# $$\sum_{i \neq j} p_{ij} \log \frac{p_{ij}}{q_{ij}}, \quad
+#   q_{ij} = \frac{(1 + \| y_i - y_j \|^2)^{-1}}{\sum_{k \neq l} (1 + \| y_k - y_l \|^2)^{-1}} .$$
+#
+# Look at the maps from left to right: the classes (colors) become clouds with gaps between them. The number is the
+# proportion of samples whose nearest neighbor in the map has another class. It falls from the pixels to the second
+# layer. In the hidden layer it need not fall further: what the network takes for another class lies in the cloud of
+# that class, so the number stays near the test error of section 2.
 
 # %%
 nb_samples = pick(1000, 100)
-layers = {"pixels": 0, "first layer": 3, "second layer": 6, "hidden layer": 9}  # the number of modules to go through
+layers = {
+    "pixels": 0,
+    "first layer": 3,
+    "second layer": 6,
+    "hidden layer": 9,
+}  # the number of modules to go through
 map_errors = {}
 figure, axes = plt.subplots(1, 4, figsize=(11, 2.8), layout="constrained")
 for ax, (name, nb_modules) in zip(axes, layers.items(), strict=True):
@@ -144,7 +208,10 @@ for ax, (name, nb_modules) in zip(axes, layers.items(), strict=True):
     map_errors[name] = (classes[nearest] != classes).float().mean().item()
     ax.scatter(*position.t(), c=classes, cmap="tab10", s=3)
     ax.set(xticks=[], yticks=[], title=f"{name}: {map_errors[name]:.1%}")
-plt.show()
+prologue.show(
+    "Four maps of the test digits, from the pixels to the hidden layer, one color a class: "
+    "a mixed crowd at the left, separate clouds at the right."
+)
 
 # %% [markdown]
 # ## 4. Which pixels matter?
@@ -157,35 +224,54 @@ SHAPES = ("disc", "square", "cross")
 
 
 def draw_shapes(nb: int, size: int = 40) -> tuple[Tensor, Tensor, Tensor]:
-    """Images (nb x 1 x size x size, mean about 0), classes (nb), and where the shape is (nb x size x size, Boolean)."""
+    """Images (nb x 1 x size x size), classes (nb), places of shapes (nb x size x size, bool)."""
     pixel = torch.arange(size) + 0.5
     radius = torch.empty(nb, 1, 1).uniform_(5, 8)
     center = radius + (size - 2 * radius) * torch.rand(nb, 1, 2)
     u = (pixel.view(1, 1, -1) - center[..., :1]).abs() / radius
     v = (pixel.view(1, -1, 1) - center[..., 1:]).abs() / radius
-    disc, square, cross = u.square() + v.square() < 1, u.maximum(v) < 0.9, (u.maximum(v) < 1) & (u.minimum(v) < 0.3)
+    disc, square, cross = (
+        u.square() + v.square() < 1,
+        u.maximum(v) < 0.9,
+        (u.maximum(v) < 1) & (u.minimum(v) < 0.3),
+    )
     classes = torch.randint(3, (nb,))
     inside = torch.stack([disc, square, cross], dim=1)[torch.arange(nb), classes]
-    images = F.interpolate(torch.randn(nb, 1, 8, 8), size=size, mode="bicubic") * 0.4 + 0.3 * torch.randn(
-        nb, 1, size, size
-    )
+    images = F.interpolate(
+        torch.randn(nb, 1, 8, 8), size=size, mode="bicubic"
+    ) * 0.4 + 0.3 * torch.randn(nb, 1, size, size)
     return (images + 1.5 * inside[:, None]).to(device), classes.to(device), inside.to(device)
 
 
 shape_input, shape_target, _ = draw_shapes(pick(4000, 600))
 images, classes, inside = draw_shapes(200)
-convolutions = [nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)]
+convolutions = [
+    nn.Conv2d(1, 16, 5),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 5),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+]
 more = [nn.Conv2d(32, 32, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32 * 25, 3)]
 shape_net = nn.Sequential(*convolutions, *more).to(device)
 train(shape_net, shape_input, shape_target, nb_epochs=pick(10, 7), lr=3e-3)
 shape_error = compute_error(shape_net, images, classes)
 print(f"test error {shape_error:.1%}; the shape covers {inside.float().mean():.1%} of the pixels")
-show_images(images[:12, 0], ", ".join(SHAPES[number] for number in classes[:12].tolist()), per_row=12, height=0.8)
+show_images(
+    images[:12, 0],
+    "twelve gray noisy ones, each with one brighter shape: a disc, a square or a cross.",
+    ", ".join(SHAPES[number] for number in classes[:12].tolist()),
+    per_row=12,
+    height=0.8,
+)
 
 # %% [markdown]
 # **Occlusion** needs no gradient: put a gray square of 9 x 9 on each place, and note how far the score of the class
-# falls. **Saliency** is the gradient of the score with respect to the pixels: cheap and noisy. **SmoothGrad**
-# averages it over noisy copies of the image.
+# falls. **Saliency** is the gradient $\nabla_x f_k(x)$ of the score of class $k$ with respect to the pixels: cheap and
+# noisy (K. Simonyan, A. Vedaldi and A. Zisserman, *Deep inside convolutional networks*, 2013). **SmoothGrad** averages
+# it over noisy copies of the image, $\mathbb{E} \, \nabla_x f_k(x + \epsilon)$ with $\epsilon \sim \mathcal{N}(0,
+# \sigma^2 I)$ (D. Smilkov, N. Thorat, B. Kim, F. Viégas and M. Wattenberg, *SmoothGrad*, 2017).
 
 
 # %%
@@ -198,16 +284,22 @@ def compute_saliency(image: Tensor, number: int) -> Tensor:
 
 @torch.no_grad()
 def compute_occlusion(image: Tensor, number: int, width: int = 9) -> Tensor:
-    """How far the score falls (1 x 1 x H x W) when a square around the pixel is hidden; image is 1 x 1 x H x W."""
+    """How far the score falls when a square around a pixel is hidden (1 x 1 x H x W, as image)."""
     size = image.size(2)
     pixel = torch.arange(size, device=image.device)
-    hidden = (pixel.view(-1, 1) - pixel.view(1, -1)).abs() <= width // 2  # center x pixel, in one dimension
+    hidden = (
+        pixel.view(-1, 1) - pixel.view(1, -1)
+    ).abs() <= width // 2  # center x pixel, in one dimension
     mask = (hidden[:, None, :, None] & hidden[None, :, None, :]).view(-1, 1, size, size)
-    scores = torch.cat([shape_net(image.masked_fill(part, 0.0))[:, number] for part in mask.split(200)])
+    scores = torch.cat(
+        [shape_net(image.masked_fill(part, 0.0))[:, number] for part in mask.split(200)]
+    )
     return (shape_net(image)[0, number] - scores).view(1, 1, size, size)
 
 
-def compute_smooth_saliency(image: Tensor, number: int, nb_copies: int = 50, std: float = 0.5) -> Tensor:
+def compute_smooth_saliency(
+    image: Tensor, number: int, nb_copies: int = 50, std: float = 0.5
+) -> Tensor:
     noisy = image + std * torch.randn(nb_copies, *image.shape[1:], device=image.device)
     return compute_saliency(noisy, number).mean(dim=0, keepdim=True)
 
@@ -215,15 +307,25 @@ def compute_smooth_saliency(image: Tensor, number: int, nb_copies: int = 50, std
 # %% [markdown]
 # **Deconvolution** and **guided back-propagation** change one thing on the way back, what a ReLU lets through. The
 # gradient passes where the *activation* was positive; deconvolution passes what is positive in the *gradient*; guided
-# back-propagation demands both. A backward hook on each ReLU does it: look at its return value, which replaces the
-# gradient.
+# back-propagation demands both. With the input $s$ of a ReLU and the gradient $g$ with respect to its output, the
+# three give
+#
+# $$g \, 1_{\{s > 0\}}, \quad g \, 1_{\{g > 0\}}, \quad g \, 1_{\{s > 0\}} \, 1_{\{g > 0\}} .$$
+#
+# (M. Zeiler and R. Fergus, *Visualizing and understanding convolutional networks*, 2014; J. Springenberg, A.
+# Dosovitskiy, T. Brox and M. Riedmiller, *Striving for simplicity*, 2014.)
+#
+# A backward hook on each ReLU does it: look at its return value, which replaces the gradient.
 
 
 # %%
 def compute_with_rule(rule, image: Tensor, number: int) -> Tensor:
-    """The saliency with `rule(gradient with respect to the input, to the output)` in place of the ReLUs' gradient."""
+    """The saliency with `rule(gradient of the input, of the output)` for that of the ReLUs."""
     relus = [module for module in shape_net if isinstance(module, nn.ReLU)]
-    hooks = [relu.register_full_backward_hook(lambda _, before, after: (rule(before[0], after[0]),)) for relu in relus]
+    hooks = [
+        relu.register_full_backward_hook(lambda _, before, after: (rule(before[0], after[0]),))
+        for relu in relus
+    ]
     result = compute_saliency(image, number)
     for hook in hooks:
         hook.remove()
@@ -234,8 +336,12 @@ methods = {
     "occlusion": compute_occlusion,
     "saliency": compute_saliency,
     "SmoothGrad": compute_smooth_saliency,
-    "deconvolution": lambda image, number: compute_with_rule(lambda before, after: F.relu(after), image, number),
-    "guided": lambda image, number: compute_with_rule(lambda before, after: F.relu(before), image, number),
+    "deconvolution": lambda image, number: compute_with_rule(
+        lambda before, after: F.relu(after), image, number
+    ),
+    "guided": lambda image, number: compute_with_rule(
+        lambda before, after: F.relu(before), image, number
+    ),
 }
 
 # %% [markdown]
@@ -253,27 +359,38 @@ for k in range(nb_explained):
 energy_share = {}
 for name in methods:
     energy = torch.cat(maps[name]).square()
-    energy_share[name] = ((energy * near).sum(dim=(1, 2, 3)) / energy.sum(dim=(1, 2, 3))).mean().item()
+    energy_share[name] = (
+        ((energy * near).sum(dim=(1, 2, 3)) / energy.sum(dim=(1, 2, 3))).mean().item()
+    )
     print(f"{name:13s} {energy_share[name]:.0%} of the energy near the shape")
 area_share = near.mean().item()
 print(f"{'by chance':13s} {area_share:.0%}")
 for k in range(3):
     title = "image, " + ", ".join(methods) if k == 0 else ""
     row = torch.cat([images[k], *(maps[name][k][0] for name in methods)])
-    show_images(row, title, per_row=6, height=1.2)
+    words = (
+        "one with a shape and its five maps; occlusion marks the shape, saliency, SmoothGrad "
+        "and guided are bright near it, deconvolution is bright in much of the image."
+    )
+    show_images(row, words, title, per_row=6, height=1.2)
 
 # %% [markdown]
 # ## 5. Inputs made to order
 #
 # Start from a gray image and climb the gradient of one class's score in the digit network. Look at the two rows.
-# Without a penalty the network is certain, and you see noise. With a blur after each step, which takes away what only
-# the network can see, something like a digit comes out.
+# Without more, the network is certain, and you see mostly noise. With a blur after each step, which takes away what
+# only the network can see, the strokes of several digits come out.
 
 
 # %%
 def make_inputs(blur: bool, nb_steps: int = pick(200, 60)) -> Tensor:
     """One image for each of the ten classes (10 x 1 x 28 x 28)."""
-    kernel = torch.tensor([[1.0, 2.0, 1.0], [2.0, 12.0, 2.0], [1.0, 2.0, 1.0]], device=device).view(1, 1, 3, 3) / 24
+    kernel = (
+        torch.tensor([[1.0, 2.0, 1.0], [2.0, 12.0, 2.0], [1.0, 2.0, 1.0]], device=device).view(
+            1, 1, 3, 3
+        )
+        / 24
+    )
     wanted = torch.arange(10, device=device)
     x = torch.zeros(10, 1, 28, 28, device=device)
     for _ in range(nb_steps):
@@ -290,13 +407,25 @@ for name, blur in (("free", False), ("blurred", True)):
     made[name] = make_inputs(blur)
     with torch.no_grad():
         confidence[name] = digit_net(made[name]).softmax(dim=1).diagonal()
-    print(f"{name:7s}: probability of the wanted class {confidence[name].min():.3f} to {confidence[name].max():.3f}")
-    show_images(made[name][:, 0], name, per_row=10, height=0.9)
+    print(
+        f"{name:7s}: probability of the wanted class",
+        f"{confidence[name].min():.3f} to {confidence[name].max():.3f}",
+    )
+    words = (
+        f"ten inputs made for the digits 0 to 9, {name}: gray images with bright and dark spots."
+    )
+    show_images(made[name][:, 0], words, name, per_row=10, height=0.9)
 
 # %% [markdown]
 # ## 6. Adversarial examples
 #
-# A step of the same size $\epsilon$ for each pixel, in the direction that raises the loss: the sign of the gradient.
+# A step of the same size $\epsilon$ for each pixel, in the direction that raises the loss $\ell$: the sign of the
+# gradient,
+#
+# $$x' = x + \epsilon \, \mathrm{sign}(\nabla_x \, \ell(f(x), y)) .$$
+#
+# (I. Goodfellow, J. Shlens and C. Szegedy, *Explaining and harnessing adversarial examples*, 2014.)
+#
 # Look at the table: random signs of the same size do little. It is the direction that hurts, not the size.
 
 # %%
@@ -311,11 +440,16 @@ for epsilon in (0.0, 0.1, 0.2, 0.4):
         compute_error(digit_net, x + random_signs, y),
         compute_error(digit_net, x + worst_signs, y),
     )
-    print("{:7.1f} {:19.2f} {:13.1%} {:17.1%}".format(epsilon, worst_signs.norm() / x.norm(), *attack_errors[epsilon]))
+    print(
+        "{:7.1f} {:19.2f} {:13.1%} {:17.1%}".format(
+            epsilon, worst_signs.norm() / x.norm(), *attack_errors[epsilon]
+        )
+    )
 
 # %% [markdown]
 # **The smallest change.** For single digits, go on in small steps until the answer changes. Look at the second row:
-# you still read the first row's digits. The third row, the change itself on its own gray scale, does not look like
+# you still read the first row's digits (C. Szegedy and others, *Intriguing properties of neural networks*, 2013). The
+# third row, the change itself on its own gray scale, does not look like
 # the digit that the network now reads.
 
 # %%
@@ -329,7 +463,9 @@ for _ in range(200):
     still_right = scores.argmax(dim=1) == test_target[right]
     if not still_right.any():
         break
-    (gradient,) = torch.autograd.grad(F.cross_entropy(scores, test_target[right], reduction="sum"), fooling)
+    (gradient,) = torch.autograd.grad(
+        F.cross_entropy(scores, test_target[right], reduction="sum"), fooling
+    )
     step = 0.2 * gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
     fooling = fooling + step * still_right.view(-1, 1, 1, 1)
 fooling = fooling.detach()
@@ -339,13 +475,21 @@ relative_change = (fooling - original).flatten(1).norm(dim=1) / original.flatten
 print("digit          ", test_target[right].tolist())
 print("read as        ", fooled_answers.tolist())
 print("relative change", [f"{value:.2f}" for value in relative_change.tolist()])
-show_images(torch.cat([original, fooling, fooling - original])[:, 0], per_row=10, height=0.9)
+show_images(
+    torch.cat([original, fooling, fooling - original])[:, 0],
+    "ten digits, the same ones changed a little so that the network errs, and the changes alone, "
+    "which look like spots.",
+    per_row=10,
+    height=0.9,
+)
 
 # %% [markdown]
 # ## 7. Dilated convolutions
 #
 # To see far, a network must be deep, have large filters, or pool, which loses the position. A dilated filter leaves
-# holes between its pixels instead. Look at the receptive field, measured as the pixels where the gradient of one
+# holes between its pixels instead (F. Yu and V. Koltun, *Multi-scale context aggregation by dilated convolutions*,
+# 2015). Layers of kernel $k$, stride 1 and dilations $d_l$ have a receptive field of width $1 + (k - 1) \sum_l d_l$.
+# Look at the receptive field, measured as the pixels where the gradient of one
 # output is not zero: four layers of 3 x 3 filters see 9 x 9 pixels; with dilations 1, 2, 4, 8 they see **31 x 31,
 # with the same number of parameters**.
 
@@ -361,14 +505,26 @@ def measure_receptive_field(dilations: tuple[int, ...]) -> Tensor:
     return x.grad[0, 0] != 0
 
 
-fields = {dilations: measure_receptive_field(dilations) for dilations in ((1, 1, 1, 1), (1, 2, 4, 8), (2, 2, 2, 2))}
+fields = {
+    dilations: measure_receptive_field(dilations)
+    for dilations in ((1, 1, 1, 1), (1, 2, 4, 8), (2, 2, 2, 2))
+}
 field_width, field_pixels = {}, {}
 for dilations, field in fields.items():
     columns = field.any(dim=0).nonzero().flatten()
     field_width[dilations] = int(columns.max() - columns.min()) + 1
     field_pixels[dilations] = int(field.sum())
-    print(f"dilations {dilations}: {field_width[dilations]} pixels wide, {field_pixels[dilations]} pixels seen")
-show_images(torch.stack(list(fields.values())).float(), per_row=3, height=1.6)
+    print(
+        f"dilations {dilations}: {field_width[dilations]} pixels wide,",
+        f"{field_pixels[dilations]} pixels seen",
+    )
+show_images(
+    torch.stack(list(fields.values())).float(),
+    "three receptive fields, a small full square, a large full square, and a square of dots with "
+    "black pixels between them.",
+    per_row=3,
+    height=1.6,
+)
 
 # %% [markdown]
 # ## Try

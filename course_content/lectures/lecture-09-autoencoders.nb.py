@@ -6,7 +6,8 @@
 # It takes about 3 minutes on a laptop's CPU, less on a GPU.
 
 # %% [markdown]
-# ## Set-up
+# ## 1. Set-up
+#
 # Which data do you have (MNIST or its stand-in), and which device? The images are normalized by one mean and one
 # standard deviation, so that an error of 1 per pixel is what you get by always answering the mean.
 
@@ -33,17 +34,29 @@ print(prologue.get_data_source("mnist"), device, tuple(train_input.shape), tuple
 # %%
 
 
-def show(rows: list[Tensor], names: list[str]) -> None:
-    """Draw each of `rows` (N x 1 x 28 x 28, normalized) as one line of images, with its name at the left."""
-    picture = torch.cat([torch.cat(list(row.detach().cpu()[:, 0]), 1) for row in rows], 0) * std + mu
+def show(rows: list[Tensor], names: list[str], words: str) -> None:
+    """Draw each of `rows` (N x 1 x 28 x 28, normalized) as one line of images, with its name.
+
+    `words` say what is to be seen.
+    """
+    picture = (
+        torch.cat([torch.cat(list(row.detach().cpu()[:, 0]), 1) for row in rows], 0) * std + mu
+    )
     plt.figure(figsize=(9, 0.8 * len(rows)))
     plt.imshow(picture.clamp(0, 255).numpy(), cmap="gray_r")
     plt.xticks([])
     plt.yticks([28 * row + 14 for row in range(len(rows))], names)
-    plt.show()
+    prologue.show(f"Rows of digits ({', '.join(names)}): {words}")
 
 
-def train(model: nn.Module, loss_of, inputs: Tensor, nb_epochs: int, lr: float = 1e-3, batch_size: int = 100):
+def train(
+    model: nn.Module,
+    loss_of,
+    inputs: Tensor,
+    nb_epochs: int,
+    lr: float = 1e-3,
+    batch_size: int = 100,
+):
     """Adam; `loss_of(batch)` is the loss. Gives the list of the mean losses of the epochs."""
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     losses = []
@@ -60,9 +73,15 @@ def train(model: nn.Module, loss_of, inputs: Tensor, nb_epochs: int, lr: float =
 
 
 # %% [markdown]
-# ## Transposed convolution
+# ## 2. Transposed convolution
+#
 # A convolution sums what is under the kernel. The transposed one does the reverse: every input value *spreads* a copy
-# of the kernel over the output, and the copies add up, so the output is longer than the input.
+# of the kernel over the output, and the copies add up, so the output is longer than the input. With the stride $s$,
+# the input $x$ and the kernel $\kappa$, the output is
+#
+# $$y_m = \sum_n x_n \, \kappa_{m - s n} .$$
+#
+# (V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning*, 2016, draws all cases.)
 #
 # Look at the three shifted copies below the line: their sum is the output, `[2, 7, 4, -4, -2, 1]`.
 
@@ -72,7 +91,10 @@ kernel = torch.tensor([1.0, 2.0, -1.0])
 spread = F.conv_transpose1d(x.view(1, 1, -1), kernel.view(1, 1, -1)).view(-1)
 print("output:", spread.tolist())
 for k, value in enumerate(x.tolist()):
-    print(f"  {value:4.0f} x kernel, shifted by {k}:", (value * F.pad(kernel, (k, 3 - k))).int().tolist())
+    print(
+        f"  {value:4.0f} x kernel, shifted by {k}:",
+        (value * F.pad(kernel, (k, 3 - k))).int().tolist(),
+    )
 
 # %% [markdown]
 # Why "transposed"? A convolution from 6 values to 4 is a 4 x 6 matrix; the transposed convolution multiplies by its
@@ -87,9 +109,16 @@ strided = F.conv_transpose1d(x.view(1, 1, -1), kernel.view(1, 1, -1), stride=2).
 print("stride 2:      ", strided.tolist())
 
 # %% [markdown]
-# ## A convolutional auto-encoder
+# ## 3. A convolutional auto-encoder
+#
 # The encoder takes an image to a few numbers, the *code*; the decoder makes the image again. Look at the sizes: the
 # decoder mirrors the encoder, 28 > 24 > 20 > 9 > 4 > 1 and back, with 32 channels in between.
+#
+# With the encoder $f$ and the decoder $g$, the training minimizes the error of the reconstruction,
+#
+# $$\frac{1}{N} \sum_n \| x_n - g(f(x_n)) \|^2 .$$
+#
+# (G. Hinton and R. Salakhutdinov, *Reducing the dimensionality of data with neural networks*, 2006.)
 
 # %%
 
@@ -152,8 +181,17 @@ def train_auto_encoder(nb_codes: int) -> tuple[AutoEncoder, list[float]]:
     torch.manual_seed(0)
     model = AutoEncoder(nb_codes).to(device)
     nb_epochs = prologue.pick(7, 1)
-    losses = train(model, lambda x: (model(x) - x).pow(2).sum() / x.size(0), train_input, nb_epochs, batch_size=25)
-    print(f"code of {nb_codes:2d}: train loss {losses[0]:.1f} in epoch 1, {losses[-1]:.1f} in epoch {nb_epochs}")
+    losses = train(
+        model,
+        lambda x: (model(x) - x).pow(2).sum() / x.size(0),
+        train_input,
+        nb_epochs,
+        batch_size=25,
+    )
+    print(
+        f"code of {nb_codes:2d}: train loss {losses[0]:.1f} in epoch 1,",
+        f"{losses[-1]:.1f} in epoch {nb_epochs}",
+    )
     return model, losses
 
 
@@ -162,8 +200,12 @@ for nb_codes in (8, 16, 32):
     models[nb_codes], losses[nb_codes] = train_auto_encoder(nb_codes)
 
 # %% [markdown]
-# ## The baseline: PCA
-# PCA with as many components is the best *linear* auto-encoder. Look at the last column: how much smaller is the error
+# ## 4. The baseline: PCA
+#
+# PCA with as many components is the best *linear* auto-encoder (H. Bourlard and Y. Kamp, *Auto-association by
+# multilayer perceptrons and singular value decomposition*, 1988). With the mean $\bar x$ and the first directions as
+# the rows of $V$, its reconstruction is $\bar x + V^\top V (x - \bar x)$. Look at the last column: how much
+# smaller is the error
 # of the network on images it has not seen? (Test mode trains too little to win.)
 
 # %%
@@ -186,8 +228,15 @@ errors = {}
 with torch.no_grad():
     for nb_codes, model in models.items():
         pca_output, output = reconstruct_by_pca(test_input, nb_codes), model(test_input)
-        errors[nb_codes] = (compute_error(pca_output, test_input), compute_error(output, test_input))
-        print("code of {:2d}: test error PCA {:6.1f}, auto-encoder {:6.1f}".format(nb_codes, *errors[nb_codes]))
+        errors[nb_codes] = (
+            compute_error(pca_output, test_input),
+            compute_error(output, test_input),
+        )
+        print(
+            "code of {:2d}: test error PCA {:6.1f}, auto-encoder {:6.1f}".format(
+                nb_codes, *errors[nb_codes]
+            )
+        )
 
 # %% [markdown]
 # Eight numbers for an image: PCA gives ghosts, the auto-encoder gives digits, sometimes the wrong one. Which details
@@ -199,10 +248,12 @@ with torch.no_grad():
     show(
         [shown, reconstruct_by_pca(shown, 8), models[8](shown), models[32](shown)],
         ["original", "PCA 8", "code of 8", "code of 32"],
+        "PCA gives gray ghosts, the codes of 8 and of 32 give digits.",
     )
 
 # %% [markdown]
-# ## Interpolation
+# ## 5. Interpolation
+#
 # Between two images there is a straight line. In the space of pixels it is a cross-fade. In the space of codes the
 # decoder makes something of every point. Look at the middle of each row.
 
@@ -214,10 +265,15 @@ with torch.no_grad():
     in_pixels = (1 - alphas.view(-1, 1, 1, 1)) * start + alphas.view(-1, 1, 1, 1) * end
     z_start, z_end = model.encode(start), model.encode(end)
     in_codes = model.decode((1 - alphas.view(-1, 1)) * z_start + alphas.view(-1, 1) * z_end)
-show([in_pixels, in_codes], ["pixels", "codes"])
+show(
+    [in_pixels, in_codes],
+    ["pixels", "codes"],
+    "from one image to another, as a cross-fade of both, and with other strokes in between.",
+)
 
 # %% [markdown]
-# ## Sampling the codes
+# ## 6. Sampling the codes
+#
 # If we knew how the codes are distributed, we could draw new ones. The simplest guess: each of the 8 numbers is
 # Gaussian with its own mean and standard deviation. Look at the rows: with 8 numbers most samples are nearly digits.
 # With 32 fewer are, because the codes of real images fill only a little of such a cloud. That is what the VAE below
@@ -229,15 +285,31 @@ sampled = {}
 for nb_codes in (8, 32):
     with torch.no_grad():
         codes = torch.cat([models[nb_codes].encode(batch) for batch in train_input.split(500)])
-        sampled[nb_codes] = models[nb_codes].decode(codes.mean(0) + codes.std(0) * torch.randn(12, nb_codes).to(device))
-    print(f"code of {nb_codes}: standard deviations from {codes.std(0).min():.1f} to {codes.std(0).max():.1f}")
-show([train_input[:12], sampled[8], sampled[32]], ["real", "8, sampled", "32, sampled"])
+        sampled[nb_codes] = models[nb_codes].decode(
+            codes.mean(0) + codes.std(0) * torch.randn(12, nb_codes).to(device)
+        )
+    print(
+        f"code of {nb_codes}: standard deviations from",
+        f"{codes.std(0).min():.1f} to {codes.std(0).max():.1f}",
+    )
+show(
+    [train_input[:12], sampled[8], sampled[32]],
+    ["real", "8, sampled", "32, sampled"],
+    "what is decoded from codes that were drawn at random, below real images.",
+)
 
 # %% [markdown]
-# ## Denoising auto-encoder
+# ## 7. Denoising auto-encoder
+#
 # The network sees a damaged image and must give the clean one, so it has to learn what digits look like. Three ways
 # to damage, with pixels from 0 to 1: Gaussian noise of standard deviation 0.5, salt-and-pepper on 10 % of the pixels,
 # and 55 % of the pixels set to zero. Look at the three rows: which is the hardest for you?
+#
+# With the damaged image $\tilde x$, drawn anew each time an image $x$ is seen, the training minimizes
+#
+# $$\mathbb{E} \, \| x - g(f(\tilde x)) \|^2 .$$
+#
+# (P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, *Stacked denoising autoencoders*, 2010.)
 
 # %%
 
@@ -255,13 +327,24 @@ def mask_with_zeros(x: Tensor) -> Tensor:
     return x * (torch.rand(x.shape) >= 0.55).to(x)
 
 
-damages = {"Gaussian 0.5": add_gaussian_noise, "salt-pepper": add_salt_and_pepper, "zeros 55 %": mask_with_zeros}
-train_unit, test_unit = (train_pixels[:nb_train] / 255).to(device), (test_pixels[:nb_test] / 255).to(device)
+damages = {
+    "Gaussian 0.5": add_gaussian_noise,
+    "salt-pepper": add_salt_and_pepper,
+    "zeros 55 %": mask_with_zeros,
+}
+train_unit, test_unit = (
+    (train_pixels[:nb_train] / 255).to(device),
+    (test_pixels[:nb_test] / 255).to(device),
+)
 torch.manual_seed(0)
 damaged = {name: damage(test_unit) for name, damage in damages.items()}
 for name, x in damaged.items():
     print(f"{name:12s}: {(x != test_unit).float().mean().item():5.1%} of the pixels changed")
-show([(255 * x[:12] - mu) / std for x in [test_unit, *damaged.values()]], ["clean", *damaged])
+show(
+    [(255 * x[:12] - mu) / std for x in [test_unit, *damaged.values()]],
+    ["clean", *damaged],
+    "the same twelve, clean and damaged in three ways.",
+)
 
 # %% [markdown]
 # One hidden layer of 256 units is enough. Look at the mean squared error per pixel before and after, on test images
@@ -283,23 +366,50 @@ denoised = {}
 for name, denoiser in denoisers.items():
     with torch.no_grad():
         denoised[name] = denoiser(damaged[name])
-    before, after = F.mse_loss(damaged[name], test_unit).item(), F.mse_loss(denoised[name], test_unit).item()
+    before, after = (
+        F.mse_loss(damaged[name], test_unit).item(),
+        F.mse_loss(denoised[name], test_unit).item(),
+    )
     print(f"{name:12s}: error {before:.4f} before, {after:.4f} after")
-show([(255 * x[:12] - mu) / std for x in [test_unit, *denoised.values()]], ["clean", *denoised])
+show(
+    [(255 * x[:12] - mu) / std for x in [test_unit, *denoised.values()]],
+    ["clean", *denoised],
+    "the same twelve, clean and as the three networks repair them.",
+)
 
 # %% [markdown]
 # The weights into a hidden unit form an image. Noise is what makes them interesting: look for strokes and spots.
 
 # %%
 weights = [denoiser[1].weight[:12].view(-1, 1, 28, 28) for denoiser in denoisers.values()]
-show([weight / weight.std() for weight in weights], [*denoisers])
+show(
+    [weight / weight.std() for weight in weights],
+    [*denoisers],
+    "in place of digits, the weights into twelve hidden units of each network as images.",
+)
 
 # %% [markdown]
-# ## Variational auto-encoder
-# The encoder now gives a distribution of codes for an image: 32 means and 32 log-variances. A code is drawn from it,
-# as `mean + std * noise` so that the gradient can pass, and the decoder must do with what was drawn. A second term
-# pulls each distribution towards N(0, 1): the Kullback-Leibler divergence, which for Gaussians is the sum of
-# `(mean² + variance - log variance - 1) / 2`. Look at the two numbers: the formula against torch's own.
+# ## 8. Variational auto-encoder
+#
+# The model says how an image comes about: a code $z$ is drawn from $p(z) = \mathcal{N}(0, I)$, then an image from
+# $p(x \mid z)$. The encoder gives a distribution of codes for an image, $q(z \mid x)$: 32 means $\mu_d$ and 32
+# log-variances $\log \sigma_d^2$. The likelihood of an image cannot be computed, but the *evidence lower bound*
+# (ELBO) can:
+#
+# $$\log p(x) \;\geq\; \mathbb{E}_{z \sim q(z \mid x)} \big[ \log p(x \mid z) \big] -
+#   D_{\mathrm{KL}} \big( q(z \mid x) \,\|\, p(z) \big) .$$
+#
+# What is missing to equality is $D_{\mathrm{KL}}(q(z \mid x) \,\|\, p(z \mid x))$, which is never negative. The
+# training maximizes the bound, in the encoder and in the decoder. (D. Kingma and M. Welling, *Auto-encoding
+# variational Bayes*, 2013.)
+#
+# The first term asks for a good reconstruction from a code that is drawn, as $z = \mu + \sigma \epsilon$ with
+# $\epsilon \sim \mathcal{N}(0, I)$: the gradient passes through $\mu$ and $\sigma$. The second term pulls each
+# distribution towards $\mathcal{N}(0, I)$. For Gaussians it is
+#
+# $$D_{\mathrm{KL}} = \frac{1}{2} \sum_d \left( \mu_d^2 + \sigma_d^2 - \log \sigma_d^2 - 1 \right) .$$
+#
+# Look at the two numbers: the formula against torch's own.
 
 # %%
 
@@ -343,12 +453,19 @@ def compute_kl(mean: Tensor, log_var: Tensor) -> Tensor:
 
 torch.manual_seed(0)
 mean, log_var = torch.randn(1, 32), torch.randn(1, 32)
-posterior, prior = torch.distributions.Normal(mean, (0.5 * log_var).exp()), torch.distributions.Normal(0, 1)
-kl, kl_of_torch = compute_kl(mean, log_var).item(), torch.distributions.kl_divergence(posterior, prior).sum().item()
+posterior, prior = (
+    torch.distributions.Normal(mean, (0.5 * log_var).exp()),
+    torch.distributions.Normal(0, 1),
+)
+kl, kl_of_torch = (
+    compute_kl(mean, log_var).item(),
+    torch.distributions.kl_divergence(posterior, prior).sum().item(),
+)
 print(f"{kl:.5f} {kl_of_torch:.5f}")
 
 # %% [markdown]
-# Train it: squared error (the log-likelihood of a Gaussian of variance 1) plus the KL term. Look at the components of
+# Train it. With $p(x \mid z) = \mathcal{N}(g(z), I)$, the loss is $\frac{1}{2} \| x - g(z) \|^2$, up to a constant,
+# plus the KL term. Look at the components of
 # the code that are in use: the others have a KL of nearly 0, they are pure noise and the decoder ignores them. Its
 # networks are plain and fast, so it gets more images.
 
@@ -380,23 +497,34 @@ torch.manual_seed(0)
 with torch.no_grad():
     vae_output = vae.decoder(vae.encode(test_input[:12])[0])
     vae_samples = vae.decoder(torch.randn(12, 32).to(device))
-show([test_input[:12], vae_output, vae_samples], ["original", "through VAE", "sampled"])
+show(
+    [test_input[:12], vae_output, vae_samples],
+    ["original", "through VAE", "sampled"],
+    "real images, the same ones decoded from their codes, and samples.",
+)
 
 # %% [markdown]
-# ## Non-volume preserving flow: coupling layers
-# A flow is a network that can be run backwards. A coupling layer keeps half of the components (`mask` 1) and scales
-# and shifts the other half by amounts computed from the kept ones, `s` and `t`, which may be any networks:
+# ## 9. Non-volume preserving flow: coupling layers
 #
-# `y = mask * x + (1 - mask) * (x * exp(s(mask * x)) + t(mask * x))`
+# A flow is a network $f$ that can be run backwards. It carries the data to a Gaussian, and the change of variables
+# gives the likelihood exactly, with the Jacobian $J_f$:
 #
-# Its Jacobian is triangular, so the log-determinant is the sum of the `s`. Look at the zeros of the 6 x 6 matrix, and
+# $$\log p(x) = \log \mathcal{N}(f(x); 0, I) + \log |\det J_f(x)| .$$
+#
+# A coupling layer keeps half of the components (the mask $m$ is 1 there) and scales and shifts the other half by
+# amounts computed from the kept ones, $s$ and $t$, which may be any networks:
+#
+# $$y = m \odot x + (1 - m) \odot \left( x \odot e^{s(m \odot x)} + t(m \odot x) \right) .$$
+#
+# (L. Dinh, J. Sohl-Dickstein and S. Bengio, *Density estimation using real NVP*, 2016.) Its Jacobian is triangular, so
+# the log-determinant is the sum of $s$ over the other half. Look at the zeros of the 6 x 6 matrix, and
 # at the log-determinant computed both ways.
 
 # %%
 
 
 class CouplingLayer(nn.Module):
-    """An invertible map of N x dim; forward gives the result and log |det Jacobian| of each sample."""
+    """An invertible map of N x dim; forward gives the result and the log |det| of each sample."""
 
     def __init__(self, mask: Tensor, nb_hidden: int):
         super().__init__()
@@ -421,11 +549,14 @@ x = torch.randn(6)
 jacobian = torch.autograd.functional.jacobian(lambda x: layer(x[None])[0][0], x)
 log_det = layer(x[None])[1].item()
 print(jacobian.numpy().round(2))
-print(f"log |det|: {log_det:.6f} by the layer, {torch.linalg.slogdet(jacobian).logabsdet.item():.6f} from the matrix")
+print(
+    f"log |det|: {log_det:.6f} by the layer,",
+    f"{torch.linalg.slogdet(jacobian).logabsdet.item():.6f} from the matrix",
+)
 
 # %% [markdown]
 # Four such layers with hidden layers of 2 units, which keep the components in turn, are trained to carry a bent cloud
-# of points to a round Gaussian: the loss is minus the log-likelihood, `log N(f(x)) + log |det|`. A Gaussian fitted to
+# of points to a round Gaussian: the loss is minus the log-likelihood of the formula above. A Gaussian fitted to
 # the same points is the baseline. Look at how far below it the flow gets: close to what is possible.
 
 # %%
@@ -465,7 +596,10 @@ baseline_nll = -gaussian.log_prob(points).mean().item()
 flow = Flow()
 nll = train(flow, compute_nll, points, prologue.pick(50, 10), lr=1e-2)
 entropy = math.log(2 * math.pi * math.e * 0.3)
-print(f"minus log-likelihood: Gaussian {baseline_nll:.3f}, flow {nll[0]:.3f} in epoch 1, {nll[-1]:.3f} at the end")
+print(
+    f"minus log-likelihood: Gaussian {baseline_nll:.3f},",
+    f"flow {nll[0]:.3f} in epoch 1, {nll[-1]:.3f} at the end",
+)
 print(f"no model can do better than the entropy of the cloud, {entropy:.3f}")
 
 # %% [markdown]
@@ -485,12 +619,16 @@ names = ["data", *(f"layer {level}" for level in range(1, 5)), "generated"]
 for axis, stage, name in zip(axes, [*stages, generated], names, strict=True):
     axis.scatter(*stage.t().numpy(), s=1, color="tab:orange" if name == "generated" else "tab:blue")
     axis.set(title=name, xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
-plt.show()
+prologue.show(
+    "Six clouds of points: a bent one, then rounder from layer to layer, and at the right the bent "
+    "cloud that the inverted flow makes of Gaussian noise."
+)
 
 # %% [markdown]
 # ## Try
-# - Fit a Gaussian with a full covariance to the codes of the auto-encoder instead of one for each component. Are the
-#   samples better? Why are those of the VAE better still?
-# - Multiply the KL term of the VAE by 0.1, then by 10. What becomes of the reconstructions, of the samples, and of the
-#   number of components in use?
-# - Give the flow a depth of 1. Which clouds can a single coupling layer make round, which not?
+#
+# 1. Fit a Gaussian with a full covariance to the codes of the auto-encoder instead of one for each component. Are the
+#    samples better? Why are those of the VAE better still?
+# 2. Multiply the KL term of the VAE by 0.1, then by 10. What becomes of the reconstructions, of the samples, and of the
+#    number of components in use?
+# 3. Give the flow a depth of 1. Which clouds can a single coupling layer make round, which not?

@@ -12,6 +12,11 @@ if prologue.get_data_source("mnist") == "real":
     # published 0.1302 and 0.3069; the whole training set has 0.1307 and 0.3081
     assert abs(digits_mean - 0.1302) < 3e-3 and abs(digits_std - 0.3069) < 4e-3, (digits_mean, digits_std)
 
+# Receptive fields: the classifier sees windows of 7 + 2 + 8 + 4 + 8 pixels, at every eighth pixel.
+assert (width, field, step) == (2, 21, 8)
+last = dense_classifier[6]
+assert field + (last.kernel_size[0] - 1) * step == 29 <= 32
+
 # Layers taken over: nothing moves while frozen.
 assert first_layer_moved["frozen"] == 0 and first_layer_moved["free"] > 1e-3, first_layer_moved
 
@@ -24,3 +29,18 @@ if not prologue.args.tiny:
     assert digits_error < 0.2, digits_error
     assert monster_losses["free"] < monster_losses["frozen"], monster_losses
 assert mean_iou["background everywhere"] < 0.05
+
+# Section 2: its second answer is the right one in most of the errors, and its first has the right color; three draws.
+for seed in range(3):
+    torch.manual_seed(seed)
+    x, y, _, _ = draw_scenes(1000, size=32, nb_objects=1, grid=1)
+    wrong, second, color = find_errors(x.to(device), y[:, 0].to(device))
+    assert len(wrong) >= 10 and second > prologue.pick(0.5, 0.25) and color > prologue.pick(0.8, 0.5), (second, color)
+
+# Section 8: the file has the tensors of the network, nothing moves in frozen layers, and the weights are worth samples.
+assert sorted(state) == sorted(pretrained.state_dict()) and sum(t.numel() for t in state.values()) == 65154
+assert sum(p.numel() for p in make_digit_net(4)[7].parameters()) == 404
+assert not path.exists()
+if not prologue.args.tiny:
+    better = [new < old for new, old in zip(errors_of_few["fine-tuned"], errors_of_few["from scratch"], strict=True)]
+    assert sum(better) >= 4 and sum(errors_of_few["fine-tuned"]) < sum(errors_of_few["from scratch"]), errors_of_few

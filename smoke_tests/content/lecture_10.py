@@ -5,11 +5,19 @@ assert (nb_generator, nb_discriminator) == (8 * 100 + 100 + 100 * 2 + 2, 2 * 100
 assert isinstance(model_d[-1], nn.Sigmoid)
 assert all(distance < 5 for distance in toy_distances)
 
+# The optimal discriminator, for many pairs of distributions: its value is the divergence's, and no other has more.
+assert abs(value_of_best - value_by_divergence) < 1e-5 and max(values_of_others) < value_of_best
+for seed in range(20):
+    torch.manual_seed(seed)
+    p, q = torch.rand(2, 5).softmax(1)
+    assert abs(compute_value(p / (p + q)) - 2 * compute_jensen_shannon(p, q).item() + 2 * math.log(2)) < 1e-5
+    assert compute_value(p / (p + q)) >= compute_value(torch.rand(5))
+
 assert sizes == [1, 7, 14, 28, 14, 7, 1]
 assert all(images.shape == (12, 1, 28, 28) and images.abs().max() <= 1 for images in rows.values())
 assert torch.tensor(dcgan_losses).isfinite().all()
 
-assert torch.allclose(earth_mover, shifts.float(), atol=1e-4)
+assert torch.allclose(earth_mover, shifts.float(), atol=1e-4) and torch.allclose(dual, earth_mover, atol=1e-4)
 assert torch.allclose(jensen_shannon[5:], torch.full((16,), 0.693147), atol=1e-4)
 assert jensen_shannon[0] == 0 and jensen_shannon[1] < 0.2
 assert 1.5 < estimates["penalty"] < 2.6  # two clouds 2 apart

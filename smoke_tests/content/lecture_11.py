@@ -12,6 +12,7 @@ assert counts_of_parameters == {"Elman": 3152, "gated": 6202, "LSTM": 12502, "GR
 assert all(0 <= error <= 1 for values in recurrent_errors.values() for error in values)
 assert all(len(by_length) == 10 for by_length in errors_by_length.values())
 
+assert max(lstm_difference, gru_difference) < 1e-5
 assert norms == sorted(norms) and norms[-1] > 100 * norms[0]
 assert norm_before > 1.25 and abs(clipped.norm().item() - 1.25) < 1e-3 and cosine > 0.9999
 
@@ -40,3 +41,28 @@ if not prologue.args.tiny:
     assert sum(right) == 6
     assert signal_errors["shape attention"] < 0.6 * signal_errors["shape"]
     assert signal_errors["side attention positions"] < signal_errors["side attention"] < signal_errors["side"]
+
+# Sequence to sequence, and the transformer block.
+assert block_difference < 1e-5 and earlier_difference == 0
+assert writing_errors.keys() == {"last state", "attention", "transformer"}
+source, target = make_pairs(4)
+assert torch.equal(target.flip(1), source) and write_target(transformer, source).shape == (4, 8)
+changed = F.pad(target, (1, 0), value=start_symbol)[:, :-1].clone()
+with torch.no_grad():
+    before = transformer(source, changed)
+    changed[:, 4:] = 0
+    assert torch.allclose(transformer(source, changed)[:, :4], before[:, :4], atol=1e-5)  # nothing comes from later
+if not prologue.args.tiny:
+    # The places of shapes look at shapes (and three places around them) more than at flat parts; three draws.
+    net = signal_nets["shape attention"]
+    for seed in range(3):
+        torch.manual_seed(seed)
+        signal, _ = make_signals(50, "shape")
+        near = F.max_pool1d((signal > 0).float(), kernel_size=7, stride=1, padding=3)[:, 0]
+        with torch.no_grad():
+            q, k, _ = net.layers[4].to_qkv(net.layers[:4](signal.to(device) / 10)).transpose(1, 2).chunk(3, 2)
+            rows = (q @ k.transpose(1, 2) / q.size(2) ** 0.5).softmax(2).cpu()
+        on_shapes = (rows * near[:, None, :]).sum(2)[signal[:, 0] > 0].mean().item()
+        assert on_shapes > 1.2 * near.mean().item(), (on_shapes, near.mean().item())
+    assert max(writing_errors["attention"]) < min(writing_errors["last state"]), writing_errors
+    assert max(writing_errors["transformer"]) < 0.05, writing_errors
