@@ -25,7 +25,7 @@ if not prologue.args.tiny:
     assert max(disc_errors[True].values()) < 0.15, disc_errors
     assert disc_errors[False][10.0] > 0.35, disc_errors
     assert resnet_results[True][0] < resnet_results[False][0], resnet_results
-    # Of four seeds on the stand-in: training losses of 0.002 and 0.003 to 0.015, test losses of 0.95 to 1.00 and 0.80.
+    # Of three seeds on the stand-in: training losses of 0.002 and 0.003 to 0.015, test losses of 0.95 to 1.00 and 0.80.
     assert max(loss for loss, *_ in dropout_results.values()) < 0.1, dropout_results
     assert max(error for _, error, *_ in dropout_results.values()) < 0.02, dropout_results
     assert dropout_results[0.5][2] < dropout_results[0.0][2], dropout_results  # test loss

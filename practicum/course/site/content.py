@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from practicum.course.content import SOLUTIONS
 from practicum.course.site.notebook import Shown, show
 from practicum.course.site.page import Page, link
+from practicum.course.solutions import FOLDER
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
@@ -56,7 +56,7 @@ def read_content(folder: Path, run: Mapping[str, bytes]) -> Content:
             name = notebook.parent.name
             if name not in items:
                 files = [path for path in sorted(notebook.parent.rglob("*")) if path.is_file()]
-                files = [path for path in files if SOLUTIONS not in path.relative_to(folder).parts]
+                files = [path for path in files if FOLDER not in path.relative_to(folder).parts]
                 items[name] = _read_item(
                     content, folder, files, notebook.read_bytes(), f"{kind}/{name}/statement", name
                 )
