@@ -6,7 +6,7 @@ from hashlib import sha256
 from practicum.engine import cache
 from practicum.recipes.course import Executed, find_executed
 from practicum.semester.description import Semester
-from practicum.semester.locks import find_lock
+from practicum.semester.locks import place_lock
 
 READ = ("prologue", "tools/src/course_tools/datasets")
 """What of course_content/ a lecture reads besides its own text."""
@@ -18,7 +18,7 @@ def find_lectures(semester: Semester) -> Executed:
     They run with the packages of its first variant for its first architecture, whichever products show them.
     """
     root = semester.content_root
-    lock = find_lock(semester, semester.variants[0], semester.built_for[0])
+    lock = place_lock(semester, semester.variants[0], semester.built_for[0])
     files = [lock, *(path for name in READ if (path := root / name).exists())]
     digests = [cache.hash_tree(path) for path in files if path.exists()]
     environment = json.dumps([digests, semester.data.sets, semester.data.source])
