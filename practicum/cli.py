@@ -272,7 +272,8 @@ def prune(
         print(line)
     print(f"{len(pruned.removed)} removed, {cache.format_bytes(pruned.freed)} freed in {cache.root()}")
     if lost := stages.list_lost_images():
-        print("These images have no folder here. Unless another cache has it: docker image rm", *lost)
+        cure = f"docker image rm {' '.join(lost)}"
+        print(f"left images without a folder here; unless another cache has it: {cure}", file=sys.stderr)
 
 
 @app.command()

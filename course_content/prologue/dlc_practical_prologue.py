@@ -60,7 +60,7 @@ SOURCES = {
     "stand-in": "** A stand-in for {}, not the real one (with a network: course-data fetch)",
 }
 """What is printed of the data, once a program, by where they come from; nothing where that is unknown."""
-told: set[str] = getattr(sys.modules.get("course_tools.datasets.at_start"), "told", set())
+told: set[str] = getattr(sys.modules.get("course_tools.datasets.told"), "lines", set())
 """What was printed already. In the products, torchvision's MNIST and CIFAR10 add to it, too."""
 
 Choice = TypeVar("Choice")

@@ -28,7 +28,7 @@ def prologue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Importer:
 
     def import_with(*arguments: str) -> ModuleType:
         monkeypatch.setattr("sys.argv", ["program.py", *arguments])
-        for name in ("dlc_practical_prologue", "course_tools.datasets.at_start"):
+        for name in ("dlc_practical_prologue", "course_tools.datasets.told"):
             monkeypatch.delitem(sys.modules, name, raising=False)
         return __import__("dlc_practical_prologue")
 

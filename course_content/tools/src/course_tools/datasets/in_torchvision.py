@@ -20,8 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from course_tools.datasets import store
-from course_tools.datasets.at_start import told
+from course_tools.datasets import store, told
 from course_tools.datasets.catalogue import CIFAR10, MNIST, SOURCE, DataSet
 from course_tools.datasets.places import find
 
@@ -121,6 +120,6 @@ def read_source(root: Path) -> dict[str, Any]:
 
 def say(line: str) -> None:
     """Print a line once a program; not in the processes that a DataLoader starts."""
-    if line not in told and multiprocessing.parent_process() is None:
-        told.add(line)
+    if line not in told.lines and multiprocessing.parent_process() is None:
+        told.lines.add(line)
         print(line)
