@@ -1,3 +1,3 @@
-"""What a program has said of its data; the prologue, which needs no course_tools, uses the same set where it is there."""
+"""What a program has said of its data. The prologue uses the same set where it is there, and needs no course_tools."""
 
 lines: set[str] = set()
