@@ -2,7 +2,7 @@
 # be run by hand. docs/release.md explains their variables.
 TAG ?=
 ifneq ($(TAG),)
-SEMESTER := $(firstword $(subst -r, ,$(TAG)))
+SEMESTER := $(shell sed -E "s/-r[0-9]+$$//" <<<"$(TAG)")
 endif
 .PHONY: ci-check ci-build ci-refresh ci-candidate ci-gpu ci-release ci-pages
 

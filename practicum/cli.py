@@ -28,6 +28,7 @@ from practicum.semester.find import (
     list_semesters,
     require_product,
 )
+from practicum.semester.folders import COURSE
 
 if TYPE_CHECKING:
     from practicum.engine.progress import Console
@@ -59,8 +60,14 @@ def top(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
     ] = False,
+    course: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", envvar=COURSE, help="The course; the checkout around here if left out."),
+    ] = None,
 ) -> None:
     """Take the options that stand before a command."""
+    if course:  # where `find_root` looks, in this process and in those that it starts
+        os.environ[COURSE] = str(course.resolve())
 
 
 Again = Annotated[str, typer.Option(metavar="STAGE", help="Run this stage, and what reads it, though it is cached.")]
@@ -296,7 +303,7 @@ def building(described: Semester, inputs: Path | None = None) -> Iterator["Conso
     """
     if inputs:
         leave_network()
-    scope = described.id
+    scope = described.product_name
     with cache.lock(f"build-{scope}", f"build of {scope}"):
         from practicum.engine.progress import Console
 

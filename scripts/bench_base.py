@@ -86,7 +86,7 @@ def time_content_change(
 def build_copy(bench: Bench, copy: Semester, home: Path, *arguments: str, name: str) -> float:
     """Return the seconds of `practicum <arguments>` in the checkout of `copy`, with the cache at `home`."""
     scope = copy.id
-    return bench.practicum(*arguments, scope, name=name, cwd=copy.root, env={"XDG_CACHE_HOME": str(home)})
+    return bench.practicum(*arguments, scope, name=name, cwd=copy.course_root, env={"XDG_CACHE_HOME": str(home)})
 
 
 def fetch_wheels(bench: Bench, copy: Semester, kind: Variant, home: Path) -> Figure:

@@ -76,7 +76,7 @@ def build_elsewhere(
 ) -> Path:
     """Run the commands of `practicum` in a clone below `folder`; return its folder of products."""
     tree = folder / "another/place"
-    subprocess.run(["git", "clone", "--quiet", semester.root, tree], check=True)
+    subprocess.run(["git", "clone", "--quiet", semester.checkout, tree], check=True)
     program = "from practicum.cli import main; main()"
     own = {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(tree), "DOCKER_HOST": host}
     for command in commands:
@@ -102,7 +102,7 @@ def reproduce(semester: Semester, wanted: Sequence[str], arch: Sequence[str] = (
     chosen = [f"--product={variants[0]}"] if len(variants) == 1 else []
     inputs = products.inputs_path(semester)
     practicum = [sys.executable, "-c", "from practicum.cli import main; main()"]
-    subprocess.run([*practicum, "inputs", semester.id, *chosen, *arch], cwd=semester.root, check=True)
+    subprocess.run([*practicum, "inputs", semester.id, *chosen, *arch], cwd=semester.checkout, check=True)
     folder = Path(tempfile.mkdtemp(prefix="second-", dir=cache.root()))
     try:
         with second_docker(folder / "docker") as host:
@@ -118,8 +118,8 @@ def reproduce(semester: Semester, wanted: Sequence[str], arch: Sequence[str] = (
 
 def compare(practicum: Sequence[str], semester: Semester, second: Path) -> bool:
     """Print what differs between a product and its second build; return whether nothing does."""
-    first = semester.root / "dist" / semester.id / second.name
-    return subprocess.run([*practicum, "compare", str(first), str(second)], cwd=semester.root).returncode == 0
+    first = semester.dist / second.name
+    return subprocess.run([*practicum, "compare", str(first), str(second)], cwd=semester.checkout).returncode == 0
 
 
 def main() -> None:

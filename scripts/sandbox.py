@@ -26,12 +26,12 @@ def spared(semester: Semester, work: Path) -> Iterator[tuple[Semester, Path]]:
 
     Until then the names of the products may be those of images that are built here.
     """
-    scope = semester.id
+    scope = semester.product_name
     with cache.lock(f"build-{scope}", f"benchmark of {scope}"):
         checkout, home = work / "checkout", work / "cache"
-        copy_checkout(semester.root, checkout)
+        copy_checkout(semester.checkout, checkout)
         home.mkdir()
-        copy = load(checkout / "semesters" / scope)
+        copy = load(checkout / "semesters" / semester.id)
         before = find_images(copy)
         with kept(before.values()):
             try:
@@ -62,7 +62,7 @@ def change_content(semester: Semester) -> str:
 
 def find_images(semester: Semester) -> dict[str, str]:
     """Return the id ("" for none) of each image that a build of `semester` names, children before parents."""
-    revision = read_revision(semester.root)
+    revision = read_revision(semester.course_root)
     names = [settings.name_image(semester, kind, revision) for kind in products.VARIANTS]
     given = [name for both in names for name in (both.moving, both.fixed) if name]
     made = [stage.image for stage in reversed(products.list_all(semester)) if stage.image]

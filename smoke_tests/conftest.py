@@ -45,12 +45,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def find_chosen_semester(config: pytest.Config) -> Semester:
     """Return the description of the semester that `--semester` names, the newest without it."""
-    from practicum.semester import description
+    from practicum.semester.find import find_semester
 
-    semesters = [folder.parent.name for folder in REPOSITORY.glob("semesters/*/semester.toml")]
-    # "2027-autumn" comes after "2027-spring": order by year, then by season.
-    newest = max(semesters, key=lambda name: (name[:4], name.endswith("autumn")))
-    return description.load(REPOSITORY / "semesters" / (config.getoption("--semester") or newest))
+    return find_semester(config.getoption("--semester") or "")
 
 
 def find_chosen_architecture(config: pytest.Config) -> Architecture:

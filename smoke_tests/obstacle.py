@@ -32,4 +32,4 @@ def find_absence(semester: Semester, architecture: Architecture) -> str:
     path = products.ova_path(semester, architecture)
     if path.is_file():
         return ""
-    return f"{path.relative_to(semester.root)} is not there: make test-arm64 builds it, and make ova ARCH=arm64"
+    return f"{path.relative_to(semester.course_root)} is not there: make test-arm64 builds it, and make ova ARCH=arm64"

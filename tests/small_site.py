@@ -27,7 +27,6 @@ from practicum.engine import cache, stages, tools
 from practicum.engine.errors import PracticumError
 from practicum.engine.stage import Stage
 from practicum.images.docker import ensure_docker
-from practicum.recipes.course import THEME
 from practicum.semester import find, products
 from practicum.semester.description import Semester, load
 from practicum.semester.locks import place_lock
@@ -288,7 +287,7 @@ def make_site(
     """
     site = Site(folder)
     site.programs.make()
-    for name in (*("packer", "ansible", "docker", "runtime", "course_content", "docs", "smoke_tests"), THEME):
+    for name in ("packer", "ansible", "docker", "runtime", "course_content", "docs", "smoke_tests"):
         shutil.copytree(ROOT / name, site.root / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     described = site.root / "semesters" / SEMESTER
     described.mkdir(parents=True)

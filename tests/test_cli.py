@@ -185,11 +185,13 @@ def test_wrong_description_touches_nothing(tmp_path: Path) -> None:
 
 
 def test_semesters_are_ordered_by_time(tmp_path: Path) -> None:
-    for name in ("2027-autumn", "2028-spring", "2027-spring"):
+    ordered = ["2026-w9", "2027-winter", "2027-spring", "2027-spring-b", "2027-summer", "2027-autumn", "2027-fall"]
+    ordered += ["2027", "2027-w1", "2027-w2", "2028-spring"]
+    for name in sorted(ordered):
         (tmp_path / "semesters" / name).mkdir(parents=True)
         (tmp_path / "semesters" / name / "semester.toml").touch()
     (tmp_path / "semesters" / "2029-draft").mkdir()
-    assert find.list_semesters(tmp_path) == ["2027-spring", "2027-autumn", "2028-spring"]
+    assert find.list_semesters(tmp_path) == ordered
 
 
 def test_root_is_found_from_below_and_from_elsewhere(tmp_path: Path) -> None:

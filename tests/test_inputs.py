@@ -57,7 +57,7 @@ def make_build(checkout: Checkout) -> None:
         (output / "manifest.json").write_text("{}")
         (output / "sources.list").write_text("deb the mirror\n")
         (output / "priorities.txt").write_text("of-base=required\n")
-        pointer = cache.root() / "scopes" / semester.id / f"{stage}.json"
+        pointer = cache.root() / "scopes" / semester.product_name / f"{stage}.json"
         pointer.parent.mkdir(parents=True, exist_ok=True)
         pointer.write_text(json.dumps({"used": [{"key": output.name, "inputs": {}}]}))
     wheel = cache.root() / "wheels" / ("ab" * 32) / "a-1-py3-none-any.whl"

@@ -100,7 +100,7 @@ def test_gpu_counts_for_the_image_that_ran_on_it(built: Path) -> None:
 # ---- the release ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tag", ["v1", "2027-spring", "2027-spring-r0", "2027-summer-r1", "2027-spring-r1; ls"])
+@pytest.mark.parametrize("tag", ["v1", "2027-spring", "2027-spring-r0", "2027-Summer-r1", "2027-spring-r1; ls"])
 def test_other_tags_are_no_release(tag: str) -> None:
     assert release.read_tag("2027-autumn-r12") == ("2027-autumn", 12)
     with pytest.raises(PracticumError, match="name it like this: 2027-spring-r1"):

@@ -112,7 +112,7 @@ def test_every_document_is_for_somebody() -> None:
 
 def test_page_of_a_course_without_a_release(semester: Semester, console: Console) -> None:
     site = make_page(semester, None, None, console)
-    assert site == place_page(semester) == semester.root / "dist/2027-spring/site"
+    assert site == place_page(semester) == semester.course_root / "dist/2027-spring/site"
     home = (site / "index.html").read_text()
     assert "<h1>TT-1 Small &amp; short</h1>" in home and "Nowhere, spring 2027" in home
     assert 'href="https://host/info"' in home and 'href="https://host/forum?id=1">forum</a>' in home
@@ -134,7 +134,7 @@ def test_page_of_a_course_without_a_release(semester: Semester, console: Console
 def test_the_same_files_give_the_same_bytes_and_no_date(
     semester: Semester, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release = semester.root / "dist/2027-spring/release"
+    release = semester.course_root / "dist/2027-spring/release"
     small_release.make_release(release, architectures=(AMD64, ARM64))
     first = hash_tree(make_page(semester, None, None, console))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "5")
@@ -145,7 +145,7 @@ def test_the_same_files_give_the_same_bytes_and_no_date(
 
 
 def test_downloads_of_a_release(semester: Semester, console: Console) -> None:
-    folder = semester.root / "dist/2027-spring/release"
+    folder = semester.course_root / "dist/2027-spring/release"
     record = small_release.make_release(folder, architectures=(AMD64, ARM64))
     page = (make_page(semester, None, None, console) / "download.html").read_text()
     for name, product in record.products.items():
@@ -167,7 +167,7 @@ def test_files_of_a_release_without_an_address_are_beside(semester: Semester, co
 
 
 def test_a_lecture_that_was_run_shows_what_it_printed(semester: Semester, console: Console) -> None:
-    folder = semester.root / "dist/2027-spring/release"
+    folder = semester.course_root / "dist/2027-spring/release"
     small_release.make_release(folder)
     (folder / "report/lectures").mkdir()
     outputs = [

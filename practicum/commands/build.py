@@ -87,7 +87,7 @@ def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, ag
     missing = {stage.name for stage in stages.find_missing(wanted, forced)}
     console.expect([stage.name for stage in wanted])
     for stage in wanted:
-        stages.ensure(stage, semester.id, console, again=stage.name in forced, complete=stage.name not in missing)
+        stages.ensure(stage, semester.product_name, console, again=stage.name in forced, complete=stage.name not in missing)
     stages.prune()
 
 
@@ -106,7 +106,7 @@ def find_readers(wanted: Sequence[Stage], name: str) -> set[str]:
 def explain(semester: Semester, architectures: Sequence[Architecture] = ()) -> list[tuple[str, str]]:
     """Return, for each stage, why it would run again, or "cached"; without `architectures`, for all of them."""
     ensure_docker()
-    return [(stage.name, stages.explain(stage, semester.id)) for stage in products.list_all(semester, architectures)]
+    return [(stage.name, stages.explain(stage, semester.product_name)) for stage in products.list_all(semester, architectures)]
 
 
 def require_emulators(architectures: Sequence[Architecture]) -> None:
@@ -150,7 +150,7 @@ def fold_modules(paths: Iterable[str]) -> Iterator[str]:
 
 def require_image(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> str:
     """Return the name of the image that follows the semester; raises PracticumError when no such image is there."""
-    name = settings.name_image(semester, variant, read_revision(semester.root), architecture).moving
+    name = settings.name_image(semester, variant, read_revision(semester.course_root), architecture).moving
     if not image_exists(name):
         raise PracticumError(name, "no such image", "run: make docker")
     return name

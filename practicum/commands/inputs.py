@@ -81,7 +81,7 @@ def list_deb_stages(semester: Semester, architectures: Sequence[Architecture] = 
 
 def find_output(semester: Semester, stage: str) -> Path:
     """Return the output of `stage` of the last build; raises PracticumError when there is none."""
-    output = stages.last_output(semester.id, stage)
+    output = stages.last_output(semester.product_name, stage)
     if not output or not (output / debs.RECORD).exists():
         raise PracticumError(
             semester.id, f"stage {stage} has not been built here", f"run: make ova SEMESTER={semester.id}"

@@ -63,7 +63,7 @@ def resolve_debian(semester: Semester, architecture: Architecture, console: Cons
     if "appliance" in semester.products:
         packages += semester.debian.list_appliance_packages(architecture)
     with cache.work_folder("lock") as work:
-        trim = semester.root / TRIM_DEBIAN
+        trim = semester.checkout / TRIM_DEBIAN
         root = Root(semester.debian.suite, trim, int(time.time()), architecture.name, architecture.variant)
         return render_debian(resolve_packages(root, packages, work, console), semester.folder.name)
 
@@ -80,7 +80,7 @@ def resolve_python(semester: Semester, variant: Variant, architecture: Architect
     source: tuple[str, ...] = ()
     if variant == "cpu":
         requires, source = _choose_cpu_builds(requires, target, where)
-    wheels = resolve(requires, target, source=source, excludes=semester.root / LEFT_OUT, where=where)
+    wheels = resolve(requires, target, source=source, excludes=semester.checkout / LEFT_OUT, where=where)
     if variant == "cuda" and not _is_for_cuda(wheels):
         raise PracticumError(where, "the CUDA lock met a CPU build", "remove find-links from uv's configuration")
     packages = [LockedPackage(wheel.name, wheel.version, (wheel.sha256,)) for wheel in wheels]

@@ -22,7 +22,7 @@ MARK = "assets/course.css"
 
 def place_page(semester: Semester) -> Path:
     """Return where the page appears unless another folder is named."""
-    return semester.root / "dist" / semester.id / "site"
+    return semester.dist / "site"
 
 
 def write_page(semester: Semester, published: Published | None, target: Path, console: Console) -> None:
@@ -45,7 +45,7 @@ def write_page(semester: Semester, published: Published | None, target: Path, co
             site = make_site(
                 read_facts(describe_site(semester)),
                 content,
-                semester.root,
+                semester.checkout,
                 run={**(published.run if published else {}), **find_lectures(semester).read()},
                 download=make_download(published),
                 files={f"release/{name}": data for name, data in published.files.items()} if published else {},

@@ -146,11 +146,16 @@ def prune() -> Pruned:
 
 
 def forget(scope: str) -> None:
-    """Forget what `scope` used, so that `prune` removes what no other scope uses; raise PracticumError if unknown."""
+    """Forget what `scope` used, so that `prune` removes what no other scope uses.
+
+    scope: its whole name, or the end of it that follows a hyphen. Raises PracticumError if not just one is meant.
+    """
     known = sorted(path.name for path in _scopes().glob("*"))
-    if scope not in known:
-        raise PracticumError(f"--semester={scope}", "the cache has no such semester", f"known: {', '.join(known)}")
-    cache.remove_tree(_scopes() / scope)
+    meant = [scope] if scope in known else [name for name in known if name.endswith(f"-{scope}")]
+    if len(meant) != 1:
+        reason = "several courses have such a semester" if meant else "the cache has no such semester"
+        raise PracticumError(f"--semester={scope}", reason, f"known: {', '.join(meant or known)}")
+    cache.remove_tree(_scopes() / meant[0])
 
 
 def list_lost_images() -> list[str]:

@@ -49,7 +49,7 @@ def release(semester: Semester, console: Console, *, number: int = 0, key: Path 
     unsigned. Raises PracticumError when files differ from the commit, a product is not built or breaks a rule of
     VirtualBox's importer, tests of it failed, or another commit has the number.
     """
-    revision = read_revision(semester.root)
+    revision = read_revision(semester.course_root)
     require_committed(revision)
     number = choose_number(semester, revision.full, number)
     with cache.work_folder("release") as work:
@@ -61,12 +61,12 @@ def release(semester: Semester, console: Console, *, number: int = 0, key: Path 
         revision=revision.full,
         created=revision.date,
         products=products,
-        proof=read_proof(semester.root, revision.full, products.values()),
-        floors=contents.read_floors((semester.root / "semesters/security-floors.toml").read_text()),
+        proof=read_proof(semester.checkout, revision.full, products.values()),
+        floors=contents.read_floors((semester.checkout / "semesters/security-floors.toml").read_text()),
     )
     answers = {name: answered for name, (_, answered) in described.items()}
     folder = assemble(semester, record, answers, console, key=key)
-    kept = record_path(semester.root, semester.id, number)
+    kept = record_path(semester.course_root, semester.id, number)
     write_text(kept, write_record(record))
     return Released(folder, record, kept, key is not None)
 
@@ -89,7 +89,7 @@ def choose_number(semester: Semester, revision: str, wanted: int = 0) -> int:
     It is `wanted`; else that of the tag <id>-r<number> on the commit; else that of an earlier run; else the next one.
     Raises PracticumError when another commit has the number.
     """
-    released = {record.number: record.revision for record in list_releases(semester.root, semester.id)}
+    released = {record.number: record.revision for record in list_releases(semester.course_root, semester.id)}
     earlier = [number for number, commit in released.items() if commit == revision]
     following = max([0, *released, *list_tags(semester)]) + 1
     number = wanted or max(list_tags(semester, "--points-at=HEAD"), default=0) or max(earlier, default=following)
@@ -104,7 +104,7 @@ def choose_number(semester: Semester, revision: str, wanted: int = 0) -> int:
 
 def list_tags(semester: Semester, *options: str) -> list[int]:
     """Return the numbers of the semester's releases that are tags; options: of `git tag`."""
-    told = read([*git_of(semester.root), "tag", "--list", *options, f"{semester.id}-r*"], step="git")
+    told = read([*git_of(semester.course_root), "tag", "--list", *options, f"{semester.id}-r*"], step="git")
     found = (re.fullmatch(rf"{re.escape(semester.id)}-r([1-9]\d*)", tag) for tag in told.split())
     return [int(match[1]) for match in found if match]
 
@@ -123,7 +123,7 @@ def assemble(
     """
     from practicum.release import provenance, signing, sums
 
-    dist = semester.root / "dist" / semester.id
+    dist = semester.dist
     beside = dist / ".release.new"
     cache.remove_tree(beside)
     beside.mkdir(parents=True)
@@ -145,9 +145,9 @@ def write_files(
     folder: Path, semester: Semester, record: Record, answers: Mapping[str, Answers], *, signed: bool
 ) -> None:
     """Fill `folder` with everything but the provenance, the sums and the signature."""
-    previous = find_previous(semester.root, semester.id, record.number)
+    previous = find_previous(semester.course_root, semester.id, record.number)
     for file in record.files:
-        link(semester.root / "dist" / semester.id / file, folder / file)
+        link(semester.dist / file, folder / file)
     for name, product in record.products.items():
         kind, architecture = NAMED[name]
         lock = find_lock(semester, "cuda" if kind == "cuda" else "cpu", architecture)
@@ -157,7 +157,7 @@ def write_files(
     write_text(folder / "CHANGES.md", render_changes(previous, record))
     write_text(folder / "NOTES.md", render_notes(record, previous, signed=signed))
     (folder / "report").mkdir()
-    collect_reports(semester.root, folder / "report", record.proof)
+    collect_reports(semester.checkout, folder / "report", record.proof)
 
 
 def link(source: Path, name: Path) -> None:
@@ -186,4 +186,4 @@ def verify_appliances(folder: Path, record: Record, console: Console) -> None:
 def hash_materials(semester: Semester) -> dict[str, str]:
     """Return the sha256, by path in the repository, of the files that say what is in the products."""
     paths = [path for pattern in MATERIALS for path in sorted(semester.folder.glob(pattern))]
-    return {str(path.relative_to(semester.root)): cache.hash_file(path) for path in paths}
+    return {str(path.relative_to(semester.course_root)): cache.hash_file(path) for path in paths}

@@ -54,7 +54,7 @@ def make(
         console.say(f"{done.record.name}: tests: {tests}; GPU: {proof.gpu}")
         if not done.signed:
             console.say("it is not signed: name a key with --key FILE or in PRACTICUM_SIGNING_KEY")
-        record = done.kept.relative_to(described.root)
+        record = done.kept.relative_to(described.course_root)
         console.say(f"commit its record: git add {record} && git commit -m 'Record the release {done.record.name}'")
     print(done.folder)
 
@@ -78,7 +78,7 @@ def content(
         console.say(f"{done.statement.name}: {cache.format_bytes(done.statement.bytes)}")
         if not described.release.address or not described.release.updates:
             console.say("products do not fetch it: semester.toml has no release.address, or release.updates = false")
-        record = done.kept.relative_to(described.root)
+        record = done.kept.relative_to(described.course_root)
         console.say(f"commit its record: git add {record} && git commit -m 'Record {done.statement.name}'")
     print(done.folder)
 

@@ -99,10 +99,10 @@ def write_content_release(semester: Semester, key: Path | None) -> Written:
     if key is None:
         cure = "make a key as docs/release.md says, then: export PRACTICUM_SIGNING_KEY=practicum-release"
         raise PracticumError("PRACTICUM_SIGNING_KEY", "is not set, and machines take only what is signed", cure)
-    revision = read_revision(semester.root)
+    revision = read_revision(semester.course_root)
     require_committed(revision, "make content-release")
     require_own_number(semester)
-    dist = semester.root / "dist" / semester.id
+    dist = semester.dist
     dist.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".content-", dir=dist) as name:
         assembled, folder = Path(name, "files"), Path(name, "content")
@@ -128,12 +128,12 @@ def write_content_release(semester: Semester, key: Path | None) -> Written:
 
 def require_own_number(semester: Semester) -> None:
     """Raise PracticumError when the products of the last release have other files under this number."""
-    released = list_releases(semester.root, semester.id)
+    released = list_releases(semester.course_root, semester.id)
     if not released:
         return
     last = released[-1]
-    then, now = read_commit(semester.root, last.revision, semester.id), read_checkout(semester.root, semester.id)
-    git = git_of(semester.root)
+    then, now = read_commit(semester.course_root, last.revision, semester.id), read_checkout(semester.course_root, semester.id)
+    git = git_of(semester.course_root)
     described = read([*git, "show", f"{last.revision}:semesters/{semester.id}/semester.toml"], step="git")
     number = tomllib.loads(described)["content"].get("release", 1)
     same = [next(iter(record.products.values())).content for record in (then, now)]

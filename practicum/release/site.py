@@ -25,7 +25,7 @@ def make_page(semester: Semester, folder: Path | None, to: Path | None, console:
     PracticumError when a folder that was named is no release of the semester, and as `write_page` does.
     """
     target, published = to or place_page(semester), None
-    release = folder or semester.root / "dist" / semester.id / "release"
+    release = folder or semester.dist / "release"
     if folder or (release / FILE).is_file():
         beside = os.path.relpath(release, target)
         published = read_release(
@@ -34,7 +34,7 @@ def make_page(semester: Semester, folder: Path | None, to: Path | None, console:
         if not semester.release.address:
             console.say(f"release.address is not set: the page looks for the files in {beside}")
     else:
-        console.say(f"there is no release in {release.relative_to(semester.root)}: the page offers nothing to download")
+        console.say(f"there is no release in {release.relative_to(semester.course_root)}: the page offers nothing to download")
     write_page(semester, published, target, console)
     return target
 

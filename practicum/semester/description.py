@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from practicum.architecture import AMD64, KERNEL, Architecture, find_architecture
 from practicum.engine.errors import Mistakes, PracticumError
 from practicum.semester.fit import check_folders, check_tables
+from practicum.semester.folders import CONTENT, find_checkout
 from practicum.semester.sessions import PageAddress, Registry, Session, Solutions, Text
 from practicum.semester.toml_errors import explain, render_key
 from practicum.semester.toml_file import read_toml
@@ -50,7 +51,7 @@ class Course(_Table):
     code: Code = Field(description="code of the course at its institution", examples=["EE-559"])
     title: Line = Field(description="title of the course", examples=["Deep Learning"])
     institution: Line = Field(description="who gives the course", examples=["EPFL"])
-    semester: Season = Field(description="year and season, equal to the name of the folder", examples=["2027-spring"])
+    semester: Season = Field(description="year and season, or another word, equal to the name of the folder", examples=["2027-spring"])
     info: PageAddress | None = Field(default=None, description="address of the page that announces the course")
     thanks: Text | None = Field(default=None, description="whom the course thanks")
     links: dict[Line, PageAddress] = Field(default={}, description="names and addresses of the course's other pages")
@@ -167,7 +168,7 @@ class Semester(_Table):
 
     @property
     def id(self) -> str:
-        """The year and season, "2027-spring"; the name of the folder."""
+        """The year and what follows it, "2027-spring"; the name of the folder."""
         return self.course.semester
 
     @property
@@ -209,14 +210,24 @@ class Semester(_Table):
         return int(datetime(int(self.course.semester[:4]) - 1, 1, 1, tzinfo=UTC).timestamp())
 
     @property
-    def root(self) -> Path:
-        """The repository: semesters/<id>/ lies two levels below it."""
+    def course_root(self) -> Path:
+        """The folder of the course: semesters/<id>/ lies two levels below it."""
         return self.folder.parents[1]
+
+    @property
+    def checkout(self) -> Path:
+        """The checkout of practicum whose files build the course; it may be the course's own folder."""
+        return find_checkout(self.course_root)
 
     @property
     def content_root(self) -> Path:
         """The folder `content.include` is relative to."""
-        return self.root / "course_content"
+        return self.course_root / CONTENT
+
+    @property
+    def dist(self) -> Path:
+        """The folder in which the products appear."""
+        return self.course_root / "dist" / self.id
 
 
 def load(folder: Path) -> Semester:

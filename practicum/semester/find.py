@@ -1,6 +1,7 @@
-"""Where the checkout is, and which semesters it describes."""
+"""Where the course is, and which semesters it describes."""
 
-import re
+import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,29 +9,51 @@ from typing import TYPE_CHECKING
 from practicum.architecture import NAMES, Architecture, find_native
 from practicum.engine.errors import PracticumError
 from practicum.semester.description import Semester, load
+from practicum.semester.folders import COURSE, SEMESTERS, is_course
 from practicum.semester.toml_errors import suggest
 
 if TYPE_CHECKING:
     from practicum.semester.locks import Variant
 
 
+SEASONS = (("winter",), ("spring",), ("summer",), ("fall", "autumn"))
+"""The seasons of a year in their order, in the words that the name of a semester may have."""
+
+
 def find_root(start: Path | None = None) -> Path:
-    """Return the checkout: the nearest folder with semesters/ above the working folder, else above this package."""
+    """Return the folder of the course: the one that PRACTICUM_COURSE names, else the nearest one with semesters/.
+
+    The nearest is looked for above the working folder, then above this package. Raises PracticumError where there is
+    none.
+    """
+    if named := os.environ.get(COURSE):
+        if not is_course(Path(named)):
+            told = shlex.quote(named)
+            raise PracticumError(named, "no course: it has no folder semesters/", f"make one: practicum new {told}")
+        return Path(named).resolve()
     for folder in (start or Path.cwd(), Path(__file__).parent):
         for candidate in (folder, *folder.parents):
-            if (candidate / "semesters").is_dir():
+            if is_course(candidate):
                 return candidate
-    raise PracticumError("semesters/", "no such folder here or above", "run this inside a checkout of practicum")
+    raise PracticumError("semesters/", "no such folder here or above", "name a course: practicum --course FOLDER")
 
 
 def list_semesters(root: Path) -> list[str]:
     """Return the names of the described semesters, oldest first."""
-    return sort_semesters([file.parent.name for file in (root / "semesters").glob("*/semester.toml")])
+    return sort_semesters([file.parent.name for file in (root / SEMESTERS).glob("*/semester.toml")])
 
 
 def sort_semesters(names: Iterable[str]) -> list[str]:
-    """Return the names of semesters, oldest first: by the alphabet a year's autumn would come before its spring."""
-    return sorted(names, key=lambda name: (re.sub(r"\D", "", name), "autumn" in name, name))
+    """Return the names of semesters, oldest first: by year, then by season, then by the alphabet.
+
+    A name without a season follows those of its year that have one.
+    """
+    return sorted(names, key=lambda name: (name[:4], _rank_season(name.split("-")), name))
+
+
+def _rank_season(words: list[str]) -> int:
+    ranks = (rank for rank, season in enumerate(SEASONS) if {*season} & {*words})
+    return next(ranks, len(SEASONS))
 
 
 def find_semester(name: str) -> Semester:
@@ -43,10 +66,10 @@ def find_semester(name: str) -> Semester:
     root = find_root()
     known = list_semesters(root)
     if not known:
-        raise PracticumError(f"{root}/semesters", "no semester is described", "see docs/ for how to start one")
+        raise PracticumError(f"{root}/{SEMESTERS}", "no semester is described", "make a course: practicum new FOLDER")
     if name and name not in known:
         raise PracticumError(name, "no such semester", suggest(name, known, f"known: {', '.join(known)}"))
-    return load(root / "semesters" / (name or known[-1]))
+    return load(root / SEMESTERS / (name or known[-1]))
 
 
 def choose_images(semester: Semester, wanted: "Variant | None") -> "tuple[Variant, ...]":

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from practicum.architecture import AMD64, Architecture, find_native
+from practicum.engine import source
 from practicum.engine.stage import Place, Stage, Tree
 from practicum.images.debs import DebSource
 from practicum.images.packer import Play
@@ -34,6 +35,7 @@ from practicum.recipes.system import System
 from practicum.recipes.wheels import LastWheels, Wheels
 from practicum.semester import settings
 from practicum.semester.description import Semester
+from practicum.semester.folders import CONTENT, TOOLS
 from practicum.semester.lectures import find_lectures
 from practicum.semester.locks import Variant, find_lock, find_target, place_debian_lock
 from practicum.semester.revision import read_revision
@@ -54,6 +56,9 @@ MIRROR = DebSource()
 
 TRIM_DEBIAN = "ansible/trim/debian.dpkg.cfg"
 
+DATA_TOOLS = f"{TOOLS}/src/course_tools/datasets"
+"""The package of the course that fetches and makes data sets, below its folder."""
+
 
 def list_ova(semester: Semester, architecture: Architecture = AMD64, debs: DebSource = MIRROR) -> tuple[Stage, ...]:
     """Return the stages of the VirtualBox appliance."""
@@ -64,7 +69,7 @@ def list_ova(semester: Semester, architecture: Architecture = AMD64, debs: DebSo
         variables=settings.describe_roles(semester, architecture),
         recorded=Place(place_debian_lock(semester, architecture)),
         debs=debs,
-        play=Play(semester.root, "appliance", ("jupyter", "appliance", "system"), semester.epoch),
+        play=Play(semester.checkout, "appliance", ("jupyter", "appliance", "system"), semester.epoch),
         suffix=suffix,
     )
     squashfs = Squashfs(machine, semester.epoch, suffix=suffix)
@@ -83,11 +88,11 @@ def list_image(
     suffix = architecture.suffix
     below = list_environment(semester, variant, architecture, debs)
     described = {"product": variant, "course": settings.describe_course(semester, variant)}
-    programs, hooks, library = (Tree(semester.root, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
-    play = Play(semester.root, "container", ("jupyter", "container"), semester.epoch)
+    programs, hooks, library = (Tree(semester.checkout, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
+    play = Play(semester.checkout, "container", ("jupyter", "container"), semester.epoch)
     container = Container(below[-1], variant, described, programs, hooks, library, play, suffix=suffix)
     course = _course(semester, container, variant, below, settings.describe_start(semester, variant))
-    revision = read_revision(semester.root)
+    revision = read_revision(semester.course_root)
     names = settings.name_image(semester, variant, revision, architecture)
     facts = Facts(
         title=f"{semester.course.code} {semester.course.title}",
@@ -112,7 +117,7 @@ def list_archive(
     """Return the stages of the container images of a variant, one for each architecture, and of their archive."""
     listed = [list_image(semester, variant, architecture, debs) for architecture in architectures]
     images = Images(tuple(Part(stages[-1], list_layers(stages)) for stages in listed))
-    moving = settings.name_image(semester, variant, read_revision(semester.root), *only(architectures)).moving
+    moving = settings.name_image(semester, variant, read_revision(semester.course_root), *only(architectures)).moving
     target = archive_path(semester, variant, architectures)
     suffix = "".join(architecture.suffix for architecture in only(architectures))
     return (*merge(listed), Archive(images, variant, moving, semester.epoch, target, suffix=suffix))
@@ -147,13 +152,13 @@ def merge(products: Iterable[Sequence[Stage]]) -> list[Stage]:
 
 def ova_path(semester: Semester, architecture: Architecture = AMD64) -> Path:
     """Return where the appliance appears; of several, each file's name says for which architecture it is."""
-    return semester.root / "dist" / semester.id / f"{semester.product_name}{end_of_name(semester, [architecture])}.ova"
+    return semester.dist / f"{semester.product_name}{end_of_name(semester, [architecture])}.ova"
 
 
 def archive_path(semester: Semester, variant: Variant, architectures: Sequence[Architecture] = (AMD64,)) -> Path:
     """Return where the archive of the images of a variant appears."""
     name = f"{semester.product_name}-{variant}{end_of_name(semester, architectures)}.oci.tar"
-    return semester.root / "dist" / semester.id / name
+    return semester.dist / name
 
 
 def end_of_name(semester: Semester, architectures: Sequence[Architecture]) -> str:
@@ -164,14 +169,14 @@ def end_of_name(semester: Semester, architectures: Sequence[Architecture]) -> st
 
 def inputs_path(semester: Semester) -> Path:
     """Return where the file of a build's inputs appears."""
-    return semester.root / "dist" / semester.id / f"{semester.product_name}.inputs.tar"
+    return semester.dist / f"{semester.product_name}.inputs.tar"
 
 
 def list_environment(
     semester: Semester, variant: Variant, architecture: Architecture = AMD64, debs: DebSource = MIRROR
 ) -> tuple[ImageStage, ...]:
     """Return the stages up to the complete Python environment of `variant`."""
-    root, suffix = semester.root, architecture.suffix
+    root, suffix = semester.checkout, architecture.suffix
     helpers = list_helpers(semester, variant, architecture, debs)
     native = next((stage for stage in helpers if isinstance(stage, System)), None)
     done: list[ImageStage] = [*list_system(semester, architecture, debs, native)]
@@ -192,9 +197,10 @@ def list_system(
     semester: Semester, architecture: Architecture, debs: DebSource, native: ImageStage | None = None
 ) -> tuple[ImageStage, ...]:
     """Return the stages of Debian's packages; native: the last of them for this machine's own architecture."""
-    root, debian, suffix = semester.root, semester.debian, architecture.suffix
+    root, debian, suffix = semester.checkout, semester.debian, architecture.suffix
     debian_lock = place_debian_lock(semester, architecture)
-    recorded = Tree(root, f"{debian_lock.relative_to(root)}") if debian_lock.exists() else None
+    where = str(debian_lock.relative_to(semester.course_root))
+    recorded = Tree(semester.course_root, where) if debian_lock.exists() else None
     trim, kind = Tree(root, TRIM_DEBIAN), (architecture.name, architecture.variant)
     base = Base(debian.suite, trim, recorded, semester.epoch, debs, *kind, suffix=suffix)
     play = Play(root, "system", ("system", "python"), semester.epoch)
@@ -244,8 +250,8 @@ def find_helper(stages: Iterable[Stage]) -> ImageStage | None:
 
 
 def _data(semester: Semester, before: ImageStage, native: ImageStage | None) -> Data:
-    tools = Tree(semester.root, "course_content/tools/src/course_tools/datasets")
-    play = Play(semester.root, "data", ("data",), semester.epoch)
+    tools = Tree(semester.course_root, DATA_TOOLS)
+    play = Play(semester.checkout, "data", ("data",), semester.epoch)
     return Data(before, tuple(semester.data.sets), semester.data.source, tools, play, native, suffix=before.suffix)
 
 
@@ -265,20 +271,20 @@ def _course(
         },
         release=settings.describe_content(semester),
         signers=settings.list_signers(semester),
-        content=Tree(semester.root, "course_content"),
-        runtime=Tree(semester.root, "runtime"),
+        content=Tree(semester.course_root, CONTENT),
+        runtime=Tree(semester.checkout, "runtime"),
         include=tuple(semester.content.include),
         solutions=settings.describe_solutions(semester.content.solutions),
         versions={
             package.name: package.version for stage in below if isinstance(stage, Wheels) for package in stage.packages
         },
-        verify=Tree(semester.root, "smoke_tests/compute"),
+        verify=Tree(semester.checkout, "smoke_tests/compute"),
         facts=settings.describe_site(semester),
         run=find_lectures(semester),
-        documents=list_documents(semester.root),
-        theme=Tree(semester.root, THEME),
+        documents=list_documents(semester.checkout),
+        theme=Tree(source.ROOT.parent, THEME),
         settings=start,
-        play=Play(semester.root, "course", ("course", "sysprep"), semester.epoch),
+        play=Play(semester.checkout, "course", ("course", "sysprep"), semester.epoch),
         native=find_helper(below),
         suffix=before.suffix,
     )

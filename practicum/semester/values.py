@@ -49,8 +49,13 @@ def _check_code(value: str) -> str:
 
 
 def _check_semester(value: str) -> str:
-    if not re.fullmatch(r"20[0-9]{2}-(spring|autumn)", value):
-        raise make_mistake("must be a year and a season", 'write it like "2027-spring" or "2027-autumn"')
+    if not re.fullmatch(r"20[0-9]{2}(-[a-z0-9]+)*", value) or len(value) > 40:
+        raise make_mistake(
+            "must be a year and words of small letters and digits, joined by single hyphens, at most 40",
+            'write it like "2027-spring" or "2027-w1"',
+        )
+    if re.search(r"-(r[0-9]+|content)$", value):  # the names of releases and content releases end so
+        raise make_mistake("ends like the name of a release", 'write it like "2027-spring" or "2027-w1"')
     return value
 
 

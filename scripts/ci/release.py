@@ -24,7 +24,7 @@ from practicum.engine.run import run, stop_on_signals
 from practicum.release.record import FILE, Record, read_record
 from practicum.semester.find import find_semester
 
-TAG = re.compile(r"(20\d\d-(?:spring|autumn))-r([1-9]\d*)")
+TAG = re.compile(r"(20\d\d(?:-[a-z0-9]+)*)-r([1-9]\d*)")
 GPU_IMAGE = "build/report/gpu-image.txt"
 ASSET_LIMIT = 2 << 30
 """A file of a GitHub release must have fewer bytes."""

@@ -27,7 +27,7 @@ def find_image(
     from practicum.semester.settings import name_image
 
     named = request.config.getoption(f"--{kind}-image")
-    name = str(named or name_image(semester, kind, read_revision(semester.root), architecture).moving)
+    name = str(named or name_image(semester, kind, read_revision(semester.course_root), architecture).moving)
     if not docker("image", "ls", "--quiet", name).stdout.strip():
         missing = f"docker has no image {name}: run `make docker` first"
         if request.config.getoption("--skip-missing-image"):

@@ -45,8 +45,8 @@ class Facts:
     @property
     def season(self) -> str:
         """Return the semester as one says it: "spring 2027"."""
-        year, season = self.semester.split("-")
-        return f"{season} {year}"
+        year, *words = self.semester.split("-")
+        return " ".join([*words, year])
 
 
 def read_facts(given: Mapping[str, Any]) -> Facts:
