@@ -2,7 +2,9 @@
 # be run by hand. docs/release.md explains their variables.
 TAG ?=
 ifneq ($(TAG),)
-SEMESTER := $(shell sed -E "s/-r[0-9]+$$//" <<<"$(TAG)")
+# All of the tag but its last word, without a shell: a tag may hold anything.
+words_of_tag := $(subst -, ,$(TAG))
+SEMESTER := $(subst $() ,-,$(strip $(wordlist 2,$(words $(words_of_tag)),- $(words_of_tag))))
 endif
 .PHONY: ci-check ci-build ci-refresh ci-candidate ci-gpu ci-release ci-pages
 

@@ -2,8 +2,8 @@ variable "step" {
   type        = string
   description = "Which play of ansible/ runs."
   validation {
-    condition     = contains(["system", "wheels", "data", "appliance", "container", "course"], var.step)
-    error_message = "The step is a play of ansible/: system, wheels, data, appliance, container or course."
+    condition     = contains(["system", "wheels", "data", "appliance", "container", "extras", "course"], var.step)
+    error_message = "The step is a play of ansible/: system, wheels, data, appliance, container, extras or course."
   }
 }
 

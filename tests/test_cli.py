@@ -156,7 +156,7 @@ def test_unknown_semester_exits_2_and_lists_the_known(command: str, tmp_path: Pa
 
 def test_second_build_of_the_same_semester_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    newest = find.find_semester("").id
+    newest = find.find_semester("").product_name
     with cache.lock(f"build-{newest}", f"build of {newest}"):
         told, refusal = run_counted(practicum_argv("ova"), cwd=ROOT, timeout=HANG)
     assert told.returncode == 75

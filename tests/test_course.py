@@ -19,7 +19,7 @@ from practicum.recipes.course import Course
 from practicum.semester import products, settings
 from practicum.semester.lectures import find_lectures
 
-PACKAGES = [ROOT / folder for folder in commands.PACKAGES]
+PACKAGES = commands.list_packages(ROOT / "runtime", ROOT / "course_content/tools")
 
 
 @pytest.mark.parametrize("product", ["cpu", "cuda"])
@@ -132,7 +132,7 @@ def test_wheels_of_the_commands_are_built_without_a_network_and_outside_the_chec
 ) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    packages = [checkout.root / folder for folder in commands.PACKAGES]
+    packages = commands.list_packages(checkout.root / "runtime", checkout.root / "course_content/tools")
     before = [hash_tree(package, ignore=()) for package in packages]
     runtime, tools = commands.build_wheels(packages, tmp_path / "out", tmp_path / "tools.log")
     expected = {runtime: "course_runtime/machine/bye.py", tools: "course_tools/submit/guard/sitecustomize.py"}

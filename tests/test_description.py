@@ -57,6 +57,7 @@ solutions = false
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "course_content/practicals").mkdir(parents=True)
+    (tmp_path / "course_content/tools/src/course_tools/datasets").mkdir(parents=True)
     folder = tmp_path / "semesters/2027-spring"
     folder.mkdir(parents=True)
     (folder / "semester.toml").write_text(GOOD)
@@ -228,7 +229,11 @@ def test_pins_of_an_architecture(folder: Path) -> None:
             'semester = "spring"',
             'course.semester = "spring": must be a year and words of ',
         ),
-        ('semester = "2027-spring"', 'semester = "2027-fall"', 'course.semester = "2027-fall": must be a year and a s'),
+        (
+            'semester = "2027-spring"',
+            'semester = "2027-fall"',
+            'course.semester = "2027-fall": the folder is called 2027-spring; ',
+        ),
         (
             'semester = "2027-spring"',
             'semester = "2028-spring"',

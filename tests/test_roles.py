@@ -219,7 +219,7 @@ def test_wheels_for_another_processor_are_installed_by_the_same_command() -> Non
     ],
 )
 def test_what_uv_makes_is_taken_where_uv_cannot_run(role: str, given: str, own: str, taken: str) -> None:
-    wheels = {"course_runtime_wheel": "r.whl", "course_tools_wheel": "t.whl"}
+    wheels = {"course_wheels": ["r.whl", "t.whl"]}
     assert render_task(role, own, **wheels) and render_task(role, taken, **wheels) is None
     assert render_task(role, own, **wheels, **{given: True}) is None
     assert "cp" in (render_task(role, taken, **wheels, **{given: True}) or [])

@@ -87,7 +87,9 @@ def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, ag
     missing = {stage.name for stage in stages.find_missing(wanted, forced)}
     console.expect([stage.name for stage in wanted])
     for stage in wanted:
-        stages.ensure(stage, semester.product_name, console, again=stage.name in forced, complete=stage.name not in missing)
+        stages.ensure(
+            stage, semester.product_name, console, again=stage.name in forced, complete=stage.name not in missing
+        )
     stages.prune()
 
 
@@ -106,7 +108,10 @@ def find_readers(wanted: Sequence[Stage], name: str) -> set[str]:
 def explain(semester: Semester, architectures: Sequence[Architecture] = ()) -> list[tuple[str, str]]:
     """Return, for each stage, why it would run again, or "cached"; without `architectures`, for all of them."""
     ensure_docker()
-    return [(stage.name, stages.explain(stage, semester.product_name)) for stage in products.list_all(semester, architectures)]
+    return [
+        (stage.name, stages.explain(stage, semester.product_name))
+        for stage in products.list_all(semester, architectures)
+    ]
 
 
 def require_emulators(architectures: Sequence[Architecture]) -> None:

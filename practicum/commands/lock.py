@@ -28,7 +28,7 @@ from practicum.semester.values import PINNED
 from practicum.wheels import cuda
 from practicum.wheels.debian_lock import render_debian
 from practicum.wheels.lock_text import label_of
-from practicum.wheels.lockfile import LockedPackage, render_lock
+from practicum.wheels.lockfile import LockedPackage, list_own_sources, render_lock
 from practicum.wheels.resolver import Target, Wheel, list_cpu_sources, resolve
 
 # Below the root of the checkout: packages that no product has though others ask for them, each with its reason.
@@ -78,8 +78,9 @@ def resolve_python(semester: Semester, variant: Variant, architecture: Architect
     where = f"{label_of(semester.folder / 'semester.toml')}: python.requires"
     requires = list_requirements(semester, variant, architecture)
     source: tuple[str, ...] = ()
-    if variant == "cpu":
+    if variant == "cpu" and semester.has_torch:
         requires, source = _choose_cpu_builds(requires, target, where)
+    source += list_own_sources(semester.folder)
     wheels = resolve(requires, target, source=source, excludes=semester.checkout / LEFT_OUT, where=where)
     if variant == "cuda" and not _is_for_cuda(wheels):
         raise PracticumError(where, "the CUDA lock met a CPU build", "remove find-links from uv's configuration")

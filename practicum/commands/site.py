@@ -5,6 +5,7 @@ from pathlib import Path
 
 from practicum.commands.downloads import Published, make_download, make_notes, make_start
 from practicum.course.content import assemble
+from practicum.course.site.documents import list_documents
 from practicum.course.site.facts import read_facts
 from practicum.course.site.generator import write_site
 from practicum.course.site.overview import make_site
@@ -14,7 +15,7 @@ from practicum.engine.progress import Console
 from practicum.engine.publish import move_folder
 from practicum.semester.description import Semester
 from practicum.semester.lectures import find_lectures
-from practicum.semester.settings import describe_site
+from practicum.semester.settings import describe_site, list_special_commands
 
 MARK = "assets/course.css"
 """The file by which a site is known to be one."""
@@ -46,6 +47,7 @@ def write_page(semester: Semester, published: Published | None, target: Path, co
                 read_facts(describe_site(semester)),
                 content,
                 semester.checkout,
+                students=list_documents(semester.checkout, list_special_commands(semester)).students,
                 run={**(published.run if published else {}), **find_lectures(semester).read()},
                 download=make_download(published),
                 files={f"release/{name}": data for name, data in published.files.items()} if published else {},

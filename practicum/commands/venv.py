@@ -7,11 +7,12 @@ from pathlib import Path
 
 import uv
 
-from practicum.course.commands import PACKAGES, build_wheels
+from practicum.course.commands import build_wheels, list_packages
 from practicum.engine.cache import root as cache_root
 from practicum.engine.progress import Console
 from practicum.engine.run import run
 from practicum.semester.description import Semester
+from practicum.semester.folders import TOOLS
 from practicum.semester.locks import find_lock
 from practicum.wheels import wheelhouse
 
@@ -48,7 +49,7 @@ def make_venv(semester: Semester, folder: Path) -> None:
     run(create_argv(semester.debian.python_version, folder), step="venv", contain=False)
     run(install_argv(house, folder), step="venv", contain=False)
     with tempfile.TemporaryDirectory() as scratch:
-        packages = [semester.root / package for package in PACKAGES]
+        packages = list_packages(semester.checkout / "runtime", semester.course_root / TOOLS)
         wheels = build_wheels(packages, Path(scratch), Path(scratch) / "tools.log")
         run(commands_argv(wheels, folder), step="venv", contain=False)
     site_packages = next(folder.glob("lib/python3*/site-packages"))

@@ -10,8 +10,8 @@ import uv
 from practicum.engine.errors import ProgramFailed
 from practicum.engine.run import run
 
-PACKAGES = ("runtime", "course_content/tools")
-"""The folders of the packages with the student's commands, in the order in which they are installed."""
+TORCH_COMMAND = "course-verify"
+"""A command that only courses with torch have a use for."""
 
 MACHINE_COMMANDS = {"course-access", "course-console", "course-firstboot", "set-kbd"}
 """Commands that only a machine of one's own has a use for."""
@@ -30,8 +30,16 @@ def build_wheels(sources: Sequence[Path], out: Path, log: Path) -> list[Path]:
     return wheels
 
 
-def list_commands(packages: Sequence[Path], product: str) -> list[str]:
+def list_commands(packages: Sequence[Path], product: str, *, torch: bool = True) -> list[str]:
     """Return the names of the student's commands in `packages` that `product` has, sorted."""
     projects = [tomllib.loads((package / "pyproject.toml").read_text())["project"] for package in packages]
-    names = [name for project in projects for name in project["scripts"]]
-    return sorted(name for name in names if product == "appliance" or name not in MACHINE_COMMANDS)
+    absent = (set() if product == "appliance" else MACHINE_COMMANDS) | (set() if torch else {TORCH_COMMAND})
+    return sorted({name for project in projects for name in project.get("scripts", {})} - absent)
+
+
+def list_packages(runtime: Path, tools: Path) -> list[Path]:
+    """Return the folders of the packages with the student's commands, in the order in which they are installed.
+
+    tools: of the course's own commands, without which a course may do.
+    """
+    return [runtime, *([tools] if (tools / "pyproject.toml").is_file() else [])]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from practicum.course import notebooks
-from practicum.course.commands import build_wheels, list_commands
+from practicum.course.commands import build_wheels, list_commands, list_packages
 from practicum.course.content import assemble, list_shown, make_folder, write_file
 from practicum.course.executed import Executed, find_executed
 from practicum.course.site.documents import Documents, list_documents
@@ -38,6 +38,7 @@ class Course(ImageStage):
     product: "appliance", "cpu" or "cuda". variables: of the roles. include, solutions: as in the description. versions:
     of the Python packages of the stages below, which the landing page shows. release: which content this is, as
     `assemble` takes it. signers: lines of the file of allowed signers, one of which must sign a content release.
+    verify: the suite of `course-verify`, None where there is no torch.
     facts, documents, theme: what the course's page says of the semester, the pages of docs/ that it has, and its looks.
     run: the lectures, which the page shows with their outputs as far as they were run before.
     settings: of a container image, in Dockerfile words. converter, generator: what makes the notebooks and the page,
@@ -58,7 +59,7 @@ class Course(ImageStage):
     include: tuple[str, ...]
     solutions: Solutions
     versions: Mapping[str, str]
-    verify: Tree
+    verify: Tree | None
     facts: Mapping[str, Any]
     run: Executed
     documents: Documents
@@ -86,25 +87,31 @@ class Course(ImageStage):
             facts=read_facts(self.facts),
         )
         self.write_updates(staging / "updates")
-        verify = self.verify.copy_to(staging)
+        verify = self.copy_verify(staging / "verify")
         console.say("writing the course's page")
         self.write_page(staging / "content", staging / "docs", out / "page")
-        packages = [self.runtime.path, self.content.path / "tools"]
-        runtime, tools = build_wheels(packages, staging / "tools", out / "tools.log")
+        packages = list_packages(self.runtime.path, self.content.path / "tools")
+        wheels = [wheel.name for wheel in build_wheels(packages, staging / "tools", out / "tools.log")]
         given = {
             **self.variables,
-            "course_runtime_wheel": runtime.name,
-            "course_tools_wheel": tools.name,
-            "course_commands": list_commands(packages, self.product),
+            "course_wheels": wheels,
+            "course_commands": list_commands(packages, self.product, torch=bool(self.verify)),
         }
         with lent_uv(out) as program:
             folders = {name: staging / name for name in ("content", "docs", "tools", "updates")} | {"verify": verify}
             mounts = {"bin": program, **folders}
             if self.native:
-                mounts["lib"] = self.install_natively(self.native, staging, program, [runtime.name, tools.name], out)
+                mounts["lib"] = self.install_natively(self.native, staging, program, wheels, out)
                 given["given_lib"] = True
             build_image(Step(self.play, self.before.image, self.image, given, mounts, self.settings), out, console)
         shutil.rmtree(staging)
+
+    def copy_verify(self, folder: Path) -> Path:
+        """Copy the suite of `course-verify` to `folder`, which stays empty where there is none; return it."""
+        if self.verify:
+            return self.verify.copy_as(folder)
+        make_folder(folder)
+        return folder
 
     def write_updates(self, folder: Path) -> None:
         """Write what `course-update` reads in the product: where it asks, who may sign, what pages show."""
@@ -131,7 +138,8 @@ class Course(ImageStage):
     def write_page(self, content: Path, docs: Path, work: Path) -> None:
         """Write the course's page, without downloads, into the new folder `docs`; work: for what comes before."""
         work.mkdir()
-        site = make_site(read_facts(self.facts), content, self.documents.root, run=self.run.read())
+        students, run = self.documents.students, self.run.read()
+        site = make_site(read_facts(self.facts), content, self.documents.root, students=students, run=run)
         write_site(site, docs, work)
         shutil.rmtree(work)
 

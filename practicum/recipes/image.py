@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.publish import write_text
 from practicum.engine.run import run
@@ -87,25 +86,27 @@ class Image(Stage):
 
         torch: what torch said of itself (recipes/wheels.py).
         """
-        facts = self.facts
-        if not torch.get("torch"):
-            raise PracticumError(self.name, "python.requires names no torch", "add it, or build the appliance alone")
+        facts, has_torch = self.facts, bool(torch["torch"])
         standard = {
             "title": f"{facts.title}, {'CUDA' if self.variant == 'cuda' else 'CPU'}",
-            "description": f"JupyterLab, PyTorch and the practicals of {facts.title}, {facts.semester}",
+            "description": f"JupyterLab{', PyTorch' * has_torch} and the content of {facts.title}, {facts.semester}",
             "vendor": facts.institution,
             "version": facts.semester,
             "revision": self.revision,
             "created": self.created,
             "licenses": LICENSES[self.variant],
         }
-        own = {
-            "debian": facts.suite,
-            "python": facts.python,
+        computes = {
             "torch": torch["torch"],
             "cuda": torch["cuda"] or "none",
             "architectures": " ".join(torch["architectures"]) or "none",
-        } | ({"gpu": facts.gpu} if facts.gpu else {})
+        }
+        own = {
+            "debian": facts.suite,
+            "python": facts.python,
+            **(computes if has_torch else {}),
+            **({"gpu": facts.gpu} if facts.gpu else {}),
+        }
         return {
             **{f"org.opencontainers.image.{name}": value for name, value in standard.items()},
             **{f"practicum.{name}": value for name, value in own.items()},

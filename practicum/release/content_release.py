@@ -132,7 +132,10 @@ def require_own_number(semester: Semester) -> None:
     if not released:
         return
     last = released[-1]
-    then, now = read_commit(semester.course_root, last.revision, semester.id), read_checkout(semester.course_root, semester.id)
+    then, now = (
+        read_commit(semester.course_root, last.revision, semester.id),
+        read_checkout(semester.course_root, semester.id),
+    )
     git = git_of(semester.course_root)
     described = read([*git, "show", f"{last.revision}:semesters/{semester.id}/semester.toml"], step="git")
     number = tomllib.loads(described)["content"].get("release", 1)

@@ -34,7 +34,9 @@ def make_page(semester: Semester, folder: Path | None, to: Path | None, console:
         if not semester.release.address:
             console.say(f"release.address is not set: the page looks for the files in {beside}")
     else:
-        console.say(f"there is no release in {release.relative_to(semester.course_root)}: the page offers nothing to download")
+        console.say(
+            f"there is no release in {release.relative_to(semester.course_root)}: the page offers nothing to download"
+        )
     write_page(semester, published, target, console)
     return target
 

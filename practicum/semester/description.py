@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from practicum.architecture import AMD64, KERNEL, Architecture, find_architecture
@@ -20,6 +22,7 @@ from practicum.semester.toml_errors import explain, render_key
 from practicum.semester.toml_file import read_toml
 from practicum.semester.values import (
     PRODUCTS,
+    PRODUCTS_WITHOUT_TORCH,
     Address,
     ArchitectureNames,
     Code,
@@ -33,6 +36,8 @@ from practicum.semester.values import (
     Requirements,
     Season,
     User,
+    VariableName,
+    VariableValue,
     make_mistake,
 )
 
@@ -51,7 +56,7 @@ class Course(_Table):
     code: Code = Field(description="code of the course at its institution", examples=["EE-559"])
     title: Line = Field(description="title of the course", examples=["Deep Learning"])
     institution: Line = Field(description="who gives the course", examples=["EPFL"])
-    semester: Season = Field(description="year and season, or another word, equal to the name of the folder", examples=["2027-spring"])
+    semester: Season = Field(description="year and season, the name of the folder", examples=["2027-spring"])
     info: PageAddress | None = Field(default=None, description="address of the page that announces the course")
     thanks: Text | None = Field(default=None, description="whom the course thanks")
     links: dict[Line, PageAddress] = Field(default={}, description="names and addresses of the course's other pages")
@@ -142,6 +147,10 @@ class Data(_Table):
     )
 
 
+Environment = dict[VariableName, VariableValue]
+"""Environment variables of every program that students start."""
+
+
 class Release(_Table):
     """Where releases are published, and whether products look there for content releases."""
 
@@ -164,6 +173,7 @@ class Semester(_Table):
     content: Content = Field(description="what of course_content/ is included")
     data: Data = Field(default=Data(), description="the data sets")
     release: Release = Field(default=Release(), description="where releases are published")
+    environment: Environment = Field(default={}, description="environment variables of JupyterLab and of each shell")
     folder: Path = Field(exclude=True, description="absolute folder of semester.toml; not a key of the file")
 
     @property
@@ -175,6 +185,11 @@ class Semester(_Table):
     def product_name(self) -> str:
         """Base name of every product, "ee559-2027-spring"."""
         return f"{self.course.slug}-{self.id}"
+
+    @property
+    def has_torch(self) -> bool:
+        """Whether the course computes with torch: without it, there is no image with CUDA."""
+        return any(canonicalize_name(Requirement(text).name) == "torch" for text in self.python.requires)
 
     @property
     def built_for(self) -> tuple[Architecture, ...]:
@@ -243,6 +258,8 @@ def load(folder: Path) -> Semester:
         if "folder" in data:  # a field of the model that is not a key of the file
             raise PracticumError(label, f"{render_key(('folder',), data)}: unknown key", "remove it")
         semester = Semester.model_validate({**data, "folder": folder})
+        if "products" not in data and not semester.has_torch:
+            semester = semester.model_copy(update={"products": PRODUCTS_WITHOUT_TORCH})
     except ValidationError as failure:
         schema = Semester.model_json_schema()
         raise Mistakes(label, [explain(error, data, schema) for error in failure.errors(include_url=False)]) from None

@@ -85,6 +85,9 @@ def choose_images(semester: Semester, wanted: "Variant | None") -> "tuple[Varian
 
 def require_product(semester: Semester, product: str) -> None:
     """Raise PracticumError when the description does not name `product`."""
+    if product == "cuda" and not semester.has_torch:
+        where = f"semesters/{semester.id}/semester.toml"
+        raise PracticumError(where, "the cuda image needs torch, which python.requires does not name", "build cpu")
     if product not in semester.products:
         raise PracticumError(
             f"semesters/{semester.id}/semester.toml",

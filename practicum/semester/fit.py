@@ -1,12 +1,15 @@
 """What no key of a description can tell alone: how its tables fit each other and the folders around the file."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from practicum.architecture import ARCHITECTURES, KERNEL
+from practicum.semester.folders import DATA_TOOLS, OVERRIDES
 from practicum.semester.sessions import check_sessions, check_solutions
 from practicum.semester.toml_errors import quote, suggest
 
@@ -22,6 +25,9 @@ def check_tables(semester: "Semester") -> Iterator[str]:
             "give both the same name"
         )
     required = {_name(text) for text in semester.python.requires}
+    if "cuda" in semester.products and "torch" not in required:
+        named = quote([*semester.products])
+        yield f'products = {named}: "cuda" needs torch; name torch in python.requires, or remove "cuda" here'
     if semester.data.sets and semester.data.source != "real" and "scikit-learn" not in required:
         yield (
             f"data.source = {quote(semester.data.source)}: a stand-in is made from scikit-learn's digits, which "
@@ -64,6 +70,9 @@ def check_folders(semester: "Semester") -> Iterator[str]:
     root = semester.content_root.resolve()
     yield from check_sessions(semester.course.sessions, root)
     yield from check_solutions(semester.content.solutions, root)
+    if semester.data.sets and not (semester.course_root / DATA_TOOLS).is_dir():
+        yield f"data.sets: {DATA_TOOLS}, which makes the sets, is not in this course; remove the table [data]"
+    yield from check_overrides(semester.course_root / OVERRIDES)
     for index, name in enumerate(semester.content.include):
         path = (root / name).resolve()
         if not path.is_relative_to(root):
@@ -77,6 +86,17 @@ def check_folders(semester: "Semester") -> Iterator[str]:
                 f"content.include[{index}] = {quote(name)}: not in course_content/; "
                 + suggest(name, there, f"what is there: {', '.join(there) or 'nothing'}")
             )
+
+
+def check_overrides(file: Path) -> Iterator[str]:
+    """Give a line when the course's settings of JupyterLab are not of the form {"plugin": {"setting": value}}."""
+    try:
+        settings = json.loads(file.read_bytes()) if file.exists() else {}
+    except ValueError as error:
+        yield f"{OVERRIDES}: not JSON ({error}); JupyterLab's Advanced Settings Editor shows settings as JSON"
+        return
+    if not isinstance(settings, dict) or not all(isinstance(each, dict) for each in settings.values()):
+        yield f'{OVERRIDES}: settings without a plugin; write it like {{"@jupyterlab/...:plugin": {{"name": true}}}}'
 
 
 def _name(requirement: str) -> str:

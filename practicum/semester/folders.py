@@ -13,6 +13,18 @@ CONTENT = "course_content"
 TOOLS = f"{CONTENT}/tools"
 """The package of the course's own commands, below the folder of the course; a course may do without."""
 
+DATA_TOOLS = f"{TOOLS}/src/course_tools/datasets"
+"""The package of the course that fetches and makes the data sets of `data.sets`."""
+
+OVERRIDES = "jupyterlab/overrides.json"
+"""The course's settings of JupyterLab, which win over those of practicum."""
+
+FILES = "files"
+"""A folder of files for the products, at the same paths: files/etc/motd becomes /etc/motd."""
+
+TASKS = "ansible/tasks.yml"
+"""Tasks of Ansible that run as root in each product, before the content comes."""
+
 TEMPLATES = "packer/build.pkr.hcl"
 """A file by which a checkout of practicum is known."""
 

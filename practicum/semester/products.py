@@ -27,6 +27,7 @@ from practicum.recipes.container import Container
 from practicum.recipes.course import THEME, Course, list_documents
 from practicum.recipes.data import Data
 from practicum.recipes.disk import Disk
+from practicum.recipes.extras import Extras
 from practicum.recipes.grub import Grub
 from practicum.recipes.image import Facts, Image
 from practicum.recipes.ova import Ova
@@ -35,7 +36,7 @@ from practicum.recipes.system import System
 from practicum.recipes.wheels import LastWheels, Wheels
 from practicum.semester import settings
 from practicum.semester.description import Semester
-from practicum.semester.folders import CONTENT, TOOLS
+from practicum.semester.folders import CONTENT, DATA_TOOLS, FILES, OVERRIDES, TASKS
 from practicum.semester.lectures import find_lectures
 from practicum.semester.locks import Variant, find_lock, find_target, place_debian_lock
 from practicum.semester.revision import read_revision
@@ -56,9 +57,6 @@ MIRROR = DebSource()
 
 TRIM_DEBIAN = "ansible/trim/debian.dpkg.cfg"
 
-DATA_TOOLS = f"{TOOLS}/src/course_tools/datasets"
-"""The package of the course that fetches and makes data sets, below its folder."""
-
 
 def list_ova(semester: Semester, architecture: Architecture = AMD64, debs: DebSource = MIRROR) -> tuple[Stage, ...]:
     """Return the stages of the VirtualBox appliance."""
@@ -72,13 +70,15 @@ def list_ova(semester: Semester, architecture: Architecture = AMD64, debs: DebSo
         play=Play(semester.checkout, "appliance", ("jupyter", "appliance", "system"), semester.epoch),
         suffix=suffix,
     )
-    squashfs = Squashfs(machine, semester.epoch, suffix=suffix)
-    course = _course(semester, machine, "appliance", below)
+    extras = _extras(semester, machine, "appliance")
+    done = (machine, *extras)[-1]
+    squashfs = Squashfs(done, semester.epoch, suffix=suffix)
+    course = _course(semester, done, "appliance", below)
     fetched = (Grub(boot.package, architecture.name, debs, suffix=suffix),) if boot.package else ()
     disk = Disk(course, squashfs, settings.describe_disk(semester, architecture), *fetched, suffix=suffix)
     described, target = settings.describe_machine(semester, architecture), ova_path(semester, architecture)
     ova = Ova(disk, described, semester.epoch, target, suffix=suffix)
-    return (*below, machine, squashfs, course, *fetched, disk, ova)
+    return (*below, machine, *extras, squashfs, course, *fetched, disk, ova)
 
 
 def list_image(
@@ -88,10 +88,13 @@ def list_image(
     suffix = architecture.suffix
     below = list_environment(semester, variant, architecture, debs)
     described = {"product": variant, "course": settings.describe_course(semester, variant)}
-    programs, hooks, library = (Tree(semester.checkout, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
-    play = Play(semester.checkout, "container", ("jupyter", "container"), semester.epoch)
+    root = semester.checkout
+    programs, hooks, library = (Tree(root, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
+    play = Play(root, "container", ("jupyter", "container"), semester.epoch)
     container = Container(below[-1], variant, described, programs, hooks, library, play, suffix=suffix)
-    course = _course(semester, container, variant, below, settings.describe_start(semester, variant))
+    extras = _extras(semester, container, variant)
+    done, start = (container, *extras)[-1], settings.describe_start(semester, variant)
+    course = _course(semester, done, variant, below, start)
     revision = read_revision(semester.course_root)
     names = settings.name_image(semester, variant, revision, architecture)
     facts = Facts(
@@ -105,7 +108,7 @@ def list_image(
     image = Image(
         course, below[-1], variant, names.moving, names.fixed, revision.label, revision.date, facts, suffix=suffix
     )  # fmt: skip
-    return (*below, container, course, image)
+    return (*below, container, *extras, course, image)
 
 
 def list_archive(
@@ -255,6 +258,22 @@ def _data(semester: Semester, before: ImageStage, native: ImageStage | None) -> 
     return Data(before, tuple(semester.data.sets), semester.data.source, tools, play, native, suffix=before.suffix)
 
 
+def _extras(semester: Semester, before: ImageStage, product: settings.Product) -> tuple[Extras, ...]:
+    """Return the stage of what the course adds of its own; none where it adds nothing."""
+    root = semester.course_root
+    files, overrides, tasks = (
+        Tree(root, name) if (root / name).exists() else None for name in (FILES, OVERRIDES, TASKS)
+    )
+    environment = dict(semester.environment)
+    if not (files or overrides or tasks or environment):
+        return ()
+    if tasks:
+        tasks = Tree(root, str(Path(TASKS).parent))
+    told = {"product": product, "course": settings.describe_course(semester, product)}
+    play = Play(semester.checkout, "extras", ("extras",), semester.epoch)
+    return (Extras(before, product, told, files, overrides, tasks, environment, play, suffix=before.suffix),)
+
+
 def _course(
     semester: Semester,
     before: ImageStage,
@@ -278,10 +297,10 @@ def _course(
         versions={
             package.name: package.version for stage in below if isinstance(stage, Wheels) for package in stage.packages
         },
-        verify=Tree(semester.checkout, "smoke_tests/compute"),
+        verify=Tree(semester.checkout, "smoke_tests/compute") if semester.has_torch else None,
         facts=settings.describe_site(semester),
         run=find_lectures(semester),
-        documents=list_documents(semester.checkout),
+        documents=list_documents(semester.checkout, settings.list_special_commands(semester)),
         theme=Tree(source.ROOT.parent, THEME),
         settings=start,
         play=Play(semester.checkout, "course", ("course", "sysprep"), semester.epoch),

@@ -1,5 +1,6 @@
 """What the products are told of a semester: the values that the stages get."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from practicum.architecture import AMD64, Architecture
 from practicum.ova import disk, ovf
 from practicum.semester.description import Semester
+from practicum.semester.folders import TOOLS
 from practicum.semester.locks import Variant
 from practicum.semester.revision import Revision
 
@@ -152,6 +154,13 @@ def describe_site(semester: Semester) -> dict[str, Any]:
         **course.model_dump(mode="json", exclude_none=True),
         "slug": course.slug,
     }
+
+
+def list_special_commands(semester: Semester) -> tuple[str, ...]:
+    """Return the student's commands that not every course has: those of its own package, and what looks at torch."""
+    project = semester.course_root / TOOLS / "pyproject.toml"
+    own = tomllib.loads(project.read_text())["project"].get("scripts", {}) if project.is_file() else {}
+    return (*own, *(["course-verify"] if semester.has_torch else []))
 
 
 def describe_start(semester: Semester, variant: Variant) -> tuple[str, ...]:

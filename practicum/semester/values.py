@@ -26,6 +26,14 @@ SYSTEM_NAMES = frozenset(
 )
 PINNED = ("torch", "torchvision")
 PRODUCTS: tuple[Literal["appliance", "cpu", "cuda"], ...] = ("appliance", "cpu", "cuda")
+PRODUCTS_WITHOUT_TORCH = PRODUCTS[:2]
+TAKEN_VARIABLES = frozenset(
+    """
+    PATH LANG SHELL HOME NB_USER NB_UID NB_GID JUPYTER_PORT COURSE_NAME OMP_WAIT_POLICY CC CXX
+    NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES
+    """.split()  # noqa: SIM905
+)
+"""Environment variables that the products set themselves."""
 
 
 def make_mistake(reason: str, cure: str) -> PydanticCustomError:
@@ -115,6 +123,21 @@ def _check_host_port(value: int) -> int:
     return value
 
 
+def _check_variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+        raise make_mistake("is no name of a variable (capital letters, digits, _)", 'write it like "COURSE_LEVEL"')
+    if name in TAKEN_VARIABLES:
+        raise make_mistake("is a variable that the products set themselves", "choose another name")
+    return name
+
+
+def _check_variable_value(value: str) -> str:
+    # Apptainer would evaluate a $, systemd a %, and each of the others ends or escapes a quoted text.
+    if not value.isprintable() or any(letter in value for letter in "$%\"'\\`"):
+        raise make_mistake("must be one line without $ % \" ' \\ and `", "put longer texts into files/")
+    return value
+
+
 def _check_content_path(value: str) -> str:
     path = PurePosixPath(value)
     if not value or "\\" in value or not value.isprintable() or str(path) != value or value == ".":
@@ -179,6 +202,8 @@ def _check_requirements(values: tuple[str, ...]) -> tuple[str, ...]:
 Line = Annotated[str, AfterValidator(_check_line)]
 Code = Annotated[str, AfterValidator(_check_code)]
 Season = Annotated[str, AfterValidator(_check_semester)]
+VariableName = Annotated[str, AfterValidator(_check_variable)]
+VariableValue = Annotated[str, AfterValidator(_check_variable_value)]
 User = Annotated[str, AfterValidator(_check_user)]
 Address = Annotated[str, AfterValidator(_check_address)]
 HostPort = Annotated[int, AfterValidator(_check_host_port)]

@@ -35,16 +35,23 @@ class LockedPackage:
 def locate(lock: Path) -> list[Wheel]:
     """Where each wheel of `lock` can be had now: the best one for the lock's target among those the lock allows.
 
-    Asks the package index of this machine's uv configuration, and for `+cpu` builds the places of `list_cpu_sources`.
+    Asks the package index of this machine's uv configuration and the course's folder of wheels, and for `+cpu` builds
+    the places of `list_cpu_sources`.
     Raises PracticumError when a package is nowhere, or only with other hashes.
     """
     target, packages = read_target(lock), read_lock(lock)
     local = [package for package in packages if Version(package.version).local]
     general = [package for package in packages if package not in local]
     wheels = _locate_in(list_cpu_sources(), local, target, label_of(lock)) + _locate_in(
-        [()], general, target, label_of(lock)
+        [list_own_sources(lock.parent)], general, target, label_of(lock)
     )
     return sorted(wheels, key=lambda wheel: wheel.name)
+
+
+def list_own_sources(semester: Path) -> tuple[str, ...]:
+    """Return the course's folder of wheels, as uv options; nothing where it has none. semester: its folder."""
+    folder = semester.parents[1] / "wheels"
+    return ("--find-links", str(folder)) if folder.is_dir() else ()
 
 
 def read_lock(path: Path) -> list[LockedPackage]:

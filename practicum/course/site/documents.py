@@ -1,7 +1,7 @@
 """The pages of docs/ on the site: for students, and for those who give the course."""
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,13 @@ STUDENTS = {
     "docs/verify-gpu.md": "proof that torch and your GPU compute right",
 }
 """The pages for students, in order: path in the repository -> what is in it."""
+
+EXPLAINED = {
+    "docs/data.md": "course-data",
+    "docs/projects.md": "course-submit",
+    "docs/verify-gpu.md": "course-verify",
+}
+"""The pages about a command that not every course has: path in the repository -> the command."""
 
 ASSISTANTS = {
     "README.md": "what practicum is, and how to build the course's machine",
@@ -56,13 +63,20 @@ class Documents:
         return self.trees[0].root
 
     @property
+    def students(self) -> dict[str, str]:
+        """The pages among the documents, as STUDENTS has them."""
+        names = {tree.name for tree in self.trees}
+        return {name: about for name, about in STUDENTS.items() if name in names}
+
+    @property
     def inputs(self) -> dict[str, str]:
         return {label: digest for tree in self.trees for label, digest in tree.inputs.items()}
 
 
-def list_documents(root: Path) -> Documents:
-    """Return what the pages for students are made of."""
-    return Documents(tuple(Tree(root, name) for name in (*STUDENTS, IMAGES)))
+def list_documents(root: Path, commands: Container[str]) -> Documents:
+    """Return what the pages for students are made of; commands: those of the course, which its pages explain."""
+    names = (name for name in STUDENTS if EXPLAINED.get(name, "") in commands or name not in EXPLAINED)
+    return Documents(tuple(Tree(root, name) for name in (*names, IMAGES)))
 
 
 def name_page(document: str) -> str:

@@ -33,6 +33,7 @@ def make_site(
     folder: Path,
     root: Path,
     *,
+    students: Mapping[str, str] = STUDENTS,
     run: Mapping[str, bytes] | None = None,
     download: Page | None = None,
     files: Mapping[str, bytes] | None = None,
@@ -41,20 +42,20 @@ def make_site(
 ) -> Site:
     """Return the site of a course.
 
-    folder: the content, assembled. root: the repository, for its docs. run: as in `read_content`. download: the page
-    that says what to download, with its `files`; None in a product, which has no page for assistants either. start: the
-    HTML of home that says what to download. last: sections that follow.
+    folder: the content, assembled. root: the checkout, for its docs. students: which of these students get. run: as in
+    `read_content`. download: the page that says what to download, with its `files`; None in a product, which has no
+    page for assistants either. start: the HTML of home that says what to download. last: sections that follow.
     """
     content = read_content(folder, run or {})
-    everywhere = STUDENTS | (ASSISTANTS if download else {})
+    everywhere = {**students, **(ASSISTANTS if download else {})}
     collected: dict[str, bytes] = {**content.files, **(files or {})}
-    students = read_documents(root, STUDENTS, everywhere, collected, whole=download is not None)
+    helping = read_documents(root, students, everywhere, collected, whole=download is not None)
     assistants = read_documents(root, ASSISTANTS, everywhere, collected, whole=True) if download else ()
     sections = [
         Section("Home", (_make_home(facts, content, start, download is not None),)),
         *([Section("Download", (download,))] if download else []),
         *_list_content(facts, content),
-        Section("Help", (_make_index("help", "Help", STUDENTS, students), *students)),
+        Section("Help", (_make_index("help", "Help", students, helping), *helping)),
         *([Section("Assistants", (_make_index("assistants", "For assistants", ASSISTANTS, assistants), *assistants))]
           if assistants else []),
         *last,

@@ -12,10 +12,16 @@ from course_runtime.machine.machine import CourseError, Machine, exit_with, load
 GPU_CHECKS: Sequence[Check] = (gpu.check_gpu, gpu.check_shm)
 
 
+OF_TORCH: Sequence[Check] = (gpu.check_shm, container_checks.check_torch, machine_checks.check_torch)
+"""What a course without torch does not ask."""
+
+
 def choose_checks(machine: Machine) -> Sequence[Check]:
     """Return what to look at: a container has no clock, no swap and no access code of its own."""
     is_container = load_course(machine).product != "appliance"
-    return container_checks.CHECKS if is_container else machine_checks.CHECKS
+    checks = container_checks.CHECKS if is_container else machine_checks.CHECKS
+    has_torch = "torch" in machine_checks.list_expected(machine)
+    return [check for check in checks if has_torch or check not in OF_TORCH]
 
 
 def examine(machine: Machine, checks: Sequence[Check]) -> Iterator[Finding]:
