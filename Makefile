@@ -3,8 +3,12 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help deps emulator test-deps venv docker-daemon ova docker archive inputs release content-release check-target explain lock lint fmt bench reproduce hardware \
-	preflight prune clean site lectures
+	preflight prune clean site lectures smoke
 
+COURSE ?=
+ifneq ($(COURSE),)
+export PRACTICUM_COURSE := $(abspath $(COURSE))
+endif
 SEMESTER ?=
 INPUTS ?=
 ARCH ?=
@@ -24,6 +28,7 @@ include ci.mk
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  SEMESTER=2027-spring picks one of semesters/; the newest if left out"
+	@echo "  COURSE=FOLDER takes the course of that folder in place of this checkout's: docs/your-own-course.md"
 	@echo "  ARCH=arm64 builds for another processor than this machine's, ARCH=all for all that semester.toml names"
 	@echo "  INPUTS=FILE builds without a network, from the file that make inputs wrote"
 
@@ -57,6 +62,10 @@ site: venv ## Write the course's page into dist/; it offers the release that is 
 
 lectures: venv docker-daemon ## Run the lectures that changed, for the pages of the products built after it
 	@$(PRACTICUM) lectures $(SEMESTER)
+
+smoke: venv ## Run the tests that COURSE brings along, in its smoke_tests/, on its cpu image
+	@exec $(PYTHON) -m pytest -p smoke_tests.conftest -p smoke_tests.container.conftest -c pyproject.toml --rootdir=. \
+		"$(abspath $(COURSE))/smoke_tests"
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER) $(of_arch)

@@ -6,7 +6,7 @@ CONTENT := build/content
 PROOF_JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 
 PARTS := build-ova site students-python build-images interrupts unit course first-boot gpu-lectures gpu-programs robust upgrade \
-	second-machine cpu-lectures cpu-programs look start runtimes server updates products shutdown virtualbox archive services disk \
+	second-machine cpu-lectures cpu-programs look start runtimes example server updates products shutdown virtualbox archive services disk \
 	samples students-sample compute slow-host linters
 # Of the products for ARM: those of every proof, and those of make test-arm64 alone.
 ARM := build-arm64 image-arm64 first-boot-arm64 container-arm64 disk-arm64 virtualbox-arm64
@@ -60,9 +60,9 @@ test-linters:
 	$(pytest) tests/test_linters.py
 test-unit:
 	$(pytest) tests --ignore=tests/course --ignore=tests/test_linters.py --ignore=tests/test_interrupts.py \
-		--ignore=tests/test_trim.py --ignore=tests/test_trixie.py
+		--ignore=tests/test_trim.py --ignore=tests/test_trixie.py --ignore=tests/example
 test-unit-quick:
-	$(pytest) tests --ignore=tests/course --ignore=tests/test_linters.py -m "not slow"
+	$(pytest) tests --ignore=tests/course --ignore=tests/example --ignore=tests/test_linters.py -m "not slow"
 test-trixie: test-deps
 	$(pytest) tests/test_trim.py tests/test_trixie.py
 
@@ -141,6 +141,11 @@ test-services: test-archive
 		smoke_tests/container/test_archive.py $(of_semester)
 test-container-quick:
 	$(pytest) smoke_tests/container/test_server.py -k "address or credential" --skip-missing-image $(of_semester)
+
+# ---- another course, built beside ours ----
+
+test-example: test-build-images
+	$(pytest) tests/example
 
 # ---- the products for ARM, on this machine's emulators; they are skipped where they cannot be built or nobody wants them ----
 

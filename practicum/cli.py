@@ -295,6 +295,41 @@ def preflight(semester: SemesterId = "", arch: Arch = "") -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    semester: Annotated[str, typer.Option(metavar="SEMESTER", help="Its first semester; today's if left out.")] = "",
+) -> None:
+    """Make a course that builds as it is: a semester, a first page, a notebook."""
+    from datetime import date
+
+    from practicum.commands.new import choose_semester, make_course
+
+    described = make_course(folder, semester or choose_semester(date.today()))
+    course, image = shlex.quote(str(folder)), f"{described.course.slug}:{described.id}-cpu"
+    print(f"{folder}: {described.product_name}, a course to change. Type next:")
+    print(f"  practicum --course {course} lock      # chooses the packages; takes the network")
+    print(f"  practicum --course {course} docker    # the container image; ova: the appliance")
+    print(f"  docker run --rm -p 127.0.0.1:8888:8888 {image}")
+
+
+@app.command("next")
+def next_semester(
+    name: Annotated[str, typer.Argument(metavar="SEMESTER", help="The semester to make.")],
+    earlier: Annotated[
+        str, typer.Option("--from", metavar="SEMESTER", help="The one to begin with; the newest if left out.")
+    ] = "",
+) -> None:
+    """Make the next semester from an earlier one: its description, locks and examples; then check it."""
+    from practicum.commands.following import list_mentions, make_next
+
+    begun = find_semester(earlier)
+    made = make_next(begun, name)
+    print(f"semesters/{made.id}: {made.product_name}, no mistakes")
+    print(*(f"names {begun.id} still: {line}" for line in list_mentions(made.course_root, begun.id)), sep="\n")
+    print(f"Edit semesters/{made.id}/semester.toml, then type: practicum lock {made.id}")
+
+
 @contextmanager
 def building(described: Semester, inputs: Path | None = None) -> Iterator["Console"]:
     """Give what shows the progress of the semester's only build, which has no network if it has `inputs`.

@@ -488,7 +488,7 @@ TABLES: dict[str, type[BaseModel]] = {
 
 
 def test_tables_are_all_known() -> None:
-    assert set(Semester.model_fields) - {"folder", "architectures", "products"} == set(TABLES)
+    assert set(Semester.model_fields) - {"folder", "architectures", "products", "environment"} == set(TABLES)
     assert set(Python.model_fields) == {"requires", *(architecture.name for architecture in ARCHITECTURES)}
 
 

@@ -1,0 +1,79 @@
+"""Courses and semesters that a command makes, and what it refuses."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+from checkout import SEMESTER, Checkout
+from typer.testing import CliRunner
+
+from practicum import cli
+from practicum.commands.following import begin_releases_again, make_next, rename
+from practicum.commands.new import choose_code, choose_semester, make_course
+from practicum.engine.errors import PracticumError
+from practicum.semester.description import load
+from practicum.semester.find import list_semesters
+from practicum.semester.folders import COURSE
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_new_course_has_no_mistake_and_another_folder_than_the_checkout(tmp_path: Path) -> None:
+    described = make_course(tmp_path / "cs-202", "2031-fall")
+    assert load(tmp_path / "cs-202/semesters/2031-fall") == described
+    assert (described.course.code, described.products) == ("CS-202", ("appliance", "cpu"))
+    assert (described.course_root, described.checkout) == (tmp_path / "cs-202", ROOT)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "@" in path.read_text()]
+
+
+def test_a_new_course_takes_no_folder_that_holds_something(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    with pytest.raises(PracticumError, match="something is there; name a new folder, or an empty one"):
+        make_course(tmp_path, "2031-fall")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    with pytest.raises(PracticumError, match=r"course\.semester = "):
+        make_course(tmp_path / "new", "fall")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_a_new_course_is_called() -> None:
+    assert [choose_code(name) for name in ("cs-202", "a b", "1", "x" * 21)] == ["CS-202", "NEW-1", "NEW-1", "NEW-1"]
+    days = (datetime.date(2027, 6, 30), datetime.date(2027, 7, 1))
+    assert [choose_semester(day) for day in days] == ["2027-spring", "2027-autumn"]
+
+
+def test_the_course_of_an_option_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(COURSE, "")
+    made = CliRunner().invoke(cli.app, ["new", str(tmp_path / "cs-202"), "--semester=2031-fall"])
+    assert made.exit_code == 0 and f"practicum --course {tmp_path / 'cs-202'} lock" in made.stdout
+    told = CliRunner().invoke(cli.app, [f"--course={tmp_path / 'cs-202'}", "check"])
+    assert told.stdout == "semesters/2031-fall: cs202-2031-fall, no mistakes\n"
+    refused = CliRunner().invoke(cli.app, [f"--course={tmp_path}", "check"])
+    assert "no course: it has no folder semesters/; make one: practicum new" in str(refused.exception)
+
+
+def test_the_next_semester_keeps_comments_and_begins_its_releases_again(checkout: Checkout) -> None:
+    checkout.replace("release = 1 ", "release = 7 ")
+    (checkout.folder / "releases").mkdir()
+    before = (checkout.folder / "semester.toml").read_text()
+    made = make_next(checkout.load(), "2031-fall")
+    after = (made.folder / "semester.toml").read_text()
+    assert after == before.replace(SEMESTER, "2031-fall").replace("release = 7 ", "release = 1 ")
+    assert before.count("#") == after.count("#")
+    assert {path.name for path in made.folder.iterdir()} == {path.name for path in checkout.folder.iterdir()} - {
+        "releases"
+    }
+    assert "ee559:2031-fall-cpu" in (checkout.root / "docker/compose.yaml").read_text()
+    assert list_semesters(checkout.root)[-1] == "2031-fall"
+    with pytest.raises(PracticumError, match="is there already"):
+        make_next(checkout.load(), "2031-fall")
+    with pytest.raises(PracticumError, match="must be a year and words"):
+        make_next(checkout.load(), "fall")
+
+
+def test_only_whole_names_are_renamed() -> None:
+    text = "ee559-2027-spring, a:2027-spring-cuda, 2027-spring-b, 12027-spring, 2027-spring.\n"
+    assert rename(text, "2027-spring", "N") == "ee559-N, a:N-cuda, 2027-spring-b, 12027-spring, N.\n"
+    assert begin_releases_again("[data]\nrelease = 2\n[content]\na = 1\nrelease = 3 # x\n").endswith(
+        "release = 1 # x\n"
+    )
