@@ -9,9 +9,10 @@ from pathlib import Path
 from practicum.architecture import ARM64
 from practicum.semester import products
 from practicum.semester.description import Semester, load
+from practicum.semester.find import list_semesters
 
 ROOT = Path(__file__).parent.parent
-SEMESTER = "2027-spring"
+SEMESTER = list_semesters(ROOT)[-1]
 PARTS = (
     *("ansible", "packer", "practicum", "docker", "runtime", "course_content", "smoke_tests", "docs"),
     f"semesters/{SEMESTER}",

@@ -57,7 +57,7 @@ def test_packages_are_told_once_with_the_products_they_are_in() -> None:
     new = make_record(2, debian={"curl": "7.88.1-11", "openssl": "4.0.1", "new": "2"}, python={"torch": "2.13.0"})
     text = render_changes(old, change(new, "cuda", debian={"curl": "7.88.1-10", "openssl": "4.0.1", "new": "2"}))
     assert text.startswith(
-        "# From 2027-spring-r1 to 2027-spring-r2\n\n4 Debian packages, no Python packages and no files"
+        f"# From {SEMESTER}-r1 to {SEMESTER}-r2\n\n4 Debian packages, no Python packages and no files"
     )
     assert "| curl | 7.88.1-10 | 7.88.1-11 |  | appliance, cpu |" in text
     assert "| openssl | 3.0.17 | 4.0.1 | **major** | all |" in text
@@ -95,11 +95,11 @@ def test_tests_platform_floors_and_layers_are_told() -> None:
         python={"torch": "2.13.0"},
     )
     text = render_changes(old, new)
-    assert "- 2027-spring-r1: not proved; GPU: not proved." in text
+    assert f"- {SEMESTER}-r1: not proved; GPU: not proved." in text
     assert "700 passed, 0 failed, 3 skipped; GPU: proved on NVIDIA H200, driver 580.1." in text
     assert "| CUDA of cuda | 13.0 | 14.0 |" in text and "| oldest driver branch of cuda | 580 | 650 |" in text
     assert "| torch | 1.13.1 | 2.14 |" in text and "**Below a floor: torch 2.13.0.**" in text
-    assert "- cpu: who has 2027-spring-r1 pulls 1 of 2 layers." in text
+    assert f"- cpu: who has {SEMESTER}-r1 pulls 1 of 2 layers." in text
 
 
 def test_first_release_has_nothing_to_be_compared_with() -> None:
@@ -217,7 +217,7 @@ def test_record_names_only_products_that_are_known(repository: Checkout) -> None
 
 def test_releases_are_compared_by_their_records(repository: Checkout) -> None:
     old, new = release(repository, 1, python={"a": "1"}), release(repository, 2, python={"a": "2"})
-    assert commits.read_pair(repository.root, "2027-spring-r1", "2027-spring-r2") == (old, new)
+    assert commits.read_pair(repository.root, f"{SEMESTER}-r1", f"{SEMESTER}-r2") == (old, new)
     assert commits.find_previous(repository.root, SEMESTER, 2) == old
     assert commits.find_previous(repository.root, SEMESTER, 1) is None
 
@@ -237,7 +237,7 @@ def test_release_beside_a_commit_is_compared_by_its_own_commit(repository: Check
     assert "1 Debian package, " in render_changes(old, new) and "inside" not in render_changes(old, new)
 
 
-@pytest.mark.parametrize("name", ["2027-spring-r7", "nonsense", "2030-autumn"])
+@pytest.mark.parametrize("name", [f"{SEMESTER}-r7", "nonsense", "2030-autumn"])
 def test_unknown_name_is_told_with_what_is_known(repository: Checkout, name: str) -> None:
     with pytest.raises(PracticumError, match=rf"{name}: no release, semester or commit .*one of: {SEMESTER}"):
         commits.read_named(repository.root, name)
@@ -248,4 +248,4 @@ def test_broken_record_is_named_with_its_cure(repository: Checkout) -> None:
     path = commits.record_path(repository.root, SEMESTER, 1)
     path.write_text(json.dumps({**json.loads(path.read_text()), "number": "one"}))
     with pytest.raises(PracticumError, match=r"1\.json: number: .*; restore it: git checkout -- "):
-        commits.read_named(repository.root, "2027-spring-r1")
+        commits.read_named(repository.root, f"{SEMESTER}-r1")

@@ -247,23 +247,23 @@ def folders(tmp_path: Path, key: Path) -> list[Path]:
 
 
 def test_archive_comes_first_and_content_json_last(folders: list[Path], web: Path, console: Console) -> None:
-    there = web / "2027-spring-content"
-    assert publish(folders[0], str(web), console) == [f"{web}: 2027-spring-content shows content release 1 now"]
+    there = web / f"{SEMESTER}-content"
+    assert publish(folders[0], str(web), console) == [f"{web}: {SEMESTER}-content shows content release 1 now"]
     assert read_bytes(there) == read_bytes(folders[0])
     publish_and_kill(folders[1], str(web), "show")
     assert len([*there.glob("*.tar.gz")]) == 2
     assert (there / "content.json").read_bytes() == (folders[0] / "content.json").read_bytes()
-    assert publish(folders[1], str(web), console) == [f"{web}: 2027-spring-content shows content release 2 now"]
+    assert publish(folders[1], str(web), console) == [f"{web}: {SEMESTER}-content shows content release 2 now"]
     before = snapshot(web)
-    assert publish(folders[1], str(web), console) == [f"{web}: 2027-spring-content shows content release 2 already"]
+    assert publish(folders[1], str(web), console) == [f"{web}: {SEMESTER}-content shows content release 2 already"]
     told = publish(folders[0], str(web), console)
-    assert told == [f"{web}: 2027-spring-content still shows content release 2, which is newer"]
+    assert told == [f"{web}: {SEMESTER}-content still shows content release 2, which is newer"]
     assert snapshot(web) == before
 
 
 def test_kill_in_the_middle_of_the_archive(folders: list[Path], web: Path, console: Console) -> None:
     publish_and_kill(folders[0], str(web), "1")
-    assert not [*(web / "2027-spring-content").iterdir()], "no file has a name before it is complete"
+    assert not [*(web / f"{SEMESTER}-content").iterdir()], "no file has a name before it is complete"
     publish(folders[0], str(web), console)
 
 
@@ -273,10 +273,10 @@ def test_another_content_under_the_number_is_refused(
     again = make_content_release(tmp_path / "again", 1, key, seed="another")
     publish(folders[0], str(web), console)
     before = snapshot(web)
-    with pytest.raises(PracticumError, match=r"content release 1 of 2027-spring: is there with another content; raise"):
+    with pytest.raises(PracticumError, match=rf"content release 1 of {SEMESTER}: is there with another content; raise"):
         publish(again, str(web), console)
     assert snapshot(web) == before
-    (web / "2027-spring-content/content.json").unlink()
+    (web / f"{SEMESTER}-content/content.json").unlink()
     with pytest.raises(PracticumError, match="is there with another content"):
         publish(again, str(web), console)
 

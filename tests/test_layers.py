@@ -1,7 +1,7 @@
 """practicum.semester.products: which wheel lies in which layer of the products."""
 
 import pytest
-from checkout import Checkout
+from checkout import SEMESTER, Checkout
 
 from practicum.engine.errors import PracticumError
 from practicum.semester import products
@@ -46,7 +46,7 @@ def test_chain_ends_with_the_layer_that_proves_the_set(checkout: Checkout) -> No
 
 def test_missing_lock_of_the_other_product_is_told_with_the_cure(checkout: Checkout) -> None:
     (checkout.folder / "python-cuda.lock").unlink()
-    with pytest.raises(PracticumError, match=r"python-cuda\.lock: not there yet; run: practicum lock 2027-spring$"):
+    with pytest.raises(PracticumError, match=rf"python-cuda\.lock: not there yet; run: practicum lock {SEMESTER}$"):
         products.list_environment(checkout.load(), "cpu")
 
 

@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from practicum.semester.description import Semester
 from smoke_tests.container.conftest import RunContainer
 from smoke_tests.container.docker import Container, docker, idle, started
 
@@ -100,14 +101,14 @@ USERS: dict[str, tuple[tuple[str, ...], str, str]] = {
 
 
 @pytest.mark.parametrize("case", USERS)
-def test_user(start: Start, case: str) -> None:
+def test_user(start: Start, semester: Semester, case: str) -> None:
     options, identity, name = USERS[case]
     done = start(*options, command=WHO)
     told, names, path = done.stdout.splitlines()
     assert told.startswith(identity)
     home = f"/home/{name}" if ROOT in options else "/home/jovyan"
     assert names == f"{home} {name} {name} {name} {home}"
-    assert path.split(":")[:2] == ["/opt/venv/bin", f"{home}/.local/ee559-2027-spring/bin"]
+    assert path.split(":")[:2] == ["/opt/venv/bin", f"{home}/.local/{semester.product_name}/bin"]
     assert "WARNING" not in done.stderr or "chown" in done.stderr
 
 

@@ -33,6 +33,7 @@ EXPLAINED = {
 ASSISTANTS = {
     "README.md": "what practicum is, and how to build the course's machine",
     "docs/next-semester.md": "from this semester to the next, in an afternoon",
+    "docs/your-own-course.md": "another course in ten minutes",
     "docs/semester.md": "every key of semester.toml",
     "docs/release.md": "from a fork to a released semester",
     "docs/timings.md": "how long the practicals take",
