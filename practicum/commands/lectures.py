@@ -9,6 +9,7 @@ from practicum.commands.site import MARK
 from practicum.course import run_lecture
 from practicum.course.content import assemble
 from practicum.course.executed import Executed, Lecture
+from practicum.course.site.documents import list_documents
 from practicum.course.site.facts import read_facts
 from practicum.course.site.generator import write_site
 from practicum.course.site.overview import make_site
@@ -22,7 +23,7 @@ from practicum.images.packer import MOUNT
 from practicum.semester import products
 from practicum.semester.description import Semester
 from practicum.semester.lectures import find_lectures
-from practicum.semester.settings import describe_site
+from practicum.semester.settings import describe_site, list_special_commands
 
 HOURS = 4 * 3600
 """Seconds that a lecture may take: it only ends a hang."""
@@ -42,7 +43,7 @@ def make_lectures(semester: Semester, console: Console) -> Path:
     if executed.missing:
         run_lectures(semester, executed.missing, console)
         executed = find_lectures(semester)
-    target = semester.root / "dist" / semester.id / "lectures"
+    target = semester.dist / "lectures"
     write_pages(semester, executed, target, console)
     return target
 
@@ -89,7 +90,8 @@ def write_pages(semester: Semester, executed: Executed, target: Path, console: C
         with cache.work_folder("lectures") as work:
             assemble(semester.content_root, named, work / "content", solutions=False)
             facts = read_facts(describe_site(semester))
-            site = make_site(facts, work / "content", semester.root, run=executed.read())
+            students = list_documents(semester.checkout, list_special_commands(semester)).students
+            site = make_site(facts, work / "content", semester.checkout, students=students, run=executed.read())
             (work / "generator").mkdir()
             beside.parent.mkdir(parents=True, exist_ok=True)
             write_site(site, beside, work / "generator")
