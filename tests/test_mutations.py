@@ -157,6 +157,6 @@ def test_every_module_that_decides_bytes_is_in_a_key(checkout: Checkout) -> None
     modules = {str(path.relative_to(folder)) for path in folder.rglob("*.py") if path.name != "__init__.py"}
     outside = {name for name in modules - known if "/" in name and not name.startswith(ROOMS_WITHOUT_BYTES)}
     # They serve the builds without a network, which give the same bytes, and look whether the machine can build at all.
-    # run_lecture.py runs before a build; what it made is an input of the stages that show it. This course adds no extras.
+    # run_lecture.py runs before a build; what it made is an input of the stages that show it. Only others have extras.
     assert outside == {"course/run_lecture.py", "images/deb_index.py", "images/emulator.py", "recipes/extras.py"}
     assert {name for name in modules - known if "/" not in name} == {"cli.py"}
