@@ -196,11 +196,16 @@ def lock(semester: SemesterId = "") -> None:
 def verify_ova(
     file: Annotated[Path, typer.Argument(help="The appliance.")],
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    import_only: Annotated[
+        bool,
+        typer.Option("--import-only", help="Apply only the rules of VirtualBox's importer."),
+    ] = False,
 ) -> None:
-    """Apply the rules of VirtualBox's importer to an appliance; exit code 1 if it breaks one."""
-    from practicum.ova.conformance import check as verify
+    """Apply the rules of VirtualBox's importer, and the course's own, to an appliance; exit code 1 if it breaks one."""
+    from practicum.ova import conformance
 
-    report = verify(file)
+    rules = conformance.IMPORT_RULES if import_only else conformance.RULES
+    report = conformance.check(file, rules, with_sum=json)
     print(report.to_json() if json else report.render())
     raise typer.Exit(0 if report.ok else 1)
 

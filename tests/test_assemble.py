@@ -132,7 +132,8 @@ def test_appliance_that_breaks_a_rule_leaves_the_last_release(repository: Checko
     (dist / OVA).unlink()
     (dist / OVA).write_bytes(b"no ova")
     with pytest.raises(
-        PracticumError, match=f"{OVA}: breaks rules of VirtualBox's importer; see which: practicum verify-ova"
+        PracticumError,
+        match=f"{OVA}: breaks rules: VirtualBox refuses it: 1 rule broken; see which: practicum verify-ova",
     ):
         write(repository, describe(repository))
     assert read_bytes(dist / "release") == before

@@ -204,7 +204,7 @@ def test_root_is_found_from_below_and_from_elsewhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
 def test_verify_ova_answers_by_exit_code(ok: bool, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     report = SimpleNamespace(ok=ok, to_json=lambda: json.dumps({"ok": ok}), render=lambda: "the report")
-    monkeypatch.setattr(practicum.ova.conformance, "check", lambda file: report, raising=False)
+    monkeypatch.setattr(practicum.ova.conformance, "check", lambda file, rules, with_sum: report)
     for arguments, said in ((["x.ova"], "the report\n"), (["x.ova", "--json"], f'{{"ok": {str(ok).lower()}}}\n')):
         result = CliRunner().invoke(cli.app, ["verify-ova", *arguments])
         assert (result.exit_code, result.stdout) == (code, said)

@@ -37,9 +37,7 @@ def write(out: Path, descriptor: bytes, disk: Path, *, name: str, mtime: int) ->
         report = conformance.check(new.path)
         if not report.ok:
             causes = "; ".join(f"{finding.rule}: {finding.detail}" for finding in report.broken)
-            raise PracticumError(
-                str(out), f"not written, VirtualBox would refuse it ({causes})", "correct the description"
-            )
+            raise PracticumError(str(out), f"not written, it breaks rules ({causes})", "correct the description")
 
 
 def disk_name(name: str) -> str:

@@ -176,10 +176,10 @@ def verify_appliances(folder: Path, record: Record, console: Console) -> None:
         kind, architecture = NAMED[name]
         if kind == "appliance":
             console.say(f"verifying {product.file}")
-            report = conformance.check(folder / product.file)
+            report = conformance.check(folder / product.file, with_sum=True)
             if not report.ok:
                 cure = f"see which: practicum verify-ova dist/{record.semester}/{product.file}"
-                raise PracticumError(product.file, "breaks rules of VirtualBox's importer", cure)
+                raise PracticumError(product.file, f"breaks rules: {report.verdict}", cure)
             write_text(folder / f"report/verify-ova{architecture.suffix}.json", report.to_json() + "\n")
 
 

@@ -1,13 +1,15 @@
 """Rules about the virtual hardware in the OVF descriptor: its items, without VirtualBox's own element."""
 
+import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from functools import partial
 from xml.etree.ElementTree import Element
 
 from practicum.architecture import ARCHITECTURES
-from practicum.ova.conformance.rules import Rule, rule
-from practicum.ova.conformance.subject import OVF, RASD, Ova
+from practicum.ova.conformance.envelope import OVF, RASD
+from practicum.ova.conformance.rules import IMPORT, PROMISE, Rule, rule
+from practicum.ova.conformance.subject import Ova
 
 RULES: list[Rule] = []
 _rule = partial(rule, RULES)
@@ -15,29 +17,33 @@ _rule = partial(rule, RULES)
 CPU, MEMORY, DISK, NETWORK_CARD, CONTROLLER, SOUND = 3, 4, 17, 10, 20, 35
 _KNOWN_ITEMS = {CPU, MEMORY, 5, 6, NETWORK_CARD, 14, 15, DISK, CONTROLLER, 23, SOUND}
 _MEMORY_UNITS = {"MegaBytes": 1, "MB": 1, "byte * 2^20": 1, "GigaBytes": 1024, "GB": 1024, "byte * 2^30": 1024}
+_OTHER_CONTROLLERS = ("5", "6")  # IDE, SCSI
 _MAX_CPUS = 64  # of a VirtualBox machine
+_MAX_PORTS = 30  # of an AHCI controller
+_CONTROLLERS = ("ahci", "vmware.sata.ahci", "virtioscsi", "virtio-scsi", "nvme", "vmware.nvme.controller")
 _SAME_CONTROLLER = {"vmware.sata.ahci": "ahci"}
 CONTROLLERS = ", ".join(
     f"{architecture.hardware.controller} for {architecture.hardware.os_type}" for architecture in ARCHITECTURES
 )
 
 
-@_rule(
-    "ovf.item",
-    "each item has a ResourceType and its own InstanceID",
-    prevents="duplicate or missing InstanceID in the virtual hardware",
-)
+@_rule("ovf.item", IMPORT, "each item has a ResourceType", prevents="Empty element ResourceType under Item element")
 def check_items(ova: Ova) -> Iterator[str]:
-    for instance, times in Counter(item_value(item, "InstanceID") for item in ova.items).items():
-        if not instance or times > 1:
-            yield f"InstanceID {instance!r} is used {times} times"
     for item in ova.items:
         if not item_value(item, "ResourceType").isdecimal():
             yield f"ResourceType {item_value(item, 'ResourceType')!r} is no number"
 
 
+@_rule("ovf.item-id", PROMISE, "each item has its own InstanceID", prevents="older VirtualBoxes refuse the descriptor")
+def check_item_ids(ova: Ova) -> Iterator[str]:
+    for instance, times in Counter(item_value(item, "InstanceID") for item in ova.items).items():
+        if not instance or times > 1:
+            yield f"InstanceID {instance!r} is used {times} times"
+
+
 @_rule(
     "ovf.item-type",
+    IMPORT,
     "VirtualBox knows each item, or may skip it",
     prevents="Unknown resource type %d in hardware item, line %d",
 )
@@ -48,32 +54,44 @@ def check_item_types(ova: Ova) -> Iterator[str]:
             yield f"type {kind}"
 
 
-@_rule("ovf.cpu", f"one CPU item gives 1 to {_MAX_CPUS} CPUs", prevents="the machine gets one CPU")
+@_rule("ovf.cpu", PROMISE, f"one CPU item gives 1 to {_MAX_CPUS} CPUs", prevents="the machine gets one CPU")
 def check_cpu(ova: Ova) -> Iterator[str]:
     item = yield from _only_item(ova, CPU)
     if item is not None and not 1 <= _number(item, "VirtualQuantity") <= _MAX_CPUS:
         yield f"VirtualQuantity {item_value(item, 'VirtualQuantity')!r}"
 
 
-@_rule(
-    "ovf.memory",
-    "one memory item has a quantity and known unit",
-    prevents="Invalid allocation unit, or the machine gets the default memory",
-)
+@_rule("ovf.memory-unit", IMPORT, "memory has a known unit", prevents='Invalid allocation unit "%s" specified')
+def check_memory_unit(ova: Ova) -> Iterator[str]:
+    for item in items_of(ova, MEMORY):
+        if item_value(item, "AllocationUnits") not in _MEMORY_UNITS:
+            yield f"AllocationUnits {item_value(item, 'AllocationUnits')!r}"
+
+
+@_rule("ovf.memory", PROMISE, "one memory item has a quantity", prevents="the machine gets the default memory")
 def check_memory(ova: Ova) -> Iterator[str]:
     item = yield from _only_item(ova, MEMORY)
-    if item is None:
-        return
-    if item_value(item, "AllocationUnits") not in _MEMORY_UNITS:
-        yield f"AllocationUnits {item_value(item, 'AllocationUnits')!r}"
-    if _number(item, "VirtualQuantity") < 1:
+    if item is not None and _number(item, "VirtualQuantity") < 1:
         yield f"VirtualQuantity {item_value(item, 'VirtualQuantity')!r}"
 
 
 @_rule(
+    "ovf.controller-type",
+    IMPORT,
+    f"VirtualBox knows the type of each controller: {', '.join(_CONTROLLERS)}",
+    prevents='Host resource of type "%s" (%d) is supported with SATA AHCI or Virtio-SCSI or NVMe controllers only',
+)
+def check_controller_type(ova: Ova) -> Iterator[str]:
+    for item in items_of(ova, CONTROLLER):
+        if item_value(item, "ResourceSubType").lower() not in _CONTROLLERS:
+            yield f"ResourceSubType {item_value(item, 'ResourceSubType')!r}"
+
+
+@_rule(
     "ovf.controller",
+    PROMISE,
     f"the one disk controller is {CONTROLLERS}",
-    prevents='Host resource of type "%s" (%d) is supported with SATA AHCI controllers only',
+    prevents="the system in the machine does not find its disk",
 )
 def check_controller(ova: Ova) -> Iterator[str]:
     item = yield from _only_item(ova, CONTROLLER)
@@ -81,29 +99,33 @@ def check_controller(ova: Ova) -> Iterator[str]:
     subtype = item_value(item, "ResourceSubType") if item is not None else wanted
     if _SAME_CONTROLLER.get(subtype.lower(), subtype.lower()) != wanted.lower():
         yield f"ResourceSubType {subtype!r}"
-    if any(item_value(item, "ResourceType") in ("5", "6") for item in ova.items):
+    if any(item_value(item, "ResourceType") in _OTHER_CONTROLLERS for item in ova.items):
         yield "there is an IDE or SCSI controller too"
 
 
 @_rule(
     "ovf.disk-item",
-    "each Disk hangs on a controller's port",
+    IMPORT,
+    "each disk item names a controller and a Disk",
     prevents="specifies invalid parent, specifies invalid host resource",
 )
 def check_disk_items(ova: Ova) -> Iterator[str]:
-    parents = {
-        item_value(item, "InstanceID") for item in ova.items if item_value(item, "ResourceType") == f"{CONTROLLER}"
-    }
-    attached = []
+    kinds = {*_OTHER_CONTROLLERS, f"{CONTROLLER}"}
+    parents = {item_value(item, "InstanceID") for item in ova.items if item_value(item, "ResourceType") in kinds}
+    defined = [disk.get(f"{OVF}diskId", "") for disk in ova.disks]
     for item in items_of(ova, DISK):
         if item_value(item, "Parent") not in parents:
             yield f"Parent {item_value(item, 'Parent')!r} is no disk controller"
-        resource = item_value(item, "HostResource")
-        attached.append(resource.removeprefix("ovf:").removeprefix("/").removeprefix("/disk/").removeprefix("disk/"))
-        if not resource.startswith(("/disk/", "ovf:/disk/", "ovf://disk/")):
-            yield f"HostResource {resource!r} is no disk"
-        if not 0 <= _number(item, "AddressOnParent") < 30:
+        if disk_of(item) not in defined:
+            yield f"HostResource {item_value(item, 'HostResource')!r} is no disk"
+
+
+@_rule("ovf.attached", PROMISE, "each Disk hangs on a port of its own", prevents="the machine lacks a disk")
+def check_attached(ova: Ova) -> Iterator[str]:
+    for item in items_of(ova, DISK):
+        if not 0 <= _number(item, "AddressOnParent") < _MAX_PORTS:
             yield f"AddressOnParent {item_value(item, 'AddressOnParent')!r} is no port of a disk controller"
+    attached = [disk_of(item) for item in items_of(ova, DISK)]
     defined = [disk.get(f"{OVF}diskId", "") for disk in ova.disks]
     if sorted(attached) != sorted(defined):
         yield f"attached are {attached}, defined are {defined}"
@@ -111,6 +133,7 @@ def check_disk_items(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.network-card",
+    PROMISE,
     "the one card is an E1000 behind NAT",
     prevents="VirtualBox bridges it to the host's network",
 )
@@ -124,6 +147,7 @@ def check_network_card(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "ovf.network",
+    PROMISE,
     "NetworkSection defines each card's network",
     prevents="other importers refuse the descriptor",
 )
@@ -142,6 +166,12 @@ def items_of(ova: Ova, kind: int) -> list[Element]:
 def item_value(item: Element, name: str) -> str:
     """Return the text of a child of a hardware item, "" when there is none."""
     return (item.findtext(RASD + name) or "").strip()
+
+
+def disk_of(item: Element) -> str:
+    """Return the diskId that a disk item names, "" where it names none."""
+    match = re.fullmatch(r"(?:ovf:/?)?/disk/(.+)", item_value(item, "HostResource"))
+    return match[1] if match else ""
 
 
 def memory_mb(item: Element) -> int:

@@ -1,16 +1,25 @@
 """Rules about `vbox:Machine`, VirtualBox's own element."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from xml.etree.ElementTree import Element
 
 from practicum.architecture import ARCHITECTURES
-from practicum.ova.conformance.hardware_rules import CONTROLLERS, CPU, MEMORY, SOUND, item_value, items_of, memory_mb
+from practicum.ova.conformance.envelope import OVF, VBOX
+from practicum.ova.conformance.hardware_rules import (
+    CONTROLLERS,
+    CPU,
+    DISK,
+    MEMORY,
+    SOUND,
+    disk_of,
+    item_value,
+    items_of,
+    memory_mb,
+)
 from practicum.ova.conformance.ovf_rules import OS_TYPES
-from practicum.ova.conformance.rules import Rule, rule
-from practicum.ova.conformance.subject import OVF, VBOX, Ova
+from practicum.ova.conformance.rules import IMPORT, PROMISE, Rule, rule
+from practicum.ova.conformance.subject import Ova
 from practicum.ova.vmdk_reader import is_uuid
 
 RULES: list[Rule] = []
@@ -20,50 +29,95 @@ _VERSIONS = ", ".join(
     f"{architecture.hardware.os_type}"
     for architecture in ARCHITECTURES
 )
-_LOOPBACK = "127.0.0.1"
+_ARCHITECTURES = ("x86", "ARM")
+_IDE = ("PIIX3", "PIIX4", "ICH6")
+_IDE_PORTS = 2
+_OLDEST = (1, 3)  # settings version that VirtualBox reads
+_WITH_PLATFORM = (1, 20)  # settings version from which on the processor is named
+
+
+@_rule(
+    "machine.settings",
+    IMPORT,
+    "vbox:Machine has a name, a UUID in braces, and a version that VirtualBox reads",
+    prevents='Cannot handle settings version "%s"; UUID "%s" has invalid format',
+)
+def check_settings(ova: Ova) -> Iterator[str]:
+    for machine in ova.machines:
+        uuid, version = machine.get("uuid", ""), machine.get("version")
+        if not re.fullmatch(r"\{.*\}", uuid) or not is_uuid(uuid[1:-1]):
+            yield f"uuid {uuid!r}"
+        if not machine.get("name"):
+            yield "name is missing"
+        if version is not None and _parse_version(version) < _OLDEST:
+            yield f"version {version!r}"
+
+
+@_rule(
+    "machine.processor",
+    IMPORT,
+    "settings name the processor's architecture if, and only if, they are of version 1.20 or later",
+    prevents="Required Machine/@Platform element is missing, or an ARM is imported as x86 without a word",
+)
+def check_processor(ova: Ova) -> Iterator[str]:
+    for machine in ova.machines:
+        platform, version = machine.find("{*}Platform"), machine.get("version", "")
+        named = platform.get("architecture", "") if platform is not None else ""
+        if (_parse_version(version) >= _WITH_PLATFORM) != (named in _ARCHITECTURES):
+            yield f"version {version!r}, architecture {named!r}"
+        elif platform is not None and named and platform.find(f"{{*}}{named.lower()}") is None:
+            yield f"Platform has no element {named.lower()}"
 
 
 @_rule(
     "machine.present",
-    f"one optional vbox:Machine has Info first, uuid, name, {OS_TYPES}",
+    PROMISE,
+    f"one optional vbox:Machine has Info first, {OS_TYPES}",
     prevents="port forwards and firmware are lost",
 )
 def check_present(ova: Ova) -> Iterator[str]:
-    machines = ova.system.findall(f"{VBOX}Machine")
-    if len(machines) != 1:
-        yield f"{len(machines)} of them"
-    for machine in machines:
+    if len(ova.machines) != 1:
+        yield f"{len(ova.machines)} of them"
+    for machine in ova.machines:
         if machine.get(f"{OVF}required") != "false":
             yield "other importers would refuse the descriptor: ovf:required is not false"
         if not len(machine) or machine[0].tag != f"{OVF}Info":
             yield "its first child is not ovf:Info"
-        if not re.fullmatch(r"\{.*\}", machine.get("uuid", "")) or not is_uuid(machine.get("uuid", "")[1:-1]):
-            yield f"uuid {machine.get('uuid')!r}"
-        if not machine.get("name"):
-            yield "name is missing"
         if machine.get("OSType") != ova.wanted.os_type:
             yield f"OSType {machine.get('OSType')!r}, which overrides the other places"
 
 
 @_rule(
     "machine.version",
+    PROMISE,
     f"the settings version is {_VERSIONS}",
-    prevents="an older VirtualBox refuses the settings; older settings for ARM are imported as x86 without a word",
+    prevents="an older VirtualBox refuses the settings",
 )
 def check_version(ova: Ova) -> Iterator[str]:
     version = ova.machine.get("version", "")
-    match = re.fullmatch(r"(\d{1,4}\.\d{1,4})(-\w+)?", version)
-    known, newest = _parse_version(match[1]) if match else (), _parse_version(ova.wanted.settings)
-    if not match or known > newest or (ova.wanted.platform and known < newest):
+    known, newest = _parse_version(version), _parse_version(ova.wanted.settings)
+    if not known or known > newest or (ova.wanted.platform and known < newest):
         yield f"version {version!r}"
 
 
 @_rule(
     "machine.disk",
-    "vbox:Machine attaches each Disk by its plain, lower-case UUID",
+    IMPORT,
+    "vbox:Machine attaches disks of the hardware's items, by their plain, lower-case UUID",
     prevents="<vbox:Machine> element in OVF contains a medium attachment for the disk image %s",
 )
 def check_disks(ova: Ova) -> Iterator[str]:
+    items = {disk_of(item) for item in items_of(ova, DISK)}
+    known = {disk.get(f"{VBOX}uuid") for disk in ova.disks if disk.get(f"{OVF}diskId") in items}
+    for machine in ova.machines:
+        for image in machine.findall(".//{*}Image"):
+            uuid = image.get("uuid", "").strip("{}").lower()
+            if not is_uuid(uuid) or uuid not in known:
+                yield f"{image.get('uuid')!r} is no disk of an item"
+
+
+@_rule("machine.attached", PROMISE, "vbox:Machine attaches each Disk", prevents="the machine lacks a disk")
+def check_attached(ova: Ova) -> Iterator[str]:
     defined = [disk.get(f"{VBOX}uuid", "") for disk in ova.disks]
     for uuid in defined:
         if not is_uuid(uuid) or uuid != uuid.lower() or not uuid.strip("0-"):
@@ -74,7 +128,25 @@ def check_disks(ova: Ova) -> Iterator[str]:
 
 
 @_rule(
+    "machine.port",
+    IMPORT,
+    "each device of a controller has one of its ports, of which IDE has two",
+    prevents="Could not create the imported medium '%s'",
+)
+def check_ports(ova: Ova) -> Iterator[str]:
+    for machine in ova.machines:
+        for controller in machine.findall(".//{*}StorageController[@PortCount]"):
+            ports = _number(controller.get("PortCount"))
+            if controller.get("type") in _IDE and ports != _IDE_PORTS:
+                yield f"{controller.get('type')} with {controller.get('PortCount')!r} ports"
+            for device in controller.findall("{*}AttachedDevice"):
+                if _number(device.get("port")) not in range(ports):
+                    yield f"port {device.get('port')!r} of {controller.get('PortCount')!r}"
+
+
+@_rule(
     "machine.storage",
+    PROMISE,
     f"one controller, {CONTROLLERS}, has the disk, without host cache",
     prevents="acknowledged writes can be lost",
 )
@@ -85,13 +157,11 @@ def check_storage(ova: Ova) -> Iterator[str]:
     for controller in controllers:
         if controller.get("useHostIOCache") != "false":
             yield "useHostIOCache is not false"
-        for device in controller.findall("{*}AttachedDevice"):
-            if _number(device.get("port")) not in range(_number(controller.get("PortCount"))):
-                yield f"port {device.get('port')!r} of {controller.get('PortCount')!r}"
 
 
 @_rule(
     "machine.hardware",
+    PROMISE,
     "CPUs and memory equal the hardware items",
     prevents="VirtualBox takes the items' numbers",
 )
@@ -99,7 +169,7 @@ def check_hardware(ova: Ova) -> Iterator[str]:
     cpu = ova.machine.find("{*}Platform/{*}CPU") if ova.wanted.platform else ova.hardware.find("{*}CPU")
     memory = ova.hardware.find("{*}Memory")
     for item in items_of(ova, CPU):
-        if cpu is None or cpu.get("count") != item_value(item, "VirtualQuantity"):
+        if cpu is None or cpu.get("count", "1") != item_value(item, "VirtualQuantity"):
             yield "CPU count differs from the item"
     for item in items_of(ova, MEMORY):
         if memory is None or _number(memory.get("RAMSize")) != memory_mb(item):
@@ -107,87 +177,8 @@ def check_hardware(ova: Ova) -> Iterator[str]:
 
 
 @_rule(
-    "machine.adapter",
-    "slot 0 alone is enabled, an 82540EM behind NAT",
-    prevents="the machine has no network, or the host's",
-)
-def check_adapter(ova: Ova) -> Iterator[str]:
-    adapters = [adapter for adapter in _adapters(ova) if adapter.get("enabled") == "true"]
-    if [(adapter.get("slot"), adapter.get("type")) for adapter in adapters] != [("0", "82540EM")]:
-        yield f"enabled are {[(adapter.get('slot'), adapter.get('type')) for adapter in adapters]}"
-    for adapter in adapters:
-        networks = [child.tag.rpartition("}")[2] for child in adapter if not child.tag.endswith("DisabledModes")]
-        if networks != ["NAT"]:
-            yield f"slot {adapter.get('slot')} is attached to {networks}"
-
-
-@_rule("machine.mac", "no adapter has a MAC address", prevents="machines share an address")
-def check_mac(ova: Ova) -> Iterator[str]:
-    for adapter in _adapters(ova):
-        if adapter.get("MACAddress"):
-            yield f"slot {adapter.get('slot')}: {adapter.get('MACAddress')}"
-
-
-@_rule("machine.forward", "NAT has named port forwards", prevents="the browser cannot reach the machine")
-def check_forwards(ova: Ova) -> Iterator[str]:
-    if not _forwards(ova):
-        yield "there is none"
-    for forward in _forwards(ova):
-        if not forward.get("name"):
-            yield f"host port {forward.get('hostport')}: no name"
-
-
-@_rule(
-    "machine.forward-host",
-    f"forwards listen on {_LOOPBACK} only",
-    prevents="others can reach JupyterLab",
-)
-def check_forward_host(ova: Ova) -> Iterator[str]:
-    for forward in _forwards(ova):
-        if forward.get("hostip") != _LOOPBACK:
-            yield f"{forward.get('name')}: hostip {forward.get('hostip')!r}"
-
-
-@_rule(
-    "machine.localhost",
-    "the student's 127.0.0.1 is out of reach",
-    prevents="a program in the machine reaches the services of the student's computer",
-)
-def check_localhost(ova: Ova) -> Iterator[str]:
-    nat = ova.hardware.find("{*}Network/{*}Adapter/{*}NAT")
-    if nat is not None and nat.get("localhost-reachable") != "false":
-        yield 'NAT lacks localhost-reachable="false"'
-
-
-@_rule("machine.forward-tcp", "forwards are TCP (proto 1)", prevents="the browser cannot connect")
-def check_forward_protocol(ova: Ova) -> Iterator[str]:
-    for forward in _forwards(ova):
-        if forward.get("proto") != "1":
-            yield f"{forward.get('name')}: proto {forward.get('proto')!r}"
-
-
-@_rule("machine.forward-port", "ports are numbers from 1 to 65535", prevents="VirtualBox refuses the forward")
-def check_forward_ports(ova: Ova) -> Iterator[str]:
-    for forward in _forwards(ova):
-        for side in ("hostport", "guestport"):
-            if not 1 <= _number(forward.get(side)) <= 65535:
-                yield f"{forward.get('name')}: {side} {forward.get(side)!r}"
-
-
-@_rule(
-    "machine.forward-unique",
-    "forwards share no name or host port",
-    prevents="A NAT rule of this name already exists",
-)
-def check_forward_unique(ova: Ova) -> Iterator[str]:
-    for key in ("name", "hostport"):
-        for value, times in Counter(forward.get(key) for forward in _forwards(ova)).items():
-            if value and times > 1:
-                yield f"{key} {value} is used {times} times"
-
-
-@_rule(
     "machine.sound",
+    PROMISE,
     "there is no sound item or enabled adapter",
     prevents="each start asks for the microphone",
 )
@@ -201,6 +192,7 @@ def check_sound(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.host-ties",
+    PROMISE,
     "shared folders, serial ports, NVRAM and extra data are absent",
     prevents="VirtualBox warns that it removed them",
 )
@@ -213,16 +205,10 @@ def check_host_ties(ova: Ova) -> Iterator[str]:
             yield f"serial port in slot {port.get('slot')}"
 
 
-def _adapters(ova: Ova) -> list[Element]:
-    return ova.hardware.findall("{*}Network/{*}Adapter")
-
-
-def _forwards(ova: Ova) -> list[Element]:
-    return ova.hardware.findall("{*}Network/{*}Adapter/{*}NAT/{*}Forwarding")
-
-
 def _parse_version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))
+    """Return the numbers of a settings version, () where it is none."""
+    match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})(-\w+)?", text)
+    return (int(match[1]), int(match[2])) if match else ()
 
 
 def _number(text: str | None) -> int:

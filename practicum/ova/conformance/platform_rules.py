@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from practicum.architecture import ARCHITECTURES, Hardware
-from practicum.ova.conformance.rules import Rule, rule
+from practicum.ova.conformance.rules import PROMISE, Rule, rule
 from practicum.ova.conformance.subject import Ova
 
 RULES: list[Rule] = []
@@ -20,6 +20,7 @@ def _list(value: Callable[[Hardware], str]) -> str:
 
 @_rule(
     "machine.platform",
+    PROMISE,
     f"the platform is {_list(lambda kind: ' with '.join(filter(None, (kind.platform, kind.chipset))) or 'not named')}",
     prevents="Required Machine/@Platform element is missing, or the machine is imported for another processor",
 )
@@ -35,18 +36,20 @@ def check_platform(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.firmware",
+    PROMISE,
     f"the firmware is {_list(lambda kind: kind.firmware)}",
     prevents="the import succeeds, and the machine does not start",
 )
 def check_firmware(ova: Ova) -> Iterator[str]:
     firmware = ova.hardware.find("{*}Firmware")
     # VirtualBox takes a BIOS where nothing is said.
-    if (named := firmware.get("type", "") if firmware is not None else "BIOS") != ova.wanted.firmware:
+    if (named := firmware.get("type", "BIOS") if firmware is not None else "BIOS") != ova.wanted.firmware:
         yield f"Firmware {named!r}"
 
 
 @_rule(
     "machine.display",
+    PROMISE,
     f"the graphics controller is {_list(lambda kind: kind.graphics)}",
     prevents="the window redraws very slowly",
 )
@@ -58,6 +61,7 @@ def check_display(ova: Ova) -> Iterator[str]:
 
 @_rule(
     "machine.input",
+    PROMISE,
     f"keyboard and tablet are {_list(lambda kind: 'on USB' if kind.usb else 'of any kind')}",
     prevents="nobody can type in the machine's window",
 )

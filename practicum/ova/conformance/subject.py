@@ -1,125 +1,23 @@
 """The file under examination: its parts, read once, when a rule first asks for them."""
 
+import hashlib
 import os
-from dataclasses import dataclass
 from functools import cached_property
-from xml.etree.ElementTree import Element, ParseError, fromstring
+from xml.etree.ElementTree import Element
 
 from practicum.architecture import ARCHITECTURES, Hardware
+from practicum.ova.conformance.disk_image import DiskImage
+from practicum.ova.conformance.envelope import OVF, VBOX, Envelope, NoXml, parse_envelope
+from practicum.ova.conformance.kind import HEAD
 from practicum.ova.conformance.tar import Archive, Member, read_archive
-from practicum.ova.vmdk_format import DIRECTORY_AT_END, GRAIN_SECTORS, MAGIC, MARKER_END, Header
-from practicum.ova.vmdk_reader import (
-    GrainRecord,
-    MetadataRecord,
-    Source,
-    VmdkError,
-    inflate_grain,
-    read_descriptor,
-    read_directory,
-    read_footer,
-    read_header,
-    read_records,
-)
+from practicum.ova.vmdk_reader import Source
 
-OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
-RASD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"
-VBOX = "{http://www.virtualbox.org/ovf/machine}"
 _MAX_TEXT = 1 << 20  # bytes of .ovf and .mf that are read; real ones have less than 16 KiB
+_FEW_HOLES = 1 << 30  # bytes; a whole file has none, or those that a program which copied it made of zeros
 
 
 class Unjudgeable(Exception):
     """A rule cannot be applied because what it builds on is missing; another rule says why."""
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One pass over the records of a disk: the sector of each by its first virtual sector, and what was wrong.
-
-    `end` is the sector of the end-of-stream marker, None when there is none.
-    """
-
-    grains: dict[int, int]
-    metadata: dict[int, MetadataRecord]
-    bad_grains: tuple[str, ...]
-    disorder: tuple[str, ...]
-    broken: str | None
-    end: int | None
-
-
-@dataclass(frozen=True)
-class DiskImage:
-    """A `.vmdk` member. Its properties raise VmdkError when the file does not hold them."""
-
-    name: str
-    source: Source
-
-    @cached_property
-    def header(self) -> Header:
-        """The header, judged only by its magic."""
-        header = read_header(self.source)
-        if header.magic != MAGIC:
-            raise VmdkError(f"starts with {header.magic!r}, not {MAGIC!r}: no sparse VMDK")
-        return header
-
-    @cached_property
-    def has_footer(self) -> bool:
-        """Whether the header leaves the place of the grain directory to the footer."""
-        return self.header.directory_offset == DIRECTORY_AT_END
-
-    @cached_property
-    def footer(self) -> Header:
-        """The copy of the header before the end-of-stream marker."""
-        footer = read_footer(self.source)
-        if footer.magic != MAGIC:
-            raise VmdkError("there is no footer at the end: it is cut off or damaged")
-        return footer
-
-    @cached_property
-    def text(self) -> dict[str, str]:
-        """The embedded descriptor."""
-        return read_descriptor(self.source, self.header)
-
-    @cached_property
-    def directory(self) -> list[int]:
-        """The grain directory that readers use."""
-        place = self.footer if self.has_footer else self.header
-        return read_directory(self.source, self.header, place.directory_offset)
-
-    @cached_property
-    def scan(self) -> Scan:
-        """The records in the order of the file, every grain inflated."""
-        grains: dict[int, int] = {}
-        metadata: dict[int, MetadataRecord] = {}
-        bad: list[str] = []
-        disorder: list[str] = []
-        broken = end = None
-        last = -1
-        header = self.header  # outside: a file that is no VMDK is another rule's business
-        try:
-            for record in read_records(self.source, header):
-                if isinstance(record, MetadataRecord):
-                    metadata[record.sector] = record
-                    end = record.sector if record.kind == MARKER_END else None
-                    continue
-                bad.extend(_judge_grain(record, header.capacity))
-                if record.lba <= last:
-                    disorder.append(f"sector {record.sector}: grain {record.lba} comes after grain {last}")
-                last = record.lba
-                grains[record.lba] = record.sector
-        except VmdkError as error:
-            broken = str(error)
-        return Scan(grains, metadata, tuple(bad), tuple(disorder), broken, end)
-
-
-def _judge_grain(grain: GrainRecord, capacity: int) -> list[str]:
-    problems = []
-    if grain.lba % GRAIN_SECTORS or grain.lba >= capacity:
-        problems.append(f"sector {grain.sector}: grain {grain.lba} is not on the disk")
-    try:
-        inflate_grain(grain)
-    except VmdkError as error:
-        problems.append(str(error))
-    return problems
 
 
 class Ova:
@@ -127,12 +25,37 @@ class Ova:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+        self.size = os.fstat(descriptor).st_size
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes of the file, whatever it is."""
+        return os.pread(self._descriptor, HEAD, 0)
+
+    def hash(self) -> str:
+        """Return the sha256 of the whole file."""
+        with os.fdopen(os.dup(self._descriptor), "rb") as stream:
+            stream.seek(0)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    @cached_property
+    def hollow(self) -> bool:
+        """Whether more than half of a large file was never written: to read all its zeros can take hours."""
+        most = max(_FEW_HOLES, self.size // 2)
+        holes = place = 0
+        while place < self.size and holes <= most:
+            hole = os.lseek(self._descriptor, place, os.SEEK_HOLE)
+            try:
+                place = os.lseek(self._descriptor, hole, os.SEEK_DATA)
+            except OSError:  # no data follow
+                place = self.size
+            holes += place - hole
+        return holes > most
 
     @cached_property
     def archive(self) -> Archive:
         """The members of the tar."""
-        return read_archive(self._descriptor, self._size)
+        return read_archive(self._descriptor, self.size)
 
     @cached_property
     def tail(self) -> bytes:
@@ -163,20 +86,22 @@ class Ova:
         return self._text(f"{self.base_name}.mf")
 
     @cached_property
-    def envelope(self) -> Element:
-        """The root of the descriptor."""
+    def described(self) -> Envelope:
+        """The descriptor, and which version of the standard it follows."""
         try:
-            # Entity definitions can blow a small file up to gigabytes, and no OVF needs them.
-            if b"<!DOCTYPE" in self.descriptor:
-                raise Unjudgeable("the descriptor has a document type")
-            return fromstring(self.descriptor)
-        except (ParseError, ValueError, LookupError) as error:  # LookupError: an encoding nobody knows
-            raise Unjudgeable(f"the descriptor is not well-formed XML ({error})") from error
+            return parse_envelope(self.descriptor)
+        except NoXml as error:
+            raise Unjudgeable(str(error)) from error
+
+    @property
+    def envelope(self) -> Element:
+        """The root of the descriptor, with the names of OVF 1."""
+        return self.described.root
 
     @cached_property
     def system(self) -> Element:
         """The (first) VirtualSystem."""
-        return self.require(self.envelope, f"{OVF}VirtualSystem")
+        return self.require(self.envelope, f".//{OVF}VirtualSystem")
 
     @cached_property
     def items(self) -> list[Element]:
@@ -184,8 +109,13 @@ class Ova:
         return self.system.findall(f"{OVF}VirtualHardwareSection/{OVF}Item")
 
     @cached_property
+    def machines(self) -> list[Element]:
+        """VirtualBox's own element; a file of another program has none, and VirtualBox does without."""
+        return self.system.findall(f"{VBOX}Machine")
+
+    @cached_property
     def machine(self) -> Element:
-        """VirtualBox's own element."""
+        """VirtualBox's own element, for rules that demand it."""
         return self.require(self.system, f"{VBOX}Machine")
 
     @cached_property
@@ -218,7 +148,7 @@ class Ova:
     def images(self) -> tuple[DiskImage, ...]:
         """The disk files in the archive."""
         images = tuple(DiskImage(name, source) for name, source in self.files.items() if name.endswith(".vmdk"))
-        if not images:
+        if not images and self.references:
             raise Unjudgeable("there is no disk file")
         return images
 

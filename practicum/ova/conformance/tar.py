@@ -6,6 +6,7 @@ from dataclasses import dataclass
 BLOCK = 512
 USTAR = b"ustar\x0000"
 _MAX_MEMBERS = 1000
+_AGAIN = "download it again"
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ def read_archive(descriptor: int, size: int) -> Archive:
     position = 0
     while len(members) < _MAX_MEMBERS:
         block = os.pread(descriptor, BLOCK, position)
+        if not any(block):  # also where the file ends: VirtualBox writes no end of archive
+            return Archive(tuple(members), min(position, size))
         if len(block) < BLOCK:
-            return Archive(tuple(members), position, cut=f"the file ends at byte {size} without an end of archive")
-        if not any(block):
-            return Archive(tuple(members), position)
+            return Archive(tuple(members), size, cut=f"the file ends at byte {size}, inside a header: {_AGAIN}")
         length = _parse_size(block[124:136])
         if length is None or not _checksum_fits(block):
             return Archive(tuple(members), position, damaged=f"byte {position}: no tar header")
@@ -48,10 +49,8 @@ def read_archive(descriptor: int, size: int) -> Archive:
         octal = not block[124] & 0x80
         members.append(Member(name, block[156:157], block[257:265], octal, start, max(0, min(length, size - start))))
         if start + length > size:
-            missing = start + length - size
-            return Archive(
-                tuple(members), size, cut=f"{name} is cut off, {missing} bytes are missing: download it again"
-            )
+            cut = f"{name} should have {length} bytes, and the file ends after {max(0, size - start)} of them"
+            return Archive(tuple(members), size, cut=f"{cut}, at byte {size}: {_AGAIN}")
         position = start + -(-length // BLOCK) * BLOCK
     return Archive(tuple(members), position, damaged=f"more than {_MAX_MEMBERS} members")
 
