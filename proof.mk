@@ -118,7 +118,7 @@ test-shutdown: test-first-boot
 test-slow-host: test-first-boot
 	$(machine_pytest) smoke_tests/appliance/test_slow_host.py
 test-virtualbox: test-build-ova
-	$(machine_pytest) smoke_tests/appliance/test_virtualbox.py
+	$(machine_pytest) smoke_tests/appliance/test_virtualbox.py smoke_tests/appliance/test_exports.py
 test-disk: test-build-images test-students-python
 	$(machine_pytest) smoke_tests/appliance/test_image.py smoke_tests/appliance/test_packages.py smoke_tests/appliance/test_tree.py
 

@@ -62,7 +62,7 @@ MUTATIONS: list[tuple[str, str, str, set[str]]] = [
     ("ova/vmdk_reader.py", "!= GRAIN", "> GRAIN", OVA),
     ("ova/ovf.py", '"en-US"', '"en-GB"', OVA),
     ("ova/pack.py", "0o644", "0o640", OVA),
-    ("ova/conformance/machine_rules.py", "65535", "65536", OVA),
+    ("ova/conformance/network_rules.py", "65535", "65536", OVA),
     ("ova/conformance/platform_rules.py", "USBTablet", "PS2Mouse", OVA),
     # what every product for a processor has of its own
     ("architecture.py", "no_timer_check", "timer_check", DISK),

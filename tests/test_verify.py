@@ -340,6 +340,16 @@ text(
 text("machine.mac", "address", 'cable="true"', 'cable="true" MACAddress="080027000001"')
 
 
+def second_scsi(good: Good) -> bytes:
+    """The disk hangs on the second SCSI controller, of which VirtualBox makes one."""
+    first = b"<Item><rasd:InstanceID>99</rasd:InstanceID><rasd:ResourceType>6</rasd:ResourceType></Item><Item>"
+    scsi = good.descriptor.replace(b"ResourceType>20<", b"ResourceType>6<")
+    return good.pack(descriptor=scsi.replace(b"<Item>", first, 1))
+
+
+case("ovf.disk-item", "second SCSI controller", second_scsi, "ovf.controller")
+
+
 def without_forwards(good: Good) -> bytes:
     lines = good.descriptor.split(b"\n")
     return good.pack(descriptor=b"\n".join(line for line in lines if b"<Forwarding" not in line))

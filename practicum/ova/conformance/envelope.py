@@ -1,4 +1,4 @@
-"""Reads the XML of an OVF descriptor, of version 1 or 2 of the standard."""
+"""Reads the XML of an OVF descriptor, of version 1 or 2 of the standard, or of its draft."""
 
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
 RASD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"
 VBOX = "{http://www.virtualbox.org/ovf/machine}"
+_XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
 
 class NoXml(Exception):
@@ -16,8 +17,8 @@ class NoXml(Exception):
 class Envelope:
     """A descriptor. `tag` is the root's as the file has it; `root` has the names of OVF 1, whatever the file's version.
 
-    Version 2 has a namespace of its own, and other names for the items of disks and network cards:
-    https://www.dmtf.org/dsp/DSP0243.
+    Version 2 has a namespace of its own, and other names for the items of disks and network cards. The draft names
+    its sections by a type. VirtualBox still exports both. Source: https://www.dmtf.org/dsp/DSP0243.
     """
 
     tag: str
@@ -44,13 +45,15 @@ def parse_envelope(text: bytes) -> Envelope:
 
 
 def _rename(root: Element, namespace: str) -> None:
-    """Give elements and attributes the names of version 1. VirtualBox takes any other namespace for an older draft."""
-    items = {f"{namespace}{name}" for name in ("StorageItem", "EthernetPortItem")}
-    for item in root.iter():
-        if item.tag in items:
-            item.tag = f"{OVF}Item"
-            for child in item:
-                child.tag = RASD + child.tag.rpartition("}")[2]
+    """Give elements and attributes the names of version 1. VirtualBox takes any other namespace for the draft, 0.9."""
     for element in root.iter():
+        kind = element.get(f"{_XSI}type", "").rpartition(":")[2].removesuffix("_Type")
+        if element.tag in (f"{namespace}Section", f"{namespace}Content") and kind:  # of the draft
+            element.tag = namespace + kind
+        if element.tag in (f"{namespace}StorageItem", f"{namespace}EthernetPortItem"):  # of version 2
+            element.tag = f"{namespace}Item"
+        if element.tag == f"{namespace}Item":
+            for child in element:
+                child.tag = RASD + child.tag.rpartition("}")[2].replace("InstanceId", "InstanceID")
         element.tag = element.tag.replace(namespace, OVF)
         element.attrib = {name.replace(namespace, OVF): value for name, value in element.attrib.items()}

@@ -17,7 +17,7 @@ _rule = partial(rule, RULES)
 CPU, MEMORY, DISK, NETWORK_CARD, CONTROLLER, SOUND = 3, 4, 17, 10, 20, 35
 _KNOWN_ITEMS = {CPU, MEMORY, 5, 6, NETWORK_CARD, 14, 15, DISK, CONTROLLER, 23, SOUND}
 _MEMORY_UNITS = {"MegaBytes": 1, "MB": 1, "byte * 2^20": 1, "GigaBytes": 1024, "GB": 1024, "byte * 2^30": 1024}
-_OTHER_CONTROLLERS = ("5", "6")  # IDE, SCSI
+_IDE, _SCSI = 5, 6
 _MAX_CPUS = 64  # of a VirtualBox machine
 _MAX_PORTS = 30  # of an AHCI controller
 _CONTROLLERS = ("ahci", "vmware.sata.ahci", "virtioscsi", "virtio-scsi", "nvme", "vmware.nvme.controller")
@@ -99,7 +99,7 @@ def check_controller(ova: Ova) -> Iterator[str]:
     subtype = item_value(item, "ResourceSubType") if item is not None else wanted
     if _SAME_CONTROLLER.get(subtype.lower(), subtype.lower()) != wanted.lower():
         yield f"ResourceSubType {subtype!r}"
-    if any(item_value(item, "ResourceType") in _OTHER_CONTROLLERS for item in ova.items):
+    if items_of(ova, _IDE) or items_of(ova, _SCSI):
         yield "there is an IDE or SCSI controller too"
 
 
@@ -110,8 +110,7 @@ def check_controller(ova: Ova) -> Iterator[str]:
     prevents="specifies invalid parent, specifies invalid host resource",
 )
 def check_disk_items(ova: Ova) -> Iterator[str]:
-    kinds = {*_OTHER_CONTROLLERS, f"{CONTROLLER}"}
-    parents = {item_value(item, "InstanceID") for item in ova.items if item_value(item, "ResourceType") in kinds}
+    parents = _find_controllers(ova)
     defined = [disk.get(f"{OVF}diskId", "") for disk in ova.disks]
     for item in items_of(ova, DISK):
         if item_value(item, "Parent") not in parents:
@@ -177,6 +176,16 @@ def disk_of(item: Element) -> str:
 def memory_mb(item: Element) -> int:
     """Return the megabytes of a memory item, -1 when it makes no sense."""
     return _number(item, "VirtualQuantity") * _MEMORY_UNITS.get(item_value(item, "AllocationUnits"), 1)
+
+
+def _find_controllers(ova: Ova) -> set[str]:
+    """Return the InstanceIDs of the controllers that VirtualBox makes: of SCSI one, of AHCI and the like one each."""
+    first: dict[str, str] = {}
+    for item in (*items_of(ova, _SCSI), *items_of(ova, CONTROLLER)):
+        kind = item_value(item, "ResourceType")
+        model = item_value(item, "ResourceSubType").lower() if kind == f"{CONTROLLER}" else kind
+        first.setdefault(model, item_value(item, "InstanceID"))
+    return {*first.values(), *(item_value(item, "InstanceID") for item in items_of(ova, _IDE))}
 
 
 def _number(item: Element, name: str) -> int:

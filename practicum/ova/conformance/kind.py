@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 HEAD = 64 * 1024  # bytes of the file's start that are looked at
 _ISO_MAGIC = slice(0x8001, 0x8006)
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _AGAIN = "download the .ova again"
 _UNPACK = "unpack it, and give the .ova in it"
 _WITH_DISK = "give the .ova, which holds descriptor and disk together"
@@ -51,7 +52,8 @@ def name_kind(head: bytes) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    return not re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head) and head.isascii() and not head.isspace()
+    """Return whether it reads as UTF-8, whose last letter may be cut."""
+    return "\ufffd" not in head.decode("utf-8", "replace")[:-1] and not _CONTROL.search(head)
 
 
 def _show(text: bytes) -> str:
