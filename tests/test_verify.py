@@ -201,7 +201,13 @@ members("manifest.present", "missing", lambda files: [files[0], files[2]])
 members("manifest.present", "other name", lambda files: [files[0], ("other.mf", files[1][1]), files[2]])
 manifest("manifest.line", "no line", lambda lines: b"hello\n" + lines, "manifest.form")
 manifest("manifest.line", "of sha256sum", lambda lines: re.sub(rb"SHA256\((.*)\)= (.*)", rb"\2  \1", lines), *NO_LINES)
-manifest("manifest.line", "MD5", lambda lines: lines.replace(b"SHA256", b"MD5"), *NO_LINES)
+manifest(
+    "manifest.line",
+    "MD5 of SHA256's length",
+    lambda lines: lines.replace(b"SHA256", b"MD5"),
+    "manifest.form",
+    "manifest.digest",
+)
 manifest("manifest.line", "no UTF-8", lambda lines: lines + b"SHA256(\xe9)= " + b"0" * 64 + b"\n", "manifest.extra")
 manifest("manifest.line", "short digest", lambda lines: lines[:-10] + b"\n", "manifest.form", "manifest.digest")
 manifest("manifest.form", "no line end", lambda lines: lines.rstrip(), "manifest.cover")

@@ -35,7 +35,7 @@ def check_format(ova: Ova) -> Iterator[str]:
             yield f"{member.name}: header of type {member.kind.decode()!r}, a PAX or GNU extension"
 
 
-@_rule("tar.ustar", PROMISE, "headers are USTAR", prevents="programs that read no GNU archives refuse it")
+@_rule("tar.ustar", PROMISE, "headers are USTAR", prevents="the OVF standard demands it")
 def check_ustar(ova: Ova) -> Iterator[str]:
     for member in ova.archive.members:
         if member.magic != USTAR or member.kind in b"LK":
@@ -56,14 +56,19 @@ def check_first(ova: Ova) -> Iterator[str]:
             yield f"{member.name}: type {member.kind.decode()!r} is no regular file"
 
 
-@_rule("tar.regular", PROMISE, "each member is a regular file", prevents="other programs refuse it")
+@_rule("tar.regular", PROMISE, "each member is a regular file", prevents="VirtualBox skips it")
 def check_regular(ova: Ova) -> Iterator[str]:
     for member in ova.archive.members:
         if member.kind in _SPECIAL:
             yield f"{member.name}: type {member.kind.decode()!r} is no regular file"
 
 
-@_rule("tar.names", PROMISE, "names are unique, in ASCII, without a folder", prevents="other programs mix the files up")
+@_rule(
+    "tar.names",
+    PROMISE,
+    "names are unique, in ASCII, without a folder",
+    prevents="to unpack it overwrites or renames a file",
+)
 def check_names(ova: Ova) -> Iterator[str]:
     for name, times in Counter(member.name for member in ova.archive.members).items():
         if not re.fullmatch(r"[!-.0-~][ -.0-~]*", name):
@@ -76,7 +81,7 @@ def check_names(ova: Ova) -> Iterator[str]:
     "tar.order",
     PROMISE,
     "the order is .ovf, .mf, disks as in References",
-    prevents="programs that read from a pipe refuse it",
+    prevents="older VirtualBoxes: Unexpected end of OVA / internal error - missing '%s'",
 )
 def check_order(ova: Ova) -> Iterator[str]:
     wanted = [f"{ova.base_name}.ovf", f"{ova.base_name}.mf", *(file.get(f"{OVF}href", "") for file in ova.references)]
@@ -114,7 +119,7 @@ def check_tail(ova: Ova) -> Iterator[str]:
         yield f"{len(rest)} bytes{' that are not all zero' if any(rest) else ''}"
 
 
-@_rule("tar.end", PROMISE, "two zero blocks end the archive", prevents="tar warns, and a cut download looks whole")
+@_rule("tar.end", PROMISE, "two zero blocks end the archive", prevents="a download cut between two members looks whole")
 def check_end(ova: Ova) -> Iterator[str]:
     if len(_end_of(ova)) < 2 * BLOCK:
         yield "they are missing"

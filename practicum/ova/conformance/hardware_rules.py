@@ -34,7 +34,7 @@ def check_items(ova: Ova) -> Iterator[str]:
             yield f"ResourceType {item_value(item, 'ResourceType')!r} is no number"
 
 
-@_rule("ovf.item-id", PROMISE, "each item has its own InstanceID", prevents="older VirtualBoxes refuse the descriptor")
+@_rule("ovf.item-id", PROMISE, "each item has its own InstanceID", prevents="two items cannot be told apart")
 def check_item_ids(ova: Ova) -> Iterator[str]:
     for instance, times in Counter(item_value(item, "InstanceID") for item in ova.items).items():
         if not instance or times > 1:
@@ -91,7 +91,7 @@ def check_controller_type(ova: Ova) -> Iterator[str]:
     "ovf.controller",
     PROMISE,
     f"the one disk controller is {CONTROLLERS}",
-    prevents="the system in the machine does not find its disk",
+    prevents="the machine differs from the tested one",
 )
 def check_controller(ova: Ova) -> Iterator[str]:
     item = yield from _only_item(ova, CONTROLLER)

@@ -29,7 +29,6 @@ _VERSIONS = ", ".join(
     f"{architecture.hardware.os_type}"
     for architecture in ARCHITECTURES
 )
-_ARCHITECTURES = ("x86", "ARM")
 _IDE = ("PIIX3", "PIIX4", "ICH6")
 _IDE_PORTS = 2
 _OLDEST = (1, 3)  # settings version that VirtualBox reads
@@ -56,16 +55,19 @@ def check_settings(ova: Ova) -> Iterator[str]:
 @_rule(
     "machine.processor",
     IMPORT,
-    "settings name the processor's architecture if, and only if, they are of version 1.20 or later",
+    "settings from version 1.20 on name the processor, older ones are for x86",
     prevents="Required Machine/@Platform element is missing, or an ARM is imported as x86 without a word",
 )
 def check_processor(ova: Ova) -> Iterator[str]:
     for machine in ova.machines:
         platform, version = machine.find("{*}Platform"), machine.get("version", "")
         named = platform.get("architecture", "") if platform is not None else ""
-        if (_parse_version(version) >= _WITH_PLATFORM) != (named in _ARCHITECTURES):
-            yield f"version {version!r}, architecture {named!r}"
-        elif platform is not None and named and platform.find(f"{{*}}{named.lower()}") is None:
+        if _parse_version(version) < _WITH_PLATFORM:
+            if named not in ("", "x86"):
+                yield f"version {version!r} cannot name {named!r}"
+        elif platform is None or named not in ("x86", "ARM"):
+            yield f"architecture {named!r}"
+        elif platform.find(f"{{*}}{named.lower()}") is None:
             yield f"Platform has no element {named.lower()}"
 
 
@@ -131,7 +133,7 @@ def check_attached(ova: Ova) -> Iterator[str]:
     "machine.port",
     IMPORT,
     "each device of a controller has one of its ports, of which IDE has two",
-    prevents="Could not create the imported medium '%s'",
+    prevents="Invalid port count: %d (must be in range [%d, %d])",
 )
 def check_ports(ova: Ova) -> Iterator[str]:
     for machine in ova.machines:

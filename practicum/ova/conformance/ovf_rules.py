@@ -39,7 +39,7 @@ def check_xml(ova: Ova) -> Iterator[str]:
         yield str(reason)
 
 
-@_rule("ovf.doctype", PROMISE, "the descriptor has no document type", prevents="other programs refuse it")
+@_rule("ovf.doctype", PROMISE, "the descriptor has no document type", prevents="entities can stand for gigabytes")
 def check_document_type(ova: Ova) -> Iterator[str]:
     if b"<!DOCTYPE" in ova.descriptor:
         yield "it has one"
@@ -59,7 +59,7 @@ def check_namespace(ova: Ova) -> Iterator[str]:
         yield "VirtualBox's element has another prefix than vbox"
 
 
-@_rule("ovf.version", PROMISE, "the envelope is of OVF 1", prevents="VirtualBox before 4.3 refuses it")
+@_rule("ovf.version", PROMISE, "the envelope is of OVF 1", prevents="older programs know OVF 1 alone")
 def check_standard(ova: Ova) -> Iterator[str]:
     if ova.described.tag != f"{OVF}Envelope":
         yield f"the root is {ova.described.tag}"
@@ -86,7 +86,7 @@ def check_lengths(ova: Ova) -> Iterator[str]:
     "ovf.file",
     IMPORT,
     "each File has its own id and a member, no compression",
-    prevents="Internal inconsistency looking up disk image '%s'",
+    prevents="Unexpected end of OVA package",
 )
 def check_files(ova: Ova) -> Iterator[str]:
     for id, times in Counter(file.get(f"{OVF}id") for file in ova.references).items():
@@ -100,7 +100,7 @@ def check_files(ova: Ova) -> Iterator[str]:
             yield f"{name}: compression on top of a compressed disk"
 
 
-@_rule("ovf.size", PROMISE, "no File has a wrong size", prevents="the import shows a wrong progress")
+@_rule("ovf.size", PROMISE, "no File has a wrong size", prevents="the descriptor contradicts the archive")
 def check_sizes(ova: Ova) -> Iterator[str]:
     for file in ova.references:
         name, size = file.get(f"{OVF}href", ""), file.get(f"{OVF}size")
@@ -134,7 +134,12 @@ def check_has_disk(ova: Ova) -> Iterator[str]:
         yield "DiskSection defines no disk"
 
 
-@_rule("ovf.format", PROMISE, "each disk is called a stream-optimised VMDK", prevents="other programs refuse it")
+@_rule(
+    "ovf.format",
+    PROMISE,
+    "each disk is called a stream-optimised VMDK",
+    prevents="the descriptor contradicts the disk file",
+)
 def check_format(ova: Ova) -> Iterator[str]:
     for disk in ova.disks:
         if disk.get(f"{OVF}format") not in (None, STREAM_OPTIMIZED):
@@ -193,7 +198,7 @@ def check_os(ova: Ova) -> Iterator[str]:
     "ovf.os-type",
     PROMISE,
     f"the operating system is {OS_TYPES}, CIM id {_DEBIAN_64}",
-    prevents="VirtualBox takes it for another system",
+    prevents="VirtualBox can take it for another system",
 )
 def check_os_type(ova: Ova) -> Iterator[str]:
     section = ova.system.find(f"{OVF}OperatingSystemSection")

@@ -74,7 +74,7 @@ def check_version(disk: DiskImage) -> Iterator[str]:
     "vmdk.flags",
     PROMISE,
     f"the header has version {VERSION}, and flags {FLAGS:#x}, or {FLAGS | 2:#x} with a redundant directory",
-    prevents="other programs refuse it",
+    prevents="who trusts the flags misreads the disk",
 )
 def check_flags(disk: DiskImage) -> Iterator[str]:
     if disk.header.version != VERSION:
@@ -122,7 +122,7 @@ def check_descriptor(disk: DiskImage) -> Iterator[str]:
         yield f"ddb.uuid.image {image!r} is no UUID"
 
 
-@_rule("vmdk.parent", PROMISE, "the disk has no parent", prevents="other programs look for another file")
+@_rule("vmdk.parent", PROMISE, "the disk has no parent", prevents="who opens the disk looks for its parent")
 def check_parent(disk: DiskImage) -> Iterator[str]:
     if disk.text.get("parentCID") != "ffffffff":
         yield f"parentCID is {disk.text.get('parentCID')!r}"
@@ -179,7 +179,7 @@ def check_records(disk: DiskImage) -> Iterator[str]:
             yield f"sector {marker.sector}: a marker of type {marker.kind} stands before grains"
 
 
-@_rule("vmdk.end", PROMISE, "an end-of-stream marker ends the disk", prevents="other programs take it for cut off")
+@_rule("vmdk.end", PROMISE, "an end-of-stream marker ends the disk", prevents="a cut disk looks whole")
 def check_end(disk: DiskImage) -> Iterator[str]:
     scan = disk.scan
     if scan.broken:
