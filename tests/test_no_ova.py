@@ -49,6 +49,7 @@ KINDS: dict[str, tuple[Callable[[Good], bytes], str]] = {
         + AGAIN,
     ),
     "404": (lambda _: NOT_FOUND, 'it is a web page ("404 Not Found"): '),
+    "long title": (lambda _: b"<html><title>" + b" " * 65536, "it is a web page: "),
     "no title": (lambda _: b"<html><body>Sorry</body></html>", "it is a web page: "),
     "refusal in JSON": (lambda _: b'{"message": "401"}\n', f'it is a text ("{{"message": "401"}}"): {AGAIN}'),
     "text in UTF-8": (lambda _: "Zugriff verweigert: École".encode(), "it is a text ("),
@@ -57,6 +58,7 @@ KINDS: dict[str, tuple[Callable[[Good], bytes], str]] = {
     "descriptor": (lambda good: good.descriptor, f"it is an OVF descriptor alone (.ovf): {WITH_DISK}"),
     "qcow2": (lambda _: b"QFI\xfb" + bytes(99), f"it is a disk of QEMU (.qcow2): {WITH_DISK}"),
     "CD": (lambda _: bytes(0x8001) + b"CD001" + bytes(99), f"it is a CD's image (.iso): {WITH_DISK}"),
+    "blanks": (lambda _: b" \n" * 3000, "it is something else than a tar archive"),
     "zeros": (lambda _: bytes(5000), f"it is nothing but zeros where an .ova starts: {AGAIN}"),
     "noise": (lambda _: b"\xff\x00" * 600, "it is something else than a tar archive, or its first bytes are damaged: "),
     "other tar": (
@@ -81,9 +83,11 @@ def test_a_zip_gets_one_sentence(tmp_path: Path) -> None:
     assert sentence(tmp_path / "course.ova") == "it is a zip archive: unpack it, and give the .ova in it"
 
 
-def test_a_web_page_is_quoted_without_its_control_characters(tmp_path: Path) -> None:
+def test_what_is_quoted_does_not_steer_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "a.ova").write_bytes(b"<html><title>\x1b[2Jclear</title>")
-    assert '("[2Jclear")' in sentence(tmp_path / "a.ova")
+    assert '(" [2Jclear")' in sentence(tmp_path / "a.ova")
+    (tmp_path / "b.ova").write_bytes(tar([("\x1b[2Jclear", b"")]))
+    assert "archive of  [2Jclear," in sentence(tmp_path / "b.ova")
 
 
 def test_a_cut_download_says_where_it_ends(tmp_path: Path, good: Good) -> None:

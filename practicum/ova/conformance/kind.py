@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 HEAD = 64 * 1024  # bytes of the file's start that are looked at
+_MAX_TEXT = 8 * 1024  # bytes of a text that are looked at
 _ISO_MAGIC = slice(0x8001, 0x8006)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _AGAIN = "download the .ova again"
@@ -32,21 +33,21 @@ def name_kind(head: bytes) -> str:
     Args:
         head: its first bytes, `HEAD` of them where there are as many.
     """
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:_MAX_TEXT]
     for magic, kind, cure in MAGICS:
         if head.startswith(magic):
             return f"{kind}: {cure}"
     if head[_ISO_MAGIC] == b"CD001":
         return f"a CD's image (.iso): {_WITH_DISK}"
-    if re.search(rb"<Envelope\b|<\w+:Envelope\b", text[:4096]):
+    if re.search(rb"<Envelope\b|<\w+:Envelope\b", text):
         return f"an OVF descriptor alone (.ovf): {_WITH_DISK}"
-    if re.search(rb"<!doctype html|<html\b|<head\b", text[:4096], re.IGNORECASE):
-        title = re.search(rb"<title[^>]*>\s*([^<]{1,200}?)\s*<", text, re.IGNORECASE)
-        quoted = f' ("{" ".join(_show(title[1]).split())}")' if title else ""
+    if re.search(rb"<!doctype html|<html\b|<head\b", text, re.IGNORECASE):
+        title = re.search(rb"<title[^>]*>([^<]{1,200})<", text, re.IGNORECASE)
+        quoted = f' ("{_show(title[1])}")' if title else ""
         return f"a web page{quoted}: open the address in a browser, log in where it asks for it, and {_AGAIN}"
     if not any(head):
         return f"nothing but zeros where an .ova starts: {_AGAIN}"
-    if _is_text(head):
+    if text and _is_text(head):
         return f'a text ("{_show(text.splitlines()[0][:60])}"): {_AGAIN}'
     return f"something else than a tar archive, or its first bytes are damaged: {_AGAIN}"
 
@@ -57,5 +58,4 @@ def _is_text(head: bytes) -> bool:
 
 
 def _show(text: bytes) -> str:
-    """Return text of the file for one line of a report, without control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text.decode("utf-8", "replace")).strip()
+    return " ".join(text.decode("utf-8", "replace").split())

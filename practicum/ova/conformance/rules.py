@@ -52,7 +52,7 @@ def judge(rule: Rule, ova: Ova) -> Finding:
     """Apply one rule."""
     problems: list[str] = []
     try:
-        problems.extend(rule.check(ova))
+        problems.extend(map(_make_printable, rule.check(ova)))
     except (Unjudgeable, VmdkError) as reason:
         if not problems:
             return Finding(rule.id, rule.severity, None, f"not judged: {reason}")
@@ -60,3 +60,8 @@ def judge(rule: Rule, ova: Ova) -> Finding:
         return Finding(rule.id, rule.severity, True, rule.meaning)
     more = f"; and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""
     return Finding(rule.id, rule.severity, False, "; ".join(problems[:_MAX_PROBLEMS]) + more)
+
+
+def _make_printable(text: str) -> str:
+    """Return a text that may hold names of the file, without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
