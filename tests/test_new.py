@@ -1,6 +1,7 @@
 """Courses and semesters that a command makes, and what it refuses."""
 
 import datetime
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,15 @@ from typer.testing import CliRunner
 from practicum import cli
 from practicum.commands.following import begin_releases_again, make_next, rename
 from practicum.commands.new import choose_code, choose_semester, make_course
+from practicum.course.site.documents import STUDENTS, list_documents
 from practicum.engine.errors import PracticumError
+from practicum.recipes.extras import Extras
+from practicum.semester import products
 from practicum.semester.description import load
-from practicum.semester.find import list_semesters
+from practicum.semester.find import choose_images, find_semester, list_semesters
 from practicum.semester.folders import COURSE
+from practicum.semester.settings import describe_start, list_special_commands
+from practicum.semester.values import TAKEN_VARIABLES
 
 ROOT = Path(__file__).parents[1]
 
@@ -77,3 +83,65 @@ def test_only_whole_names_are_renamed() -> None:
     assert begin_releases_again("[data]\nrelease = 2\n[content]\na = 1\nrelease = 3 # x\n").endswith(
         "release = 1 # x\n"
     )
+
+
+def test_what_a_course_adds_lies_below_its_content_in_every_product(tmp_path: Path) -> None:
+    """And what ours lacks adds no stage to it. The appliance's Python environment is taken after the course's tasks."""
+    folder = tmp_path / "cs-101"
+    shutil.copytree(ROOT / "examples/cs-101", folder)
+    semester = load(folder / "semesters/2027-spring")
+    names = [stage.name for stage in products.list_all(semester)]
+    assert names[:3] == ["base", "system", "python"] and "torch-cpu" not in names
+    assert [name for name in names if "extras" in name] == ["extras-appliance", "extras-cpu"]
+    extras = next(stage for stage in products.list_image(semester, "cpu") if isinstance(stage, Extras))
+    assert extras.list_changes() == ('ENV CS101_LEVEL="first year"',)
+    squashfs = next(stage for stage in products.list_ova(semester) if stage.name == "squashfs")
+    assert "extras-appliance" in squashfs.inputs
+    key, before = extras.key, products.list_image(semester, "cpu")[-1].key
+    (folder / "ansible/tasks.yml").write_text("---\n")
+    changed = {stage.name: stage.key for stage in products.list_image(semester, "cpu")}
+    assert changed["extras-cpu"] != key and changed["image-cpu"] != before
+    assert not [stage for stage in products.list_all(find_semester("")) if isinstance(stage, Extras)]
+
+
+def test_a_course_without_torch_has_its_own_commands_and_the_pages_about_them(tmp_path: Path) -> None:
+    semester = load(ROOT / "examples/cs-101/semesters/2027-spring")
+    commands = list_special_commands(semester)
+    assert commands == ("cs101-check",)
+    assert not {"docs/data.md", "docs/projects.md", "docs/verify-gpu.md"} & {*list_documents(ROOT, commands).students}
+    assert list_documents(ROOT, list_special_commands(find_semester(""))).students == STUDENTS
+
+
+def test_cuda_without_torch_is_refused_at_the_start(tmp_path: Path) -> None:
+    described = make_course(tmp_path / "cs-202", "2031-fall")
+    with pytest.raises(
+        PracticumError, match=r"the cuda image needs torch, which python.requires does not name; build cpu"
+    ):
+        choose_images(described, "cuda")
+    file = described.folder / "semester.toml"
+    file.write_text(f'products = ["cpu", "cuda"]\n{file.read_text()}')
+    with pytest.raises(PracticumError, match=r'products = .*: "cuda" needs torch; name torch in python.requires, or'):
+        load(described.folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"plugin": true}'])
+def test_settings_of_jupyterlab_that_are_none(tmp_path: Path, text: str) -> None:
+    described = make_course(tmp_path / "cs-202", "2031-fall")
+    (tmp_path / "cs-202/jupyterlab").mkdir()
+    (tmp_path / "cs-202/jupyterlab/overrides.json").write_text(text)
+    with pytest.raises(PracticumError, match=r"jupyterlab/overrides\.json: .*; "):
+        load(described.folder)
+
+
+@pytest.mark.parametrize("line", ['PATH = "/"', 'a = "1"', 'A = "$HOME"', 'A = "50 %"', "A = 'a\"b'", "A = 1"])
+def test_variables_that_no_product_can_have(tmp_path: Path, line: str) -> None:
+    described = make_course(tmp_path / "cs-202", "2031-fall")
+    with (described.folder / "semester.toml").open("a") as file:
+        file.write(f"[environment]\n{line}\n")
+    with pytest.raises(PracticumError, match="environment"):
+        load(described.folder)
+
+
+def test_variables_of_the_products_are_known() -> None:
+    lines = (line for variant in products.VARIANTS for line in describe_start(find_semester(""), variant))
+    assert {line.split("=")[0].removeprefix("ENV ") for line in lines if line.startswith("ENV ")} == TAKEN_VARIABLES

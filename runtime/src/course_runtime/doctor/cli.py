@@ -20,8 +20,9 @@ def choose_checks(machine: Machine) -> Sequence[Check]:
     """Return what to look at: a container has no clock, no swap and no access code of its own."""
     is_container = load_course(machine).product != "appliance"
     checks = container_checks.CHECKS if is_container else machine_checks.CHECKS
-    has_torch = "torch" in machine_checks.list_expected(machine)
-    return [check for check in checks if has_torch or check not in OF_TORCH]
+    if "torch" in machine_checks.list_expected(machine):
+        return checks
+    return [check for check in checks if check not in OF_TORCH]
 
 
 def examine(machine: Machine, checks: Sequence[Check]) -> Iterator[Finding]:
