@@ -94,7 +94,7 @@ class Course(ImageStage):
         wheels = [wheel.name for wheel in build_wheels(packages, staging / "tools", out / "tools.log")]
         given = {
             **self.variables,
-            "course_wheels": wheels,
+            "course_wheels": [f"{MOUNT}/tools/{wheel}" for wheel in wheels],
             "course_commands": list_commands(packages, self.product, torch=bool(self.verify)),
         }
         with lent_uv(out) as program:

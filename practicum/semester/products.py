@@ -87,7 +87,8 @@ def list_image(
     """Return the stages of a container image."""
     suffix = architecture.suffix
     below = list_environment(semester, variant, architecture, debs)
-    described = {"product": variant, "course": settings.describe_course(semester, variant)}
+    told = settings.describe_course(semester, variant)
+    described = {"product": variant, "course": told, "has_torch": semester.has_torch}
     root = semester.checkout
     programs, hooks, library = (Tree(root, f"docker/{name}") for name in ("bin", "before-notebook.d", "lib"))
     play = Play(root, "container", ("jupyter", "container"), semester.epoch)

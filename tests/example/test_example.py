@@ -46,7 +46,7 @@ def container(course: Path) -> Iterator[Container]:
         yield container
 
 
-def test_the_image_says_nothing_of_torch() -> None:
+def test_the_image_says_nothing_of_torch(course: Path) -> None:
     labels = inspect(IMAGE)["Config"]["Labels"]
     assert not [name for name, value in labels.items() if "torch" in f"{name} {value}".lower()]
 

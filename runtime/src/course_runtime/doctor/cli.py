@@ -16,10 +16,10 @@ OF_TORCH: Sequence[Check] = (gpu.check_shm, container_checks.check_torch, machin
 """What a course without torch does not ask."""
 
 
-def choose_checks(machine: Machine) -> Sequence[Check]:
+def choose_checks(machine: Machine, *, gpu_only: bool = False) -> Sequence[Check]:
     """Return what to look at: a container has no clock, no swap and no access code of its own."""
     is_container = load_course(machine).product != "appliance"
-    checks = container_checks.CHECKS if is_container else machine_checks.CHECKS
+    checks = GPU_CHECKS if gpu_only else container_checks.CHECKS if is_container else machine_checks.CHECKS
     if "torch" in machine_checks.list_expected(machine):
         return checks
     return [check for check in checks if check not in OF_TORCH]
@@ -49,7 +49,7 @@ def main() -> None:
 
     def act() -> int:
         machine, findings = Machine(), []
-        for finding in examine(machine, GPU_CHECKS if options.gpu else choose_checks(machine)):
+        for finding in examine(machine, choose_checks(machine, gpu_only=options.gpu)):
             findings.append(finding)
             if not options.json:
                 print(format_finding(finding), flush=True)
