@@ -41,7 +41,7 @@ WITHOUT_CREDENTIAL = {
     "/lab/api/workspaces": 403,
     "/metrics": 403,
     "/tensorboard/": 302,
-    "/server-proxy/servers-info": 403,
+    "/server-proxy/servers-info": 302,
 }
 
 
