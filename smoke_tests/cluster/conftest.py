@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from practicum.architecture import Architecture
     from practicum.semester.description import Semester
 
+# squashfuse and tzdata are what Apptainer takes for granted, passt is Podman's network.
 PACKAGES = (
-    *("slurm-wlm", "munge", "apptainer", "podman", "uidmap", "fuse-overlayfs", "slirp4netns", "crun"),
-    *("passwd", "mount", "iproute2", "openssh-client", "curl", "procps"),
+    *("slurm-wlm", "munge", "apptainer", "podman", "uidmap", "fuse-overlayfs", "passt", "crun"),
+    *("passwd", "mount", "tzdata", "squashfuse", "iproute2", "openssh-client", "curl", "procps"),
 )
 SIF = "ee559.sif"
 
@@ -104,7 +105,7 @@ def cpu_image(request: pytest.FixtureRequest, semester: Semester, architecture: 
 def archive(home: Path, cpu_image: str) -> Path:
     """Write the image as one file to the student's home, with zstd layers, as `practicum archive` does."""
     path = home / "ee559-2027-spring-cpu.oci.tar"
-    skopeo("copy", "--dest-compress-format=zstd", f"docker-daemon:{cpu_image}", f"oci-archive:{path}")
+    skopeo("copy", "--dest-compress-format=zstd", f"docker-daemon:{cpu_image}", f"oci-archive:{path}:{cpu_image}")
     os.chown(path, UID, UID)
     return path
 
@@ -115,7 +116,7 @@ def sif(request: pytest.FixtureRequest, login: Machine, home: Path, cpu_image: s
     kept = cache.root() / "cluster" / f"{inspect(cpu_image)['Id'].removeprefix('sha256:')[:16]}.sif"
     if not kept.exists():
         request.getfixturevalue("archive")
-        login.succeed(fill_in(find_command(CLUSTER, "apptainer build"), cuda="cpu"))
+        login.succeed(fill_in(find_command(CLUSTER, "apptainer build"), {"cuda": "cpu"}))
         for old in kept.parent.glob("*.sif"):
             old.unlink()
         keep(home / SIF, kept)

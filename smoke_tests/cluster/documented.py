@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,8 +30,8 @@ def find_command(page: Path, *parts: str) -> str:
     return found[0]
 
 
-def fill_in(command: str, **words: str) -> str:
-    """Return the command with the reader's own words in place of those in capitals; each must be in it."""
+def fill_in(command: str, words: Mapping[str, str]) -> str:
+    """Return the command with the reader's own words, by those of the page; each of these must be in it."""
     for name, word in words.items():
         assert name in command, f"{name} is not in: {command}"
         command = command.replace(name, word)

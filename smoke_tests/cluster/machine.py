@@ -7,7 +7,6 @@ of it is seen on the host. The homes are one folder, as on a cluster.
 from __future__ import annotations
 
 import contextlib
-import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -51,6 +50,7 @@ echo "$pid" >"$2/pid.new"
 mv "$2/pid.new" "$2/pid"
 pivot_root . mnt
 umount -l /mnt
+mount --make-rshared /
 cd /
 trap : CHLD
 sleep infinity &
@@ -97,16 +97,15 @@ class Machine:
         return done.stdout
 
     @contextlib.contextmanager
-    def background(self, line: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a line of the student's while the block runs; both streams go to `log`."""
-        argv = self.command(["runuser", "--login", USER, "--command", f"exec {line}"])
+    def background(self, line: str, log: Path, *, stop: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a line of the student's while the block runs, then the line `stop`; both streams go to `log`."""
+        argv = self.command(["runuser", "--login", USER, "--command", line])
         with log.open("wb") as sink:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
         try:
             yield process
         finally:
-            self.as_user(f"pkill --signal TERM --full {shlex.quote(line.split(maxsplit=1)[0])} || true")
-            process.terminate()
+            self.as_user(stop)
             process.wait(PATIENCE)
 
     def serve(self, argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:

@@ -35,7 +35,7 @@ def read_losses(folder: Path) -> list[float]:
 
 def test_jupyterlab(slurm: Slurm, home: Path) -> None:
     """The log names the tunnel through the login machine, and no token; the token's file opens JupyterLab."""
-    job = slurm.submit("sbatch ee559-lab.sbatch")
+    job = slurm.submit(find_command(CLUSTER, "ee559-lab"))
     slurm.wait_state(job, BEGUN)
     wait_until(lambda: slurm.wait_state(job, BEGUN) and "JupyterLab is ready" in slurm.read_log(job), "JupyterLab")
     node = slurm.find_node(slurm.describe(job)["NodeList"])
@@ -52,7 +52,7 @@ def test_jupyterlab(slurm: Slurm, home: Path) -> None:
 
 def test_seeds(slurm: Slurm, home: Path) -> None:
     """Two of the ten: each has its folder and its own losses."""
-    job = slurm.submit("sbatch --array=0-1 ee559-seeds.sbatch --epochs=1")
+    job = slurm.submit(f"SBATCH_ARRAY_INX=0-1 {find_command(CLUSTER, 'ee559-seeds')} --epochs=1")
     slurm.wait_idle()
     losses = [read_losses(home / f"seed-{seed}") for seed in range(2)]
     assert losses[0] != losses[1], job
@@ -63,7 +63,7 @@ def test_two_nodes_train_as_one_process_and_one_may_be_lost(
 ) -> None:
     """A node loses its power in the middle: the job is queued again, and waits for the node. Its curve has no break."""
     checkpoint, lost = home / "training.pth", slurm.nodes[1]
-    job = slurm.submit(f"sbatch ee559-train.sbatch {TRAINING}")
+    job = slurm.submit(f"{find_command(CLUSTER, 'ee559-train')} {TRAINING}")
     wait_until(lambda: checkpoint.exists() or slurm.has_ended(job), "a checkpoint")
     unplug(slurm.login, lost)
     lost.switch_off()
@@ -91,5 +91,5 @@ def test_course_verify_names_a_wrong_interface_in_one_line(slurm: Slurm) -> None
 def allocated() -> str:
     """Return the page's command for two nodes of an allocation, typed in one."""
     wanted = find_command(SEVERAL_COMPUTERS, "salloc")
-    line = fill_in(find_command(SEVERAL_COMPUTERS, "srun"), FIRST_NODE="node1")
+    line = fill_in(find_command(SEVERAL_COMPUTERS, "srun"), {"FIRST_NODE": "node1"})
     return f"{wanted} {line}"
