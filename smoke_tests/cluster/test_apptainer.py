@@ -35,7 +35,7 @@ def test_jupyterlab(login: Machine, home: Path, tmp_path: Path) -> None:
     """Its log names the tunnel and the token's file, and this token opens it; the course lies in the home."""
     port, log, token = 20000 + UID % 10000, tmp_path / "log", home / ".course-token-login"
     with login.background(
-        find_command(CLUSTER, "apptainer run", "--nv"), log, stop="pkill --full '[A]pptainer runtime'"
+        find_command(CLUSTER, "apptainer run", "start-notebook.py"), log, stop="pkill --full '[A]pptainer runtime'"
     ) as process:
         wait_until(lambda: "JupyterLab is ready" in log.read_text() or process.poll() is not None, "JupyterLab")
         told = log.read_text()

@@ -52,8 +52,7 @@ def test_jupyterlab(slurm: Slurm, home: Path) -> None:
 
 def test_seeds(slurm: Slurm, home: Path) -> None:
     """Two of the ten: each has its folder and its own losses."""
-    job = slurm.submit(f"SBATCH_ARRAY_INX=0-1 {find_command(CLUSTER, 'ee559-seeds')} --epochs=1")
-    slurm.wait_idle()
+    job = slurm.submit(f"SBATCH_WAIT=1 SBATCH_ARRAY_INX=0-1 {find_command(CLUSTER, 'ee559-seeds')} --epochs=1")
     losses = [read_losses(home / f"seed-{seed}") for seed in range(2)]
     assert losses[0] != losses[1], job
 
