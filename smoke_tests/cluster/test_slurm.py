@@ -24,9 +24,8 @@ TRAINING = "--epochs=20 --batch-size=500 --json=losses.json --checkpoint=checkpo
 @pytest.fixture(scope="module")
 def alone(login: Machine, home: Path) -> list[float]:
     """Return the loss of each step of one process."""
-    line = find_command(CLUSTER, "apptainer exec").replace(
-        "ee559.sif python train.py", "~/ee559.sif python ~/ee559/cluster/train.py"
-    )
+    words = {"ee559.sif": "~/ee559.sif", "train.py": "~/ee559/cluster/train.py"}
+    line = fill_in(find_command(CLUSTER, "apptainer exec"), words)
     login.succeed(f"mkdir alone && cd alone && {line} {TRAINING}")
     return read_losses(home / "alone")
 
@@ -55,7 +54,8 @@ def test_jupyterlab(slurm: Slurm, home: Path) -> None:
 
 def test_seeds(slurm: Slurm, home: Path) -> None:
     """Two of the ten: each has its folder and its own losses."""
-    job = slurm.submit(f"SBATCH_WAIT=1 SBATCH_ARRAY_INX=0-1 {find_command(CLUSTER, 'ee559-seeds')} --epochs=1")
+    job = slurm.submit(f"SBATCH_ARRAY_INX=0-1 {find_command(CLUSTER, 'ee559-seeds')} --epochs=1")
+    wait_until(lambda: not slurm.login.succeed("squeue --noheader"), "both jobs end", pause=0.5)
     losses = [read_losses(home / f"seed-{seed}") for seed in range(2)]
     assert losses[0] != losses[1], job
 
