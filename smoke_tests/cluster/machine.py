@@ -157,7 +157,8 @@ def join(machines: Sequence[Machine]) -> None:
 
 
 def connect(first: Machine, machine: Machine) -> None:
-    """Plug the machine into the first one's switch."""
+    """Plug the machine into the first one's switch; the plug of an earlier one of its name goes with that, or soon."""
+    wait_until(lambda: first.as_root(f"test -e /sys/class/net/{machine.name}").returncode, "a free plug")
     _ip(first, f"link add {machine.name} type veth peer name {CARD} netns {machine.pid}")
     _ip(first, f"link set {machine.name} master {CARD}", f"link set {machine.name} up")
     _ip(machine, f"address add {machine.address}/24 dev {CARD}", f"link set {CARD} up")
