@@ -17,8 +17,9 @@ from smoke_tests.waiting import wait_until
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.usefixtures("course", "jobs")]
 
 PORT = 20000 + UID % 10000
-# Large batches: with smaller ones, what one process and two round differently grows within a hundred steps.
-TRAINING = "--epochs=20 --batch-size=500 --json=losses.json --checkpoint=checkpoint.pth"
+TRAINING = "--epochs=10 --json=losses.json --checkpoint=checkpoint.pth"
+ALIKE = 40
+"""Steps in which one process and two have the same loss; what they round differently grows to 0.001 in some fifty."""
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,10 @@ def test_two_nodes_train_as_one_process_and_one_may_be_lost(
     slurm.replace_node(cluster.boot(lost.name, 12))
     slurm.wait_state(job, ["COMPLETED"])
     found = re.search(r"going on after step (\d+)", slurm.read_log(job))
-    assert found and 0 < int(found[1]) < len(alone), slurm.read_log(job)
-    assert read_losses(home) == pytest.approx(alone, rel=1e-3)
+    assert found and 0 < int(found[1]) < ALIKE, slurm.read_log(job)
+    losses = read_losses(home)
+    assert losses[:ALIKE] == pytest.approx(alone[:ALIKE], rel=1e-3)
+    assert len(losses) == len(alone) and losses[-1] < losses[0] / 2
 
 
 def test_course_verify_on_two_nodes(slurm: Slurm) -> None:
