@@ -14,7 +14,7 @@ ARM_REST := archive-arm64 machine-arm64 start-arm64 server-arm64 content-arm64 p
 QUICK := linters unit-quick container-quick
 PATIENT := interrupts unit course linters
 # No parts of the proof: a release runs them besides.
-RELEASE_TIME := trixie
+RELEASE_TIME := trixie cluster
 EACH := $(PARTS) $(ARM) $(ARM_REST) $(QUICK) $(RELEASE_TIME)
 .PHONY: test test-arm64 test-quick screenshots $(EACH:%=test-%)
 
@@ -141,6 +141,9 @@ test-services: test-archive
 		smoke_tests/container/test_archive.py $(of_semester)
 test-container-quick:
 	$(pytest) smoke_tests/container/test_server.py -k "address or credential" --skip-missing-image $(of_semester)
+
+test-cluster: test-build-images
+	$(machine_pytest) smoke_tests/cluster
 
 # ---- another course, built beside ours ----
 

@@ -8,10 +8,7 @@ killed, and neither is ever seen on the host.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,9 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smoke_tests.guest import Done
-
-CONTAINED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc")
-TOOLS = ("mmdebstrap", "setpriv", "unshare", "chroot")
+from smoke_tests.sid import CONTAINED, prepare_root
 
 # Runs as PID 1 of the namespace; $1 is the root, $2 the home folder, $3 the folder of the appliance.
 # /tmp is private because VBoxSVC finds its clients through a socket there: two users of the root would meet.
@@ -40,50 +35,9 @@ exec chroot "$root" /usr/bin/env -i "$@"
 """
 
 
-class Unavailable(Exception):
-    """VirtualBox cannot be had on this machine; the message says why."""
-
-
-def prepare_root(cache: Path, *, timeout: float = 900) -> Path:
-    """Root folder with VirtualBox under `cache`, made on first use (30 s to 4 min). Raises `Unavailable`."""
-    if os.geteuid() != 0:
-        raise Unavailable("VirtualBox's private root is made and entered as root; run as root")
-    if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
-        raise Unavailable(f"missing on this machine: {', '.join(missing)}")
-    home = cache / "virtualbox"
-    home.mkdir(parents=True, exist_ok=True)
-    root = home / "sid"
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not root.is_dir():
-            for left_over in home.glob(".new-*"):
-                shutil.rmtree(left_over)
-            _make_root(Path(tempfile.mkdtemp(prefix=".new-", dir=home)), root, timeout)
-    return root
-
-
-def _make_root(work: Path, root: Path, timeout: float) -> None:
-    """Unstable's signature expires within a week, and a mirror may be a few days behind: hence Check-Valid-Until."""
-    command = [
-        *CONTAINED,
-        "mmdebstrap",
-        '--aptopt=Acquire::Check-Valid-Until "false"',
-        "--variant=apt",
-        "--components=main,contrib",
-        "--include=virtualbox",
-        "sid",
-        str(work / "root"),
-    ]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
-        if done.returncode != 0:
-            last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise Unavailable(f"mmdebstrap could not make the root with VirtualBox: {last[0]}")
-        (work / "root").rename(root)
-    except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"mmdebstrap did not make the root with VirtualBox within {timeout:.0f} s") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+def prepare_virtualbox(cache: Path) -> Path:
+    """Return the root folder with VirtualBox under `cache`; raise `Unavailable`."""
+    return prepare_root(cache / "virtualbox", ["virtualbox"], components="main,contrib")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from practicum.architecture import Architecture
 from practicum.engine import cache
 from practicum.semester.description import Semester
 from practicum.semester.settings import name_appliance
-from smoke_tests.virtualbox import Unavailable, VBox, open_vbox, prepare_root
+from smoke_tests.sid import Unavailable
+from smoke_tests.virtualbox import VBox, open_vbox, prepare_virtualbox
 
 CONTROLLERS = {"AHCI": "IntelAhci", "VirtioSCSI": "VirtioSCSI"}
 """What showvminfo calls the controllers, by their names in the settings."""
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.timeout(1500)  # the first test may have to make Virtua
 @pytest.fixture(scope="module")
 def vbox() -> Iterator[VBox]:
     try:
-        root = prepare_root(cache.root())
+        root = prepare_virtualbox(cache.root())
     except Unavailable as reason:
         pytest.skip(f"no VirtualBox here: {reason}")
     with open_vbox(root) as vbox:
