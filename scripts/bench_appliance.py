@@ -25,7 +25,8 @@ from practicum.ova import disk
 from practicum.ova.squashfs import PYTHON_PLACE, write_squashfs
 from practicum.semester import products
 from smoke_tests.qemu import Machine, extract_disk
-from smoke_tests.virtualbox import Unavailable, open_vbox, prepare_root
+from smoke_tests.sid import Unavailable
+from smoke_tests.virtualbox import open_vbox, prepare_virtualbox
 
 SIZE_OF_2018 = 3.4e9
 """Bytes of the course's first appliance, as its page of spring 2018 gave them."""
@@ -57,7 +58,7 @@ def measure_size(bench: Bench) -> list[Figure]:
 def measure_imported(bench: Bench, ova: Path) -> tuple[int, str]:
     """Return the bytes that the imported disk takes, and what imported it."""
     try:
-        root = prepare_root(cache.root())
+        root = prepare_virtualbox(cache.root())
     except Unavailable as reason:
         bench.console.say(f"no VirtualBox here ({reason}): taking qemu-img instead")
         raw = extract_disk(ova, bench.work / "imported.raw")

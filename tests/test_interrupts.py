@@ -85,7 +85,7 @@ def test_kill_during_appliance_and_a_second_build_meanwhile(site: Site) -> None:
         second, cpu_seconds = site.command("ova", SEMESTER)
         assert running.process.poll() is None, "the second build must not wait for the first"
         assert second.returncode == 75 and cpu_seconds < 3, f"{second.returncode} after {cpu_seconds:.1f} CPU s"
-        assert second.stderr.startswith(f"practicum: build of {SEMESTER}: process {running.process.pid} ")
+        assert second.stderr.startswith(f"practicum: build of tt1-{SEMESTER}: process {running.process.pid} ")
         assert len(second.stderr.splitlines()) == 1
         interrupt(running, signal.SIGKILL)
     assert not site.dist_digests()

@@ -9,7 +9,8 @@ import pytest
 
 from practicum.engine import cache
 from practicum.ova.conformance import IMPORT_RULES, check
-from smoke_tests.virtualbox import Unavailable, VBox, open_vbox, prepare_root
+from smoke_tests.sid import Unavailable
+from smoke_tests.virtualbox import VBox, open_vbox, prepare_virtualbox
 
 pytestmark = pytest.mark.timeout(1500)  # the first test may have to make VirtualBox's root
 
@@ -30,7 +31,7 @@ EXPORTS = {
 def vbox() -> Iterator[VBox]:
     """Return a VirtualBox with two machines: one with a disk, two controllers and a port forward, one without disk."""
     try:
-        root = prepare_root(cache.root())
+        root = prepare_virtualbox(cache.root())
     except Unavailable as reason:
         pytest.skip(f"no VirtualBox here: {reason}")
     with open_vbox(root) as vbox:
