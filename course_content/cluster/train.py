@@ -2,7 +2,7 @@
 
     python train.py                                        one process
     torchrun --standalone --nproc-per-node=2 train.py      two processes of one computer
-    sbatch train.sbatch                                    several nodes; see several-computers.md
+    sbatch ee559-train.sbatch                              several nodes; see several-computers.md
 
 A training that is stopped by SIGTERM, as Slurm stops a job that must make room, leaves a checkpoint, and goes on from
 there when it is started again.

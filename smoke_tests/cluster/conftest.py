@@ -103,10 +103,15 @@ def cpu_image(request: pytest.FixtureRequest, semester: Semester, architecture: 
     return find_image(request, semester, architecture, "cpu")
 
 
+def read_build_command() -> str:
+    """Return the page's command that makes Apptainer's file of the archive, for the cpu image."""
+    return fill_in(find_command(CLUSTER, "apptainer build"), {"cuda": "cpu"})
+
+
 @pytest.fixture(scope="session")
 def archive(home: Path, cpu_image: str) -> Path:
     """Write the image as one file to the student's home, with zstd layers, as `practicum archive` does."""
-    path = home / "ee559-2027-spring-cpu.oci.tar"
+    path = home / read_build_command().rpartition("oci-archive:")[2]
     skopeo("copy", "--dest-compress-format=zstd", f"docker-daemon:{cpu_image}", f"oci-archive:{path}:{cpu_image}")
     os.chown(path, UID, UID)
     return path
@@ -118,7 +123,7 @@ def sif(request: pytest.FixtureRequest, login: Machine, home: Path, cpu_image: s
     kept = cache.root() / "cluster" / f"{inspect(cpu_image)['Id'].removeprefix('sha256:')[:16]}.sif"
     if not kept.exists():
         request.getfixturevalue("archive")
-        login.succeed(f"export {FAST}; {fill_in(find_command(CLUSTER, 'apptainer build'), {'cuda': 'cpu'})}")
+        login.succeed(f"export {FAST}; {read_build_command()}")
         for old in kept.parent.glob("*.sif"):
             old.unlink()
         keep(home / SIF, kept)

@@ -54,6 +54,15 @@ def test_four_processes_agree() -> None:
     assert "GB/s" in measured
 
 
+def test_a_process_that_agreed_does_not_wait_for_the_end_of_python() -> None:
+    """There gloo's threads may abort it: with status -6, after it said that all is well."""
+    code = "import atexit, os; from course_runtime.doctor import distributed; atexit.register(os.abort)"
+    code += "; distributed.prove = lambda environ: print('agree', flush=True); distributed.main()"
+    environ = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "agree\n"), done.stderr
+
+
 def test_nodes_with_two_images_are_told() -> None:
     port = find_port()
     first, second = start(0, 2, port, COURSE_NAME="old"), start(1, 2, port, COURSE_NAME="new")

@@ -7,7 +7,6 @@ meets it; the first process prints what was measured.
 import json
 import os
 import socket
-import sys
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -152,18 +151,23 @@ def prove(environ: Mapping[str, str]) -> None:
         hosts = list(dict.fromkeys(one["host"] for one in facts.values()))
         print(f"course-verify: {world} processes on {len(hosts)} nodes ({', '.join(hosts)}) agree, by {backend}")
         print(f"    gradients miss one process's by {worst:.0e}; sums of 64 MiB: {speed / 1e9:.2f} GB/s", flush=True)
-    torch.distributed.destroy_process_group()
+    torch.distributed.barrier()  # who ends first must not take the others' last answers along
 
 
 def main() -> None:
-    """Run one process; exit status 1 after a line of trouble."""
+    """Run one process; exit status 1 after a line of trouble.
+
+    It ends past Python's own end: torch's threads may wait for processes that never come, and those of gloo that still
+    hold a tensor abort a process whose interpreter is gone (pytorch/pytorch#179291).
+    """
+    status = 0
     try:
         prove(os.environ)
     except CourseError as error:
         who = f"rank {os.environ.get('RANK', '?')} on {socket.gethostname()}"
         print(f"course-verify: {who}: {error}", flush=True)
-        os._exit(1)  # past torch's threads, which may wait for processes that never come
-    sys.exit(0)
+        status = 1
+    os._exit(status)
 
 
 if __name__ == "__main__":
