@@ -250,6 +250,11 @@ def test_plot_appears_in_the_browser(server: Container, build: Path) -> None:
     assert failures == [] and screenshot.stat().st_size > 10_000
 
 
+def test_torchvision_opens_what_the_course_has(server: Container) -> None:
+    code = "from torchvision.datasets import CIFAR10 as C; print(len(C('./data/cifar10', train=False, download=True)))"
+    assert server.exec(["python", "-c", code]).stdout.splitlines()[-1] == "10000"
+
+
 # ---- practicals ----------------------------------------------------------------------------------------------------
 
 

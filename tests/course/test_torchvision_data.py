@@ -6,6 +6,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -200,9 +201,17 @@ print(opened(CIFAR10, "data/cifar10"))
 
 
 def test_products_and_the_environment_of_the_checkout_import_it_at_each_start() -> None:
-    for path in ("ansible/roles/course/tasks/main.yml", "practicum/commands/venv.py"):
+    for path in ("ansible/roles/jupyter/tasks/main.yml", "practicum/commands/venv.py"):
         text = (ROOT / path).read_text()
         assert "import course_tools.datasets.at_start" in text and "course_data.pth" in text
+
+
+def test_a_course_without_the_package_starts_as_well() -> None:
+    (line,) = re.findall(
+        r"'(import sys; exec.*course_tools.*)'", (ROOT / "ansible/roles/jupyter/tasks/main.yml").read_text()
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout == done.stderr == ""
 
 
 def test_a_start_of_python_stays_fast(tmp_path: Path) -> None:
