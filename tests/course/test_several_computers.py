@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed beside pytest: its processes are not tested here")
 
+from course_tools.datasets.cli import make_sets
 from packages import REPOSITORY
 from waiting import wait_until
 
@@ -25,7 +26,6 @@ def start(place: Path, *options: str, before: Sequence[str] = ()) -> "subprocess
     environ = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, places)),
-        "PYTORCH_DATA_DIR": os.environ.get("PYTORCH_DATA_DIR", str(place / "data")),
         "OMP_NUM_THREADS": "1",
         "GLOO_SOCKET_IFNAME": "lo",
         "CUDA_VISIBLE_DEVICES": "",
@@ -42,6 +42,16 @@ def run(place: Path, *options: str, before: Sequence[str] = ()) -> list[float]:
     assert process.returncode == 0, output
     losses: list[float] = json.loads((place / "losses.json").read_text())["losses"]
     return losses
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let all trainings find a stand-in for MNIST that is as large as they need it."""
+    folder = tmp_path_factory.mktemp("data")
+    assert make_sets(["mnist"], folder, 1000) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTORCH_DATA_DIR", str(folder))
+        yield
 
 
 @pytest.fixture(scope="module")
