@@ -60,7 +60,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
 
 
 def test_it_learns(alone: list[float]) -> None:
-    assert len(alone) == 20 and alone[0] > 2.2 > 1.9 > alone[-1]
+    assert len(alone) == 20 and alone[-1] < alone[0] - 0.2
 
 
 def test_two_processes_have_the_loss_of_one_and_so_have_parts_of_a_step(alone: list[float], tmp_path: Path) -> None:
