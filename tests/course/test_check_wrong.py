@@ -56,7 +56,11 @@ WRONG: dict[int, Changes] = {
             "torch.linalg.eigvals(torch.linalg.solve(m, d @ m)).abs().square()",
             "compute_eigenvalues: not 1, 2",
         ),
-        "twice as fast": ("return n**3 / seconds", "return 40 * n**3 / seconds", "measure_products_per_second: gives "),
+        "hundreds of times as fast": (
+            "return n**3 / seconds",
+            "return 999 * n**3 / seconds",
+            "measure_products_per_second: gives ",
+        ),
         "factors of the last row": (
             "m[i, j] * (i + 1)",
             "m[i, j] * m.size(0)",
