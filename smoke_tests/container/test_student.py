@@ -153,11 +153,12 @@ def test_kernel_of_another_python_in_the_home_does_not_take_over(run_container: 
 
 
 def test_tensorboard_opens_in_the_browser(server: Container) -> None:
-    code = "from torch.utils.tensorboard import SummaryWriter as W; W('runs/first').add_scalar('loss', 0.5, 1)"
+    code = "from torch.utils.tensorboard import SummaryWriter as W; w = W('runs/first'); w.add_scalar('loss', 0.5, 1)"
+    code += "; w.close()"  # without it, what is written may be lost
     server.exec(f'cd ~/ee559 && python -c "{code}"')
-    # The page asks once for the runs: it is opened when they have been read.
-    runs = "/tensorboard/data/runs"
-    server.wait_until(lambda: server.get(runs).is_success and "runs/first" in server.get(runs).text, "the run")
+    # The page asks once for what there is: it is opened when the run has been read.
+    tags = "/tensorboard/data/plugin/scalars/tags"
+    server.wait_until(lambda: "loss" in server.get(tags).text, "the run")
     with open_page(server.url) as page:
         page.goto(f"{server.url}/tree?token={server.token}", wait_until="commit")
         page.goto(f"{server.url}/tensorboard/", wait_until="commit")
