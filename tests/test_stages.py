@@ -252,6 +252,12 @@ def test_images_without_a_folder_are_found(quiet: Console, own_cache: Path, monk
     monkeypatch.setattr(run, "read", lambda _argv, *, step: "\n".join(names))
     assert stages.list_lost_images() == names[1:]
 
+    def no_docker(_argv: list[str], *, step: str) -> str:
+        raise PracticumError(step, "Cannot connect to the Docker daemon")
+
+    monkeypatch.setattr(run, "read", no_docker)
+    assert stages.list_lost_images() == [], "prune needs no docker where no image has to go"
+
 
 # ---- builds that are interrupted -----------------------------------------------------------------------------------
 

@@ -161,9 +161,12 @@ def forget(scope: str) -> None:
 def list_lost_images() -> list[str]:
     """Return the names of docker images of stages that have no folder in this cache, sorted.
 
-    They may be another cache's, so nobody removes them by himself.
+    They may be another cache's, so nobody removes them by himself. None are found where docker does not answer.
     """
-    shown = run.read(["docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}", "practicum-*"], step="prune")
+    try:
+        shown = run.read(["docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}", "practicum-*"], step="prune")
+    except PracticumError:
+        return []
     names = (name.removeprefix("practicum-").split(":") for name in shown.split())
     folders = cache.root() / "stages"
     return sorted(f"practicum-{stage}:{key}" for stage, key in names if not [*(folders / stage).glob(f"{key}*")])

@@ -3,11 +3,12 @@
 Slurm writes the log to a file that the user's umask may open to everybody.
 """
 
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from course_runtime.machine.atomic import write_atomically
 
 BY_APPTAINER = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 
@@ -43,13 +44,8 @@ def find_token_file(node: Node, home: Path) -> Path:
 
 def keep_token(token: str, path: Path) -> bool:
     """Write the token for its user alone; return whether that was possible."""
-    new = path.with_name(f"{path.name}.new")
     try:
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{token}\n")
-        new.replace(path)
+        write_atomically(path, f"{token}\n".encode(), mode=0o600)
     except OSError:
         return False
     return True

@@ -3,10 +3,10 @@
 import ast
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 ABSOLUTE = re.compile(r"(/(home|Users|root|mnt|media|content|kaggle|data|scratch|work|tmp)/|[A-Za-z]:[\\/]\w|~/)")
 
@@ -142,12 +142,3 @@ def note_name(node: ast.Attribute | ast.keyword | ast.Name, where: Line, sources
         sources.forbidden.append(replace(where, text=f"uses {node.attr}"))
     elif isinstance(node, ast.keyword) and node.arg == "requires_grad" and ast.unparse(node.value) != "False":
         sources.forbidden.append(replace(where, text="uses requires_grad"))
-
-
-def list_classes(folder: Path) -> Iterator[tuple[str, PurePosixPath]]:
-    """Yield the classes that the files below `folder` define at their top level, each with its file."""
-    for path in sorted(folder.rglob("*.py")):
-        with suppress(SyntaxError, ValueError, OSError, RecursionError):
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
-                if isinstance(node, ast.ClassDef):
-                    yield node.name, PurePosixPath(path.relative_to(folder).as_posix())
