@@ -197,8 +197,8 @@ def lock(semester: SemesterId = "") -> None:
     from practicum.engine.progress import Console
 
     with Console() as console:
-        for path in lock_semester(find_semester(semester), console):
-            print(path)
+        paths = lock_semester(find_semester(semester), console)
+    print(*paths, sep="\n")
 
 
 @app.command()
