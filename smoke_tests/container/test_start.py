@@ -112,10 +112,12 @@ def test_user(start: Start, semester: Semester, case: str) -> None:
     assert "WARNING" not in done.stderr or "chown" in done.stderr
 
 
-@pytest.mark.parametrize("variables", [{"NB_UID": "0"}, {"NB_USER": "root"}])
-def test_root_stays_root_when_asked(start: Start, variables: dict[str, str]) -> None:
-    done = start(ROOT, *env(**variables), command='id -u; echo "$HOME $USER"')
-    assert done.stdout.split() == ["0", "/home/jovyan", "root"] and done.stderr == ""
+@pytest.mark.parametrize("names", [("NB_UID",), ("NB_USER",), ("NB_USER", "NB_UID", "NB_GID")])
+def test_root_stays_root_when_asked(start: Start, names: Sequence[str]) -> None:
+    """In the image's home, which may be mounted, not in root's own."""
+    variables = {name: "root" if name == "NB_USER" else "0" for name in names}
+    done = start(ROOT, *env(**variables), command='id -u; echo "$HOME $PWD $USER"')
+    assert done.stdout.split() == ["0", "/home/jovyan", "/home/jovyan", "root"] and done.stderr == ""
 
 
 def test_read_only_root_runs_the_wanted_user(start: Start) -> None:
