@@ -446,3 +446,16 @@ def test_compiler_that_was_installed_later_is_used(start: Start, tmp_path: Path)
 def test_missing_compiler_names_a_cure_without_root(start_again: Start) -> None:
     """That it is one, is in test_student.py."""
     assert 'backend="aot_eager"' in start_again("$CC x.c", 1).stderr
+
+
+# ---- what is ready before the command ------------------------------------------------------------------------------
+
+PLOT = """python -c 'import logging; logging.basicConfig(level="INFO"); import matplotlib.pyplot'"""
+LISTED = "generated new fontManager"  # what matplotlib logs when it has made its list of fonts
+
+
+def test_matplotlib_finds_its_list_of_fonts(start: Start) -> None:
+    done = start(command=f"{PLOT}; cmp ~/.cache/matplotlib/fontlist-*.json /opt/course/matplotlib/fontlist-*.json")
+    assert LISTED not in done.stderr, done.stderr
+    done = start(*env(MPLCONFIGDIR="/tmp/mine"), command=f"{PLOT}; ls -A ~")
+    assert LISTED in done.stderr and ".cache" not in done.stdout.split()
