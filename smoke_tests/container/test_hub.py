@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,9 @@ def check_server(hub: Hub, folder: str) -> Browser:
     assert browser.get(f"{server}/lab").status_code == 200
     assert browser.get(f"{server}/api").json()["version"]
     assert "index.md" in {entry["name"] for entry in browser.get(f"{server}/api/contents/{folder}").json()["content"]}
+    landing = browser.get(f"{server}/api/contents/{folder}/index.md?content=1").json()["content"]
+    links = re.findall(r"\]\((/[^)]+)\)", landing)
+    assert links and {(link.startswith(server), browser.get(link).status_code) for link in links} == {(True, 200)}
 
     to_hub = stranger.get(f"{server}/lab", follow=False)
     assert (to_hub.status_code, urlsplit(to_hub.headers["Location"]).path) == (302, "/hub/api/oauth2/authorize")
