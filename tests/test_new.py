@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 from practicum import cli
 from practicum.commands.following import begin_releases_again, make_next, rename
 from practicum.commands.new import choose_code, choose_semester, make_course
+from practicum.course.site import generator
 from practicum.course.site.documents import STUDENTS, list_documents
 from practicum.engine.errors import PracticumError
+from practicum.recipes.course import Course
 from practicum.recipes.extras import Extras
 from practicum.semester import products
 from practicum.semester.description import load
@@ -145,3 +147,13 @@ def test_variables_that_no_product_can_have(tmp_path: Path, line: str) -> None:
 def test_variables_of_the_products_are_known() -> None:
     lines = (line for variant in products.VARIANTS for line in describe_start(find_semester(""), variant))
     assert {line.split("=")[0].removeprefix("ENV ") for line in lines if line.startswith("ENV ")} == TAKEN_VARIABLES
+
+
+def test_templates_of_a_page_are_keyed_where_its_generator_reads_them(tmp_path: Path) -> None:
+    """Even where the course brings a checkout of its own along."""
+    shutil.copytree(ROOT / "examples/cs-101", tmp_path / "cs-101")
+    shutil.copytree(ROOT / "packer", tmp_path / "cs-101/packer")
+    described = load(tmp_path / "cs-101/semesters/2027-spring")
+    assert described.checkout == tmp_path / "cs-101"
+    stage = next(stage for stage in products.list_image(described, "cpu") if isinstance(stage, Course))
+    assert stage.theme.path == generator.THEME.parent
