@@ -332,7 +332,8 @@ def next_semester(
     begun = find_semester(earlier)
     made = make_next(begun, name)
     print(f"semesters/{made.id}: {made.product_name}, no mistakes")
-    print(*(f"names {begun.id} still: {line}" for line in list_mentions(made.course_root, begun.id)), sep="\n")
+    for line in list_mentions(made.course_root, begun.id):
+        print(f"names {begun.id} still: {line}")
     print(f"Edit semesters/{made.id}/semester.toml, then type: practicum lock {made.id}")
 
 

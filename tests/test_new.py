@@ -72,6 +72,7 @@ def test_the_next_semester_keeps_comments_and_begins_its_releases_again(checkout
         "releases"
     }
     assert "ee559:2031-fall-cpu" in (checkout.root / "docker/compose.yaml").read_text()
+    assert not [path for path in STUDENTS if SEMESTER in (checkout.root / path).read_text()]
     assert list_semesters(checkout.root)[-1] == "2031-fall"
     with pytest.raises(PracticumError, match="is there already"):
         make_next(checkout.load(), "2031-fall")
@@ -80,8 +81,10 @@ def test_the_next_semester_keeps_comments_and_begins_its_releases_again(checkout
 
 
 def test_only_whole_names_are_renamed() -> None:
-    text = "ee559-2027-spring, a:2027-spring-cuda, 2027-spring-b, 12027-spring, 2027-spring.\n"
-    assert rename(text, "2027-spring", "N") == "ee559-N, a:N-cuda, 2027-spring-b, 12027-spring, N.\n"
+    text = "ee559-2027-spring-amd64.ova, a:2027-spring-cuda, 2027-spring-b, 12027-spring, 2027-spring.\n"
+    assert rename(text, "2027-spring", "N") == "ee559-N-amd64.ova, a:N-cuda, 2027-spring-b, 12027-spring, N.\n"
+    command = "practicum next 2027-autumn --from 2027-spring\n"
+    assert rename(f"{command}2027-spring-r1\n", "2027-spring", "N") == f"{command}N-r1\n"
     assert begin_releases_again("[data]\nrelease = 2\n[content]\na = 1\nrelease = 3 # x\n").endswith(
         "release = 1 # x\n"
     )

@@ -135,7 +135,8 @@ def render_reads(semester: Semester) -> str:
     for kind, members in classes.items():
         labels = list(dict.fromkeys(label for stage in members for label in stage.inputs))
         code = [label.removeprefix("practicum/") for label in labels if label.startswith("practicum/")]
-        read = [label if label in names else f"`{label}`" for label in labels if not label.startswith("practicum/")]
+        others = [label for label in labels if not label.startswith("practicum/")]
+        read = [label if label in names else f"`{label.replace(semester.id, 'SEMESTER')}`" for label in others]
         title = ", ".join(f"`{stage.name}`" for stage in members)
         makes = (kind.__doc__ or "").splitlines()[0].rstrip(".")
         rows.append(f"| {title} | {makes} | {', '.join(read)} | {', '.join(fold_modules(code))} |")
