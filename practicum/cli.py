@@ -276,10 +276,11 @@ def prune(
 ) -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
     from practicum.engine import stages
+    from practicum.images.docker import remove_image
 
     if semester:
         stages.forget(semester)
-    pruned = stages.prune()
+    pruned = stages.prune(remove_image)
     for line in (*pruned.removed, *(f"left {line}" for line in pruned.left)):
         print(line)
     print(f"{len(pruned.removed)} removed, {cache.format_bytes(pruned.freed)} freed in {cache.root()}")
@@ -331,7 +332,8 @@ def next_semester(
     begun = find_semester(earlier)
     made = make_next(begun, name)
     print(f"semesters/{made.id}: {made.product_name}, no mistakes")
-    print(*(f"names {begun.id} still: {line}" for line in list_mentions(made.course_root, begun.id)), sep="\n")
+    for line in list_mentions(made.course_root, begun.id):
+        print(f"names {begun.id} still: {line}")
     print(f"Edit semesters/{made.id}/semester.toml, then type: practicum lock {made.id}")
 
 
