@@ -201,7 +201,7 @@ def parse_code(source: str) -> ast.Module:
     return ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_figures_come_with_words(path: Path) -> None:
     """The executed lecture is looked at by smoke_tests/content/test_lectures.py."""
     for source in read_cells(path, "code"):
