@@ -225,6 +225,12 @@ def test_form_of_a_lecture(path: Path) -> None:
     assert not [word for word in BRITISH if re.search(rf"\b{word}", path.read_text(), re.IGNORECASE)]
 
 
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_practical_is_checked_from_its_notebook(number: int) -> None:
+    path = COURSE_CONTENT / f"practicals/practical-{number}/practical-{number}.nb.py"
+    assert f"!course-check {number}" in read_cells(path, "code")
+
+
 def test_words_of_a_figure_come_to_the_page() -> None:
     picture = {"output_type": "display_data", "data": {"image/png": ""}, "metadata": {"image/png": {"alt": "A <line>"}}}
     cells = [{"cell_type": "code", "source": "draw()", "outputs": [picture]}]
