@@ -16,7 +16,7 @@ from practicum.semester.values import Season
 OF_ONE_SEMESTER = ("releases", "content")
 """Folders of a semester that the next one begins without."""
 
-EXAMPLES = ("docker/*.yaml",)
+EXAMPLES = ("docker/*.yaml", "docker/kubernetes/*/*.yaml", "docker/hub/*")
 """Files that name the newest semester and nothing else of it, so that a program may change the name."""
 
 PAGES = ("README.md", "docs/*.md")
