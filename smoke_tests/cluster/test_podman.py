@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smoke_tests.cluster.documented import DOCKER, fill_in, find_command
+from smoke_tests.cluster.documented import PODMAN, fill_in, find_command
 from smoke_tests.cluster.machine import UID, Machine
 from smoke_tests.waiting import wait_until
 
@@ -16,23 +16,16 @@ pytestmark = pytest.mark.timeout(1500)
 
 @pytest.fixture(scope="module")
 def image(login: Machine, archive: Path) -> str:
-    """Load the image from its file; return its name."""
-    printed = login.succeed(f"podman load --quiet --input {archive.name}")
+    """Load the image from its file, which must have the page's name; return the name that Podman prints."""
+    printed = login.succeed(find_command(PODMAN, "podman load"))
+    assert archive.name in find_command(PODMAN, "podman load")
     return printed.split("Loaded image: ")[1].strip()
 
 
-def read_option() -> str:
-    """Return what rootless Podman needs instead of `--user`, as the page says."""
-    found = re.search(r"rootless Podman needs `(--userns=[^`]+)`", DOCKER.read_text())
-    assert found, "docs/docker.md does not name the option"
-    return found[1]
-
-
 def test_a_folder_as_home(login: Machine, home: Path, image: str, tmp_path: Path) -> None:
-    command = find_command(DOCKER, "mkdir -p work")
-    words = {"docker run": "podman run", '--user "$(id -u):$(id -g)"': read_option(), "IMAGE": image}
+    command = fill_in(find_command(PODMAN, "podman run"), {"IMAGE": image})
     log = tmp_path / "log"
-    with login.background(fill_in(command, words), log, stop="podman stop ee559") as process:
+    with login.background(command, log, stop="podman stop ee559") as process:
         wait_until(lambda: "JupyterLab is ready" in log.read_text() or process.poll() is not None, "JupyterLab")
         told = re.search(r"token=(\w+)", log.read_text())
         assert told, log.read_text()
