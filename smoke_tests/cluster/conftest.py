@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from practicum.architecture import Architecture
     from practicum.semester.description import Semester
 
-# squashfuse and tzdata are what Apptainer takes for granted, passt is Podman's network.
+# squashfuse and tzdata are what Apptainer takes for granted; passt is Podman's network, catatonit keeps its pods.
 PACKAGES = (
-    *("slurm-wlm", "munge", "apptainer", "podman", "uidmap", "fuse-overlayfs", "passt", "crun"),
+    *("slurm-wlm", "munge", "apptainer", "podman", "uidmap", "fuse-overlayfs", "passt", "crun", "catatonit"),
     *("passwd", "mount", "tzdata", "squashfuse", "iproute2", "openssh-client", "curl", "procps"),
 )
 SIF = "ee559.sif"
