@@ -127,6 +127,12 @@ def test_read_only_root_runs_the_wanted_user(start: Start) -> None:
     assert "/home/callisto callisto callisto callisto /home/callisto" in done.stdout
 
 
+def test_home_is_open_to_group_0_and_not_to_users(start: Start) -> None:
+    done = start("--user=1010:1010", "--group-add=users", command='id; echo "$HOME"')
+    assert done.stdout == "uid=1010(jovyan) gid=1010(jovyan) groups=1010(jovyan),100(users)\n/tmp/home-1010\n"
+    assert "run with group 0 (-u 1010:0)" in done.stderr
+
+
 def test_root_that_may_not_change_users_says_so(start: Start) -> None:
     done = start(ROOT, "--cap-drop=ALL", "--security-opt=no-new-privileges", command="id -u")
     assert done.stdout == "0\n" and done.stderr.startswith("WARNING: root may not become jovyan")
