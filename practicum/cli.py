@@ -26,6 +26,7 @@ from practicum.semester.find import (
     find_root,
     find_semester,
     list_semesters,
+    name_course,
     require_product,
 )
 from practicum.semester.folders import COURSE
@@ -334,7 +335,7 @@ def next_semester(
     print(f"semesters/{made.id}: {made.product_name}, no mistakes")
     for line in list_mentions(made.course_root, begun.id):
         print(f"names {begun.id} still: {line}")
-    print(f"Edit semesters/{made.id}/semester.toml, then type: practicum lock {made.id}")
+    print(name_course(f"Edit semesters/{made.id}/semester.toml, then type: practicum lock {made.id}"))
 
 
 @contextmanager
@@ -364,7 +365,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
     try:
         action()
     except PracticumError as error:
-        print(*(f"practicum: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
+        print(*(f"practicum: {name_course(line)}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return error.exit_code
     except run.Stopped as stopped:
         kept = "finished stages and the last good files are kept, the same command goes on from there"

@@ -18,7 +18,7 @@ from practicum.recipes.course import Course
 from practicum.recipes.extras import Extras
 from practicum.semester import products
 from practicum.semester.description import load
-from practicum.semester.find import choose_images, find_semester, list_semesters
+from practicum.semester.find import choose_images, find_semester, list_semesters, name_course
 from practicum.semester.folders import COURSE
 from practicum.semester.settings import describe_start, list_special_commands
 from practicum.semester.values import TAKEN_VARIABLES
@@ -78,6 +78,29 @@ def test_the_next_semester_keeps_comments_and_begins_its_releases_again(checkout
         make_next(checkout.load(), "2031-fall")
     with pytest.raises(PracticumError, match="must be a year and words"):
         make_next(checkout.load(), "fall")
+
+
+def test_the_next_semester_of_one_without_locks_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cs 202"
+    described = make_course(folder, "2031-fall")
+    monkeypatch.setenv(COURSE, str(folder))
+    assert cli.exit_code_of(lambda: make_next(described, "2032-fall")) == 2
+    assert [path.name for path in (folder / "semesters").iterdir()] == ["2031-fall"]
+    cure = f"run: practicum --course '{folder}' lock 2031-fall\n"
+    assert capsys.readouterr().err == f"practicum: semesters/2031-fall/python-cpu.lock: not there yet; {cure}"
+
+
+def test_commands_that_a_message_names_are_for_the_course(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "a: b; run: make docker; start: make docker-daemon; make one: practicum new F; see: practicum check x"
+    )
+    monkeypatch.setenv(COURSE, "/c")
+    changed = text.replace("make docker;", "make docker COURSE=/c;").replace("m check", "m --course /c check")
+    assert name_course(text) == changed
+    monkeypatch.delenv(COURSE)
+    assert name_course(text) == text
 
 
 def test_only_whole_names_are_renamed() -> None:

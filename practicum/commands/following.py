@@ -31,12 +31,16 @@ ENDS = r"-(?:cpu|cuda|amd64|arm64|content|disk\d+|r\d+)\b"
 def make_next(earlier: Semester, name: str) -> Semester:
     """Write the description and locks of semester `name` after those of `earlier`, and return what `load` says of it.
 
-    The files of EXAMPLES then name the new one. Raises PracticumError when `name` is there or cannot be a name.
+    The files of EXAMPLES then name the new one. Raises PracticumError when `name` is there or cannot be a name, and
+    when the earlier semester lacks a lock.
     """
     target = earlier.folder.parent / name
     check_name(name)
     if target.exists():
         raise PracticumError(f"semesters/{name}", "is there already", f"look at it: practicum check {name}")
+    for variant in earlier.variants:
+        for architecture in earlier.built_for:
+            find_lock(earlier, variant, architecture)
     beside = target.with_name(f".{name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     try:
@@ -49,9 +53,6 @@ def make_next(earlier: Semester, name: str) -> Semester:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     made = load(target)
-    for variant in made.variants:
-        for architecture in made.built_for:
-            find_lock(made, variant, architecture)
     for path in list_files(made.course_root, EXAMPLES):
         write_text(path, rename(path.read_text(), earlier.id, name))
     return made
