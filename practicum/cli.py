@@ -229,9 +229,12 @@ def compare(
 
 @app.command()
 def check(semester: SemesterId = "") -> None:
-    """Read the description of a semester and name its mistakes."""
+    """Read the description of a semester and its locks, and name their mistakes."""
+    from practicum.commands.check import check_files
+
     described = find_semester(semester)
-    print(f"semesters/{described.id}: {described.product_name}, no mistakes")
+    locked = "" if check_files(described) else f"; choose the packages with: practicum lock {described.id}"
+    print(f"semesters/{described.id}: {described.product_name}, no mistakes{locked}")
 
 
 @app.command()
