@@ -279,12 +279,10 @@ def prune(
     semester: Annotated[str, typer.Option(metavar="SEMESTER", help="Forget this one's builds first.")] = "",
 ) -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
+    from practicum.commands import prune as pruning
     from practicum.engine import stages
-    from practicum.images.docker import remove_image
 
-    if semester:
-        stages.forget(semester)
-    pruned = stages.prune(remove_image)
+    pruned = pruning.prune(semester)
     for line in (*pruned.removed, *(f"left {line}" for line in pruned.left)):
         print(line)
     print(f"{len(pruned.removed)} removed, {cache.format_bytes(pruned.freed)} freed in {cache.root()}")

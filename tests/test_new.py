@@ -179,6 +179,7 @@ def test_templates_of_a_page_are_keyed_where_its_generator_reads_them(tmp_path: 
     """Even where the course brings a checkout of its own along."""
     shutil.copytree(ROOT / "examples/cs-101", tmp_path / "cs-101")
     shutil.copytree(ROOT / "packer", tmp_path / "cs-101/packer")
+    shutil.copytree(ROOT / "ansible", tmp_path / "cs-101/ansible", dirs_exist_ok=True)
     described = load(tmp_path / "cs-101/semesters/2027-spring")
     assert described.checkout == tmp_path / "cs-101"
     stage = next(stage for stage in products.list_image(described, "cpu") if isinstance(stage, Course))
