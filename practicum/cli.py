@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -101,6 +102,14 @@ Product = Annotated[
 Arch = Annotated[
     str, typer.Option(metavar="ARCH", help="For which processors: one, or all; this machine's own if left out.")
 ]
+
+
+class Goal(StrEnum):
+    """The commands that build products."""
+
+    OVA = "ova"
+    DOCKER = "docker"
+    ARCHIVE = "archive"
 
 
 @app.command()
@@ -292,12 +301,25 @@ def prune(
 
 
 @app.command()
-def preflight(semester: SemesterId = "", arch: Arch = "") -> None:
+def preflight(
+    semester: SemesterId = "",
+    goals: Annotated[
+        list[Goal] | None,
+        typer.Option("--for", help="The command that is to succeed; may be repeated. ova and docker if left out."),
+    ] = None,
+    product: Product = None,
+    arch: Arch = "",
+) -> None:
     """Look at all this machine needs for a build, at once; exit code 1 if something is missing."""
-    from practicum.commands.preflight import inspect
+    from practicum.commands.preflight import Build, inspect
 
     described = find_semester(semester)
-    findings = inspect(described, choose_architectures(described, arch))
+    possible = {Goal.OVA: "appliance" in described.products, Goal.DOCKER: bool(described.images)}
+    wanted = goals or [goal for goal, is_described in possible.items() if is_described]
+    if Goal.OVA in wanted:
+        require_product(described, "appliance")
+    variants = choose_images(described, product) if {*wanted} != {Goal.OVA} else ()
+    findings = inspect(Build(described, tuple(wanted), variants, choose_architectures(described, arch)))
     for finding in findings:
         print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.subject:<12} {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
