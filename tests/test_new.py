@@ -93,9 +93,7 @@ def test_the_next_semester_of_one_without_locks_is_refused_before_anything_is_wr
 
 
 def test_commands_that_a_message_names_are_for_the_course(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (
-        "a: b; run: make docker; start: make docker-daemon; make one: practicum new F; see: practicum check x"
-    )
+    text = "a: b; run: make docker; start: make docker-daemon; make one: practicum new F; see: practicum check x"
     monkeypatch.setenv(COURSE, "/c")
     changed = text.replace("make docker;", "make docker COURSE=/c;").replace("m check", "m --course /c check")
     assert name_course(text) == changed
