@@ -7,7 +7,8 @@ SHELL := bash
 
 COURSE ?=
 ifneq ($(COURSE),)
-export PRACTICUM_COURSE := $(abspath $(COURSE))
+# dash and zsh leave the ~ of COURSE=~/cs-202 as it is.
+export PRACTICUM_COURSE := $(abspath $(COURSE:~/%=$(HOME)/%))
 endif
 SEMESTER ?=
 INPUTS ?=
@@ -66,7 +67,7 @@ lectures: venv docker-daemon ## Run the lectures that changed, for the pages of 
 
 smoke: venv ## Run the tests that COURSE brings along, in its smoke_tests/, on its cpu image
 	@exec $(PYTHON) -m pytest -p smoke_tests.conftest -p smoke_tests.container.conftest -c pyproject.toml --rootdir=. \
-		"$(abspath $(COURSE))/smoke_tests"
+		"$(PRACTICUM_COURSE)/smoke_tests"
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER) $(of_arch)

@@ -27,6 +27,7 @@ from practicum.semester.find import (
     find_root,
     find_semester,
     list_semesters,
+    name_course,
     require_product,
 )
 from practicum.semester.folders import COURSE
@@ -287,11 +288,10 @@ def prune(
     semester: Annotated[str, typer.Option(metavar="SEMESTER", help="Forget this one's builds first.")] = "",
 ) -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
+    from practicum.commands import prune as pruning
     from practicum.engine import stages
 
-    if semester:
-        stages.forget(semester)
-    pruned = stages.prune()
+    pruned = pruning.prune(semester)
     for line in (*pruned.removed, *(f"left {line}" for line in pruned.left)):
         print(line)
     print(f"{len(pruned.removed)} removed, {cache.format_bytes(pruned.freed)} freed in {cache.root()}")
@@ -356,8 +356,9 @@ def next_semester(
     begun = find_semester(earlier)
     made = make_next(begun, name)
     print(f"semesters/{made.id}: {made.product_name}, no mistakes")
-    print(*(f"names {begun.id} still: {line}" for line in list_mentions(made.course_root, begun.id)), sep="\n")
-    print(f"Edit semesters/{made.id}/semester.toml, then type: practicum lock {made.id}")
+    for line in list_mentions(made.course_root, begun.id):
+        print(f"names {begun.id} still: {line}")
+    print(name_course(f"Edit semesters/{made.id}/semester.toml, then type: practicum lock {made.id}"))
 
 
 @contextmanager
@@ -387,7 +388,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
     try:
         action()
     except PracticumError as error:
-        print(*(f"practicum: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
+        print(*(f"practicum: {name_course(line)}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return error.exit_code
     except run.Stopped as stopped:
         kept = "finished stages and the last good files are kept, the same command goes on from there"

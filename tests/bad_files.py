@@ -48,7 +48,7 @@ TEXTS: list[tuple[str, str, str]] = [
     ('"Deep Learning"', '"""Deep Learning"', "its end: not TOML (Unterminated string); a closing quote is missing"),
     ('user = "student"', 'user = "student\x00"', "line 39: a NUL byte, as UTF-16 has them; save the file as UTF-8"),
     ("cpus = 2", f"cpus = {'9' * 5000}", "not TOML (Exceeds the limit (4300 digits) for integer string"),
-    ("cpus = 2", f"cpus = {'[' * 3000}", "not TOML (brackets inside brackets without end); close each"),
+    ("cpus = 2", f"cpus = {'[' * 20_000}", "not TOML (brackets inside brackets without end); close each"),
     ('"Deep Learning"', "'Deep Learning", 'its end: not TOML (Expected "\'"); a closing quote is missing'),
     # keys
     ("memory_mb = 4096", "memory = 4096", "appliance.memory = 4096: unknown key; did you mean memory_mb?"),

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from checkout import Checkout
 from cpu_time import cpu_seconds_of, forbid_waiting
-from plain_stage import PlainStage, key_of
+from plain_stage import PlainStage, key_of, remove_no_image
 from survivors import HANG, MARK, marked_processes, mounts_under, wait_until
 
 from practicum.commands.build import ensure_all
@@ -219,7 +219,7 @@ class TestPrune:
             stages.ensure(make(Recipe(), lock=lock), "spring", quiet)
         stages.ensure(make(Recipe(), lock="1"), "autumn", quiet)
         stages.ensure(make(Recipe(), lock="4"), "spring", quiet)
-        pruned = stages.prune()
+        pruned = stages.prune(remove_no_image)
         assert [Path(path).name for path in pruned.removed] == [key_of("base", {"lock": "2"})]
         assert pruned.freed > 0 and not pruned.left
         kept = {path.name for path in (own_cache / "stages" / "base").iterdir()}
@@ -228,35 +228,30 @@ class TestPrune:
     def test_going_back_and_forth_keeps_both(self, quiet: Console) -> None:
         for lock in "12121":
             stages.ensure(make(Recipe(), lock=lock), "s", quiet)
-        assert stages.prune() == stages.Pruned()
+        assert stages.prune(remove_no_image) == stages.Pruned()
 
     def test_leaves_what_is_being_built(self, quiet: Console, own_cache: Path) -> None:
         folder = stages.ensure(make(Recipe()), "s", quiet)
         (own_cache / "scopes" / "s" / "base.json").unlink()
         with cache.lock(f"base-{folder.name}", "base of s"):
-            assert "is at it" in stages.prune().left[0]
+            assert "is at it" in stages.prune(remove_no_image).left[0]
         assert folder.exists()
-        assert stages.prune().removed == (str(folder),)
+        assert stages.prune(remove_no_image).removed == (str(folder),)
 
-    def test_removes_the_image_first(self, quiet: Console, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_removes_the_image_first(self, quiet: Console, own_cache: Path) -> None:
         stage = dataclasses.replace(make(Recipe()), image="practicum-base:1")
         folder = stages.ensure(stage, "s", quiet)
         (own_cache / "scopes" / "s" / "base.json").unlink()
-        asked: list[list[str]] = []
+        removed: list[tuple[str, bool]] = []
 
-        def no_docker(argv: list[str], *, step: str, timeout: float = 0) -> str:
-            raise PracticumError(step, "Cannot connect to the Docker daemon")
+        def no_docker(_image: str) -> None:
+            raise PracticumError("docker", "Cannot connect to the Docker daemon")
 
-        def docker(argv: list[str], *, step: str, timeout: float = 0) -> str:
-            asked.append(argv)
-            return "sha256:1\n"
-
-        monkeypatch.setattr(run, "read", no_docker)
-        assert stages.prune().left == (f"base/{stage.key[:16]}: prune: Cannot connect to the Docker daemon",)
+        assert stages.prune(no_docker).left == (f"base/{stage.key[:16]}: docker: Cannot connect to the Docker daemon",)
         assert folder.exists(), "without its folder nobody would remember the image"
-        monkeypatch.setattr(run, "read", docker)
-        assert stages.prune().removed == (str(folder),)
-        assert asked[-1] == ["docker", "image", "rm", "--force", "practicum-base:1"]
+        pruned = stages.prune(lambda image: removed.append((image, folder.exists())))
+        assert pruned.removed == (str(folder),)
+        assert removed == [("practicum-base:1", True)]
 
 
 def test_a_semester_is_forgotten(quiet: Console, own_cache: Path) -> None:
@@ -268,7 +263,7 @@ def test_a_semester_is_forgotten(quiet: Console, own_cache: Path) -> None:
     ):
         stages.forget("sprin")
     stages.forget("spring")
-    assert stages.prune().removed == (str(only),)
+    assert stages.prune(remove_no_image).removed == (str(only),)
     assert shared.is_dir()
 
 

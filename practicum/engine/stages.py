@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -135,8 +135,11 @@ def find_missing(stages: Sequence[Stage], again: Collection[str] = ()) -> list[S
     return missing
 
 
-def prune() -> Pruned:
-    """Remove what killed builds left and every output that is not among the last KEPT of any scope."""
+def prune(remove_image: Callable[[str], None]) -> Pruned:
+    """Remove what killed builds left and every output that is not among the last KEPT of any scope.
+
+    remove_image: removes the docker image of a name, if there is one. Where it raises PracticumError, the output stays.
+    """
     swept = cache.sweep()
     wanted = {(path.stem, entry["key"]) for path in _scopes().glob("*/*.json") for entry in _read_used(path)}
     removed, left, freed = [os.fspath(folder) for folder in swept], [], 0
@@ -146,7 +149,7 @@ def prune() -> Pruned:
         try:
             with cache.lock(f"{folder.parent.name}-{folder.name}", f"pruning {folder.parent.name}"):
                 size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
-                _remove_output(folder)
+                _remove_output(folder, remove_image)
         except PracticumError as error:
             left.append(f"{folder.parent.name}/{folder.name[:16]}: {error}")
         else:
@@ -251,10 +254,9 @@ def _sync_files(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def _remove_output(folder: Path) -> None:
-    image = _read_json(folder / MANIFEST).get("image", "")
-    if image and run.read(["docker", "image", "ls", "--quiet", image], step="prune"):
-        run.read(["docker", "image", "rm", "--force", image], step="prune", timeout=900)
+def _remove_output(folder: Path, remove_image: Callable[[str], None]) -> None:
+    if image := _read_json(folder / MANIFEST).get("image", ""):
+        remove_image(image)
     with suppress(FileNotFoundError):
         (folder / MANIFEST).unlink()  # first, so that a half removed folder is no output
     cache.remove_tree(folder)
