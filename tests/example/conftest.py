@@ -18,7 +18,7 @@ from smoke_tests.qemu import Machine, extract_disk
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "cs101:2027-spring-cpu"
-OVA = "dist/cs101-2027-spring.ova"
+OVA = "dist/2027-spring/cs101-2027-spring.ova"
 
 
 @pytest.fixture(scope="session")
