@@ -14,6 +14,7 @@ SEMESTER ?=
 INPUTS ?=
 ARCH ?=
 TO ?=
+FOR ?=
 of_inputs = $(INPUTS:%=--inputs=%)
 of_arch = $(ARCH:%=--arch=%)
 VENV := .venv
@@ -91,8 +92,8 @@ reproduce: venv docker-daemon ## Build PRODUCTS once more, elsewhere and without
 hardware: venv test-deps ## Boot the appliance on the hardware of other hypervisors
 	@exec $(PYTHON) scripts/hardware.py $(SEMESTER)
 
-preflight: venv ## Look at all this machine needs for a build
-	@$(PRACTICUM) preflight $(SEMESTER) $(of_arch)
+preflight: venv ## Look at all this machine needs for a build; FOR="ova docker archive" says for which
+	@$(PRACTICUM) preflight $(FOR:%=--for=%) $(only_cpu) $(SEMESTER) $(of_arch)
 
 deps: ## Name the missing Debian packages and, as root, install them
 	@scripts/install-deps.sh ova

@@ -138,7 +138,7 @@ test-products: test-build-images
 	$(pytest) smoke_tests/container/test_image.py smoke_tests/container/test_verify.py $(of_semester)
 test-services: test-archive
 	$(pytest) smoke_tests/container/test_hub.py smoke_tests/container/test_compose.py smoke_tests/container/test_kubernetes.py \
-		smoke_tests/container/test_archive.py $(of_semester)
+		smoke_tests/container/test_archive.py smoke_tests/container/test_devcontainer.py $(of_semester)
 test-container-quick:
 	$(pytest) smoke_tests/container/test_server.py -k "address or credential" --skip-missing-image $(of_semester)
 

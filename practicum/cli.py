@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -103,6 +104,14 @@ Arch = Annotated[
 ]
 
 
+class Goal(StrEnum):
+    """The commands that build products."""
+
+    OVA = "ova"
+    DOCKER = "docker"
+    ARCHIVE = "archive"
+
+
 @app.command()
 def ova(semester: SemesterId = "", arch: Arch = "", again: Again = "", inputs: Inputs = None) -> None:
     """Build the VirtualBox appliance and print its path."""
@@ -189,8 +198,8 @@ def lock(semester: SemesterId = "") -> None:
     from practicum.engine.progress import Console
 
     with Console() as console:
-        for path in lock_semester(find_semester(semester), console):
-            print(path)
+        paths = lock_semester(find_semester(semester), console)
+    print(*paths, sep="\n")
 
 
 @app.command()
@@ -229,9 +238,12 @@ def compare(
 
 @app.command()
 def check(semester: SemesterId = "") -> None:
-    """Read the description of a semester and name its mistakes."""
+    """Read the description of a semester and its locks, and name their mistakes."""
+    from practicum.commands.check import check_files
+
     described = find_semester(semester)
-    print(f"semesters/{described.id}: {described.product_name}, no mistakes")
+    locked = "" if check_files(described) else f"; choose the packages with: practicum lock {described.id}"
+    print(f"semesters/{described.id}: {described.product_name}, no mistakes{locked}")
 
 
 @app.command()
@@ -276,12 +288,10 @@ def prune(
     semester: Annotated[str, typer.Option(metavar="SEMESTER", help="Forget this one's builds first.")] = "",
 ) -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
+    from practicum.commands import prune as pruning
     from practicum.engine import stages
-    from practicum.images.docker import remove_image
 
-    if semester:
-        stages.forget(semester)
-    pruned = stages.prune(remove_image)
+    pruned = pruning.prune(semester)
     for line in (*pruned.removed, *(f"left {line}" for line in pruned.left)):
         print(line)
     print(f"{len(pruned.removed)} removed, {cache.format_bytes(pruned.freed)} freed in {cache.root()}")
@@ -291,12 +301,25 @@ def prune(
 
 
 @app.command()
-def preflight(semester: SemesterId = "", arch: Arch = "") -> None:
+def preflight(
+    semester: SemesterId = "",
+    goals: Annotated[
+        list[Goal] | None,
+        typer.Option("--for", help="The command that is to succeed; may be repeated. ova and docker if left out."),
+    ] = None,
+    product: Product = None,
+    arch: Arch = "",
+) -> None:
     """Look at all this machine needs for a build, at once; exit code 1 if something is missing."""
-    from practicum.commands.preflight import inspect
+    from practicum.commands.preflight import Build, inspect
 
     described = find_semester(semester)
-    findings = inspect(described, choose_architectures(described, arch))
+    possible = {Goal.OVA: "appliance" in described.products, Goal.DOCKER: bool(described.images)}
+    wanted = goals or [goal for goal, is_described in possible.items() if is_described]
+    if Goal.OVA in wanted:
+        require_product(described, "appliance")
+    variants = choose_images(described, product) if {*wanted} != {Goal.OVA} else ()
+    findings = inspect(Build(described, tuple(wanted), variants, choose_architectures(described, arch)))
     for finding in findings:
         print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.subject:<12} {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

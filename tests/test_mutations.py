@@ -95,12 +95,11 @@ def mutate(checkout: Checkout, file: str, before: str, after: str) -> None:
 
 @pytest.mark.parametrize("file, before, after, expected", MUTATIONS, ids=[f"{row[0]}: {row[1]}" for row in MUTATIONS])
 def test_a_changed_expression_runs_the_stages_that_use_it(
-    checkout: Checkout, file: str, before: str, after: str, expected: set[str]
+    checkout: Checkout, old_keys: dict[str, str], file: str, before: str, after: str, expected: set[str]
 ) -> None:
-    old = checkout.keys()
     mutate(checkout, file, before, after)
     new = checkout.keys()
-    assert {name for name in new if new[name] != old[name]} == expected
+    assert {name for name in new if new[name] != old_keys[name]} == expected
 
 
 def list_keys(checkout: Checkout) -> dict[str, str]:
@@ -135,12 +134,11 @@ def test_a_changed_value_of_the_semester_runs_the_stages_that_get_it(checkout: C
             assert different == expected, (file, before)
 
 
-def test_words_run_nothing(checkout: Checkout) -> None:
-    old = checkout.keys()
+def test_words_run_nothing(checkout: Checkout, old_keys: dict[str, str]) -> None:
     for path in (checkout.root / "practicum").rglob("*.py"):
         text = path.read_text()
         path.write_text(text.replace('"""', '"""Reworded. ', 1) + "\n# A comment.\n")
-    assert checkout.keys() == old
+    assert checkout.keys() == old_keys
 
 
 ROOMS_WITHOUT_BYTES = ("engine/", "semester/", "commands/", "release/")

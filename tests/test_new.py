@@ -55,7 +55,9 @@ def test_the_course_of_an_option_is_checked(tmp_path: Path, monkeypatch: pytest.
     made = CliRunner().invoke(cli.app, ["new", str(tmp_path / "cs-202"), "--semester=2031-fall"])
     assert made.exit_code == 0 and f"practicum --course {tmp_path / 'cs-202'} lock" in made.stdout
     told = CliRunner().invoke(cli.app, [f"--course={tmp_path / 'cs-202'}", "check"])
-    assert told.stdout == "semesters/2031-fall: cs202-2031-fall, no mistakes\n"
+    assert told.stdout == (
+        "semesters/2031-fall: cs202-2031-fall, no mistakes; choose the packages with: practicum lock 2031-fall\n"
+    )
     refused = CliRunner().invoke(cli.app, [f"--course={tmp_path}", "check"])
     assert "no course: it has no folder semesters/; make one: practicum new" in str(refused.exception)
 
@@ -177,6 +179,7 @@ def test_templates_of_a_page_are_keyed_where_its_generator_reads_them(tmp_path: 
     """Even where the course brings a checkout of its own along."""
     shutil.copytree(ROOT / "examples/cs-101", tmp_path / "cs-101")
     shutil.copytree(ROOT / "packer", tmp_path / "cs-101/packer")
+    shutil.copytree(ROOT / "ansible", tmp_path / "cs-101/ansible", dirs_exist_ok=True)
     described = load(tmp_path / "cs-101/semesters/2027-spring")
     assert described.checkout == tmp_path / "cs-101"
     stage = next(stage for stage in products.list_image(described, "cpu") if isinstance(stage, Course))

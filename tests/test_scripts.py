@@ -175,6 +175,7 @@ def test_killed_make_takes_its_command_along(tmp_path: Path) -> None:
         (["ova", "ARCH=arm64"], ["practicum ova --arch=arm64"]),
         (["docker", "ARCH=all", "SEMESTER=2027-spring"], ["practicum docker 2027-spring --arch=all"]),
         (["preflight", "ARCH=arm64"], ["practicum preflight --arch=arm64"]),
+        (["preflight", "FOR=ova docker"], ["practicum preflight --for=ova --for=docker"]),
         (["release"], ["practicum ova --arch=all", "practicum archive --arch=all"]),
     ],
 )

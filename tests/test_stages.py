@@ -15,10 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from checkout import Checkout
 from cpu_time import cpu_seconds_of, forbid_waiting
 from plain_stage import PlainStage, key_of, remove_no_image
 from survivors import HANG, MARK, marked_processes, mounts_under, wait_until
 
+from practicum.commands.build import ensure_all
 from practicum.engine import cache, run, stages
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
@@ -52,6 +54,34 @@ class Recipe:
 
 def make(build: Callable[[Path, Console], None], **inputs: str) -> Stage:
     return PlainStage(name="base", given=inputs or {"suite": "bookworm"}, build=build)
+
+
+def test_seconds_of_a_stage_are_those_of_its_last_run(own_cache: Path, quiet: Console) -> None:
+    old, new = make(Recipe(), suite="bookworm"), make(Recipe(), suite="trixie")
+    assert stages.recall_seconds(new, "s") is None
+    for stage, seconds in ((old, 40.0), (new, 50.0)):
+        file = stages.ensure(stage, "s", quiet) / stages.MANIFEST
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"seconds": seconds}))
+        assert stages.recall_seconds(make(Recipe(), suite="sid"), "s") == seconds, "whatever its key"
+    stages.ensure(old, "s", quiet)
+    assert stages.recall_seconds(new, "s") == 40.0, "of the one that the scope used last"
+    os.utime(new.folder / stages.MANIFEST, (2**31, 2**31))
+    assert stages.recall_seconds(old, "another") == 50.0, "of any scope, where it has none"
+    (new.folder / stages.MANIFEST).write_text("{}")
+    assert stages.recall_seconds(old, "another") is None
+
+
+def test_a_build_tells_what_is_expected(quiet: Console, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a stage that is cached, and the seconds that the cache remembers of the others."""
+    first, second = make(Recipe(), suite="bookworm"), PlainStage(name="disk", given={"a": "1"}, build=Recipe())
+    scope = checkout.load().product_name
+    file = stages.ensure(dataclasses.replace(second, given={"a": "0"}), scope, quiet) / stages.MANIFEST
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"seconds": 50.0}))
+    stages.ensure(first, scope, quiet)
+    expected: list[dict[str, float | None]] = []
+    monkeypatch.setattr(quiet, "expect", expected.append)
+    ensure_all([first, second], checkout.load(), quiet)
+    assert expected == [{"base": 0.0, "disk": 50.0}]
 
 
 def test_key_depends_on_name_and_inputs_alone() -> None:

@@ -53,7 +53,7 @@ fi
 course_exports=$(/usr/bin/python3 -I -S /opt/course/lib/course_runtime/files/home.py) && eval "$course_exports"
 unset course_exports
 [[ $PWD != /home/jovyan ]] || cd "$HOME" || true # the image's working directory is the image's home
-name_user "$course_name"
+name_user "$course_name" # and keeps the name in course_user
 
 # shellcheck source=run-hooks.sh
 source /usr/local/bin/run-hooks.sh /usr/local/bin/before-notebook.d
@@ -66,7 +66,7 @@ if ! type -P "${course_command[0]}" >/dev/null; then
     log ERROR "${course_command[0]@Q} is no command of this image"
     exit 127
 fi
-log INFO "$(find_name passwd "$EUID") ($EUID:$(id -g)) runs ${course_command[0]}"
+log INFO "$course_user ($EUID:${GROUPS[0]}) runs ${course_command[0]}"
 # So that start-notebook.py knows whether it was started from here: exec keeps the process id.
 export COURSE_START_PID=$$
 exec "${course_command[@]}"

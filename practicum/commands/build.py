@@ -85,11 +85,10 @@ def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, ag
     """Run the stages that are not cached, then free what no semester uses any more."""
     forced = find_readers(wanted, again) if again else set()
     missing = {stage.name for stage in stages.find_missing(wanted, forced)}
-    console.expect([stage.name for stage in wanted])
+    scope = semester.product_name
+    console.expect({one.name: stages.recall_seconds(one, scope) if one.name in missing else 0.0 for one in wanted})
     for stage in wanted:
-        stages.ensure(
-            stage, semester.product_name, console, again=stage.name in forced, complete=stage.name not in missing
-        )
+        stages.ensure(stage, scope, console, again=stage.name in forced, complete=stage.name not in missing)
     stages.prune(remove_image)
 
 

@@ -17,7 +17,8 @@ from practicum.semester.values import Season
 OF_ONE_SEMESTER = ("releases", "content")
 """Folders of a semester that the next one begins without."""
 
-EXAMPLES = ("docker/*.yaml", "README.md", "docs/docker-stacks.md", *STUDENTS)
+IN_DOCKER = ("docker/**/*.yaml", "docker/devcontainer/*", "docker/hub/*")
+EXAMPLES = (*IN_DOCKER, "README.md", "docs/docker-stacks.md", *STUDENTS)
 """Files that name the newest semester in what people copy, so that a program may change the name."""
 
 PAGES = ("README.md", "docs/*.md")

@@ -73,6 +73,16 @@ def last_output(scope: str, name: str) -> Path | None:
     return folder if folder and (folder / MANIFEST).exists() else None
 
 
+def recall_seconds(stage: Stage, scope: str) -> float | None:
+    """Return the seconds that `stage` took when it ran last for `scope`, else for any other; None if it never did."""
+    folder = last_output(scope, stage.name)
+    others = (cache.root() / "stages" / stage.name).glob(f"*/{MANIFEST}")
+    newest = max(others, key=lambda file: file.stat().st_mtime_ns, default=None)
+    file = folder / MANIFEST if folder else newest
+    seconds = _read_json(file).get("seconds") if file else None
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
 def describe_file(path: Path) -> str:
     """Return as JSON what tells cheaply that a file outside the cache is still the one a stage wrote."""
     status = path.stat()

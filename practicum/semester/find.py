@@ -74,8 +74,8 @@ def find_semester(name: str) -> Semester:
 
     Raises PracticumError when there is none, with the nearest name.
     """
-    if Path(name, "semester.toml").is_file() and "/" in name:
-        return load(Path(name))
+    if "/" in name and (folder := find_folder(Path(name))):
+        return load(folder)
     root = find_root()
     known = list_semesters(root)
     if not known:
@@ -83,6 +83,15 @@ def find_semester(name: str) -> Semester:
     if name and name not in known:
         raise PracticumError(name, "no such semester", suggest(name, known, f"known: {', '.join(known)}"))
     return load(root / SEMESTERS / (name or known[-1]))
+
+
+def find_folder(path: Path) -> Path | None:
+    """Return the folder of a semester at `path`, which may also be that of its description; None if nothing is there.
+
+    Whether the folder describes a semester, `load` says.
+    """
+    folder = path.parent if path.name == "semester.toml" else path
+    return folder if os.path.lexists(folder) and len(folder.absolute().parts) > 2 else None
 
 
 def choose_images(semester: Semester, wanted: "Variant | None") -> "tuple[Variant, ...]":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -103,7 +104,7 @@ class Links(HTMLParser):
 def test_every_link_resolves(site: Path) -> None:
     """Those of all pages, to files of the site and of the release beside it, and to headings."""
     read = {path: Links(path) for path in site.rglob("*.html")}
-    assert len(read) > 30
+    assert len(read) > 30 and site / "lectures/timeline.html" in read
     for path, links in read.items():
         for address in links.addresses:
             url = urlsplit(address)
@@ -116,13 +117,55 @@ def test_every_link_resolves(site: Path) -> None:
                 assert url.fragment in read[target].ids, f"{path.relative_to(site)} has a link to {address}"
 
 
-def test_nothing_is_asked_of_another_computer(page: Page, address: str, site: Path) -> None:
-    asked: list[str] = []
+@dataclass(frozen=True)
+class Walk:
+    """What one page of each kind showed: the addresses it asked, and by (kind, view) the faults that axe found."""
+
+    asked: list[str]
+    faults: dict[tuple[str, str], list[tuple[str, str]]]
+
+
+COLOURS = ["color-contrast", "link-in-text-block"]
+"""Axe's rules for the dark view: nothing but the colours is other there."""
+
+
+@pytest.fixture(scope="module")
+def walk(browser: Browser, address: str) -> Walk:
+    """Load each page once, and look at it on a wide screen, in the dark, and as narrow as a phone."""
+    program = (find_package(AXE) / "axe.min.js").read_text()
+    done = Walk([], {})
+    with visit(browser) as page:
+        page.on("request", lambda request: done.asked.append(request.url))
+        for name in KINDS:
+            page.goto(f"{address}/{name}.html", wait_until="networkidle")
+            page.evaluate(program)
+            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+            done.faults[name, "wide"] = find_faults(page)
+            page.emulate_media(color_scheme="dark")
+            expect(page.locator("body")).to_have_attribute("data-md-color-scheme", "slate")
+            done.faults[name, "dark"] = find_faults(page, COLOURS)
+            page.emulate_media(color_scheme="light")
+            expect(page.locator("body")).to_have_attribute("data-md-color-scheme", "default")
+            page.set_viewport_size({"width": 390, "height": 860})
+            done.faults[name, "phone"] = find_faults(page)
+            page.set_viewport_size({"width": 1280, "height": 860})
+    return done
+
+
+def find_faults(page: Page, rules: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return each fault that axe finds: its rule and the HTML. rules: those to look at, all for none."""
+    options = {"resultTypes": ["violations"], **({"runOnly": [*rules]} if rules else {})}
+    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
+    return [(fault["id"], node["html"][:200]) for fault in found for node in fault["nodes"]]
+
+
+def test_nothing_is_asked_of_another_computer(walk: Walk, page: Page, address: str, site: Path) -> None:
+    asked = [*walk.asked]
     page.on("request", lambda request: asked.append(request.url))
-    for base in (address, site.as_uri()):
-        for name in KINDS if base == address else ("index", "docs/student"):
-            page.goto(f"{base}/{name}.html", wait_until="networkidle")
-    assert asked and not [url for url in asked if not url.startswith((address, site.as_uri(), "about:", "data:"))]
+    for name in ("index", "docs/student"):
+        page.goto(f"{site.as_uri()}/{name}.html", wait_until="networkidle")
+    assert all(any(url.startswith(base) for url in asked) for base in (address, site.as_uri()))
+    assert not [url for url in asked if not url.startswith((address, site.as_uri(), "about:", "data:"))]
 
 
 @pytest.mark.parametrize("way", ["server", "folder"])
@@ -138,45 +181,57 @@ def test_search_finds_a_document(page: Page, address: str, site: Path, way: str)
     assert failures == []
 
 
-@pytest.mark.parametrize(
-    ("agent", "told", "graphics", "first"),
-    [
-        pytest.param(WINDOWS, None, None, "amd64", id="Firefox on Windows"),
-        pytest.param(WINDOWS, "arm", None, "arm64", id="Edge on Windows on ARM"),
-        pytest.param(MAC, None, "Apple GPU", "arm64", id="Safari on a Mac"),
-        pytest.param(MAC, None, "Intel(R) Iris(TM) Plus Graphics", "amd64", id="Firefox on a Mac with Intel"),
-        pytest.param(CHROME, "arm", None, "arm64", id="Chrome on a Mac with Apple Silicon"),
-        pytest.param(CHROME, "x86", None, "amd64", id="Chrome on a Mac with Intel"),
-        pytest.param(LINUX, None, None, "amd64", id="Linux"),
-        pytest.param(LINUX_ON_ARM, None, None, "arm64", id="Linux on ARM"),
-    ],
-)
-@pytest.mark.parametrize("name", ["index", "download"])
-def test_the_visitors_own_computer_comes_first(
-    browser: Browser, address: str, name: str, agent: str, told: str | None, graphics: str | None, first: str
-) -> None:
+VISITORS = {
+    "Firefox on Windows": (WINDOWS, None, None, "amd64"),
+    "Edge on Windows on ARM": (WINDOWS, "arm", None, "arm64"),
+    "Safari on a Mac": (MAC, None, "Apple GPU", "arm64"),
+    "Firefox on a Mac with Intel": (MAC, None, "Intel(R) Iris(TM) Plus Graphics", "amd64"),
+    "Chrome on a Mac with Apple Silicon": (CHROME, "arm", None, "arm64"),
+    "Chrome on a Mac with Intel": (CHROME, "x86", None, "amd64"),
+    "Linux": (LINUX, None, None, "amd64"),
+    "Linux on ARM": (LINUX_ON_ARM, None, None, "arm64"),
+}
+"""By the computer: the browser's agent, what it says of the processor and of the graphics, and what comes first."""
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, request: pytest.FixtureRequest) -> Iterator[tuple[Page, str]]:
+    """Return a page of a visitor, and for which processor the offer is that comes first."""
+    agent, told, graphics, first = VISITORS[request.param]
     with visit(browser, agent) as page:
         page.add_init_script(
             f"({ASKED})({f'{told!r}' if told else 'undefined'}); ({GRAPHICS})({graphics!r})".replace("None", "null")
         )
-        page.goto(f"{address}/{name}.html")
-        offers = page.locator(".offer")
-        expect(offers.first).to_have_attribute("data-for", first)
-        expect(offers.first).to_contain_text("For this computer")
-        assert {"amd64", "arm64", "docker"} <= {offer.get_attribute("data-for") for offer in offers.all()}
-        assert all(offer.is_visible() for offer in offers.all())
-        button = offers.first.get_by_role("link", name="Download")
-        expect(button).to_be_in_viewport()
-        assert f"-{first}.ova" in str(button.get_attribute("href"))
+        yield page, first
 
 
-@pytest.mark.parametrize("agent", [IPHONE, ANDROID], ids=["iPhone", "Android"])
+@pytest.mark.parametrize("visitor", VISITORS, indirect=True)
 @pytest.mark.parametrize("name", ["index", "download"])
-def test_a_phone_is_told_to_use_a_computer(browser: Browser, address: str, name: str, agent: str) -> None:
-    with visit(browser, agent, 390, 844) as page:
-        page.goto(f"{address}/{name}.html")
-        expect(page.get_by_text("The course needs a computer.")).to_be_in_viewport()
-        expect(page.locator(".badge")).to_have_count(0)
+def test_the_visitors_own_computer_comes_first(visitor: tuple[Page, str], address: str, name: str) -> None:
+    page, first = visitor
+    page.goto(f"{address}/{name}.html")
+    offers = page.locator(".offer")
+    expect(offers.first).to_have_attribute("data-for", first)
+    expect(offers.first).to_contain_text("For this computer")
+    assert {"amd64", "arm64", "docker"} <= {offer.get_attribute("data-for") for offer in offers.all()}
+    assert all(offer.is_visible() for offer in offers.all())
+    button = offers.first.get_by_role("link", name="Download")
+    expect(button).to_be_in_viewport()
+    assert f"-{first}.ova" in str(button.get_attribute("href"))
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    with visit(browser, request.param, 390, 844) as page:
+        yield page
+
+
+@pytest.mark.parametrize("phone", [IPHONE, ANDROID], ids=["iPhone", "Android"], indirect=True)
+@pytest.mark.parametrize("name", ["index", "download"])
+def test_a_phone_is_told_to_use_a_computer(phone: Page, address: str, name: str) -> None:
+    phone.goto(f"{address}/{name}.html")
+    expect(phone.get_by_text("The course needs a computer.")).to_be_in_viewport()
+    expect(phone.locator(".badge")).to_have_count(0)
 
 
 def test_offers_are_there_without_javascript(browser: Browser, address: str) -> None:
@@ -220,30 +275,17 @@ def test_command_that_checks_the_signature_is_run(page: Page, address: str, site
     assert 'Good "practicum-release" signature for release' in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("width", "dark", "rules"),
-    [(1280, False, []), (390, False, []), (1280, True, ["color-contrast", "link-in-text-block"])],
-    ids=["wide", "phone", "dark"],
-)
-def test_axe_finds_no_fault(browser: Browser, address: str, width: int, dark: bool, rules: list[str]) -> None:
-    """Nothing but the colours is other in the dark. rules: those to look at, all for none."""
-    program = (find_package(AXE) / "axe.min.js").read_text()
-    with visit(browser, width=width, dark=dark) as page:
-        for name in KINDS:
-            page.goto(f"{address}/{name}.html", wait_until="networkidle")
-            page.evaluate(program)
-            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-            options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
-            found = page.evaluate("options => axe.run(document, options)", options)["violations"]
-            faults = [(fault["id"], node["html"][:200]) for fault in found for node in fault["nodes"]]
-            assert not faults, f"{name}: {faults[:5]}"
-
-
+@pytest.mark.parametrize("view", ["wide", "phone", "dark"])
 @pytest.mark.parametrize("name", KINDS)
-def test_a_phone_scrolls_no_page_sideways(browser: Browser, address: str, name: str) -> None:
-    with visit(browser, IPHONE, 390, 844) as page:
-        page.goto(f"{address}/{name}.html")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_axe_finds_no_fault(walk: Walk, name: str, view: str) -> None:
+    assert walk.faults[name, view] == []
+
+
+@pytest.mark.parametrize("phone", [IPHONE], ids=["iPhone"], indirect=True)
+@pytest.mark.parametrize("name", KINDS)
+def test_a_phone_scrolls_no_page_sideways(phone: Page, address: str, name: str) -> None:
+    phone.goto(f"{address}/{name}.html")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_keyboard_reaches_menu_and_content(browser: Browser, address: str) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_machine import COURSE
+from forks import run_code
 from packages import PYTHONPATH
 
 FOLDER = "/2027-spring-content"
@@ -190,7 +191,11 @@ class Product:
 
     def command(self, *options: str, **limits: float) -> list[str]:
         """The command line of `course-update` in this product; limits: of its modules, by name."""
-        return [sys.executable, "-c", RUN, str(self.root), json.dumps(limits), *options]
+        return [sys.executable, "-c", RUN, *self.list_arguments(*options, **limits)]
+
+    def list_arguments(self, *options: str, **limits: float) -> list[str]:
+        """The arguments of RUN."""
+        return [str(self.root), json.dumps(limits), *options]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -199,8 +204,7 @@ class Product:
 
     def update(self, *options: str, status: int = 0, **limits: float) -> subprocess.CompletedProcess[str]:
         """Run `course-update`, which must end with `status`."""
-        argv = self.command(*options, **limits)
-        done = subprocess.run(argv, env=self.environment, capture_output=True, text=True, timeout=600, check=False)
+        done = run_code(RUN, self.list_arguments(*options, **limits), self.environment)
         assert done.returncode == status, f"status {done.returncode}: {done.stdout}{done.stderr}"
         return done
 
@@ -211,8 +215,9 @@ class Product:
             "from course_runtime.machine.machine import Machine; root = Path(sys.argv[1]);"
             "sync.run(content=root / 'opt/course/content', machine=Machine(root=root))"
         )
-        argv = [sys.executable, "-c", code, str(self.root)]
-        return subprocess.run(argv, env=self.environment, capture_output=True, text=True, check=True)
+        done = run_code(code, [str(self.root)], self.environment)
+        done.check_returncode()
+        return done
 
     def files(self) -> dict[str, str]:
         """The course's files in the home."""

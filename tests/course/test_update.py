@@ -440,13 +440,15 @@ def test_kill_at_any_moment_is_harmless(product: Product, web: Web) -> None:
         child.send_signal(signal.SIGKILL)
         moments.add(child.wait())
         product.sync()
-        files = product.files()
+        # What a kill leaves beside a file is removed by a later start: test_recover.py.
+        files = {name: text for name, text in product.files().items() if ".~" not in name}
         assert files.pop("a.py") == "mine"
         after = int(files["p/b.ipynb"])
         assert after in (before, number) and set(files.values()) == {str(after)}, "a whole release, never an older one"
         before = after
     product.update()
-    assert product.files() == {"a.py": "mine", "a.new.py": "13", "p/b.ipynb": "13", "c.py": "13"}
+    files = {name: text for name, text in product.files().items() if ".~" not in name}
+    assert files == {"a.py": "mine", "a.new.py": "13", "p/b.ipynb": "13", "c.py": "13"}
     assert not [*(product.home / ".local").rglob(".~*")], "what the killed ones left is removed"
     assert -signal.SIGKILL in moments
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
 
+from course_runtime.files.fonts import seed_font_list
 from course_runtime.files.landing import open_landing_page
 from course_runtime.files.manifest import choose_content
 from course_runtime.files.sync import CONTENT, has_arrived, sync
@@ -76,6 +77,7 @@ def bring_course(content: Path, home: Path, course: Course) -> None:
     newest, _ = choose_content(content, home, course.name)
     with suppress(CourseError, OSError):  # a home that cannot be written: the course's own copy is served
         sync(newest, home, course.slug, durable=False)
+    seed_font_list(home)
 
 
 def choose_folders(home: Path, slug: str, content: Path = Path(CONTENT)) -> tuple[Path, Path]:
