@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,11 +17,11 @@ from smoke_tests.qemu import Machine, extract_disk
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "cs101:2027-spring-cpu"
-OVA = "dist/cs101-2027-spring.ova"
+OVA = "dist/2027-spring/cs101-2027-spring.ova"
 
 
 @pytest.fixture(scope="session")
-def course() -> Iterator[Path]:
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The course, nothing of which is built; removed at the end with what was."""
     if os.geteuid() != 0:
         pytest.skip("a build needs root")
@@ -31,8 +30,9 @@ def course() -> Iterator[Path]:
         tools.require("mmdebstrap", "packer", "ansible-playbook")
     except PracticumError as error:
         pytest.skip(str(error))
-    with tempfile.TemporaryDirectory(prefix="practicum-example-") as folder:
-        yield shutil.copytree(ROOT / "examples/cs-101", Path(folder, "cs-101"))
+    folder = tmp_path_factory.mktemp("example")
+    yield shutil.copytree(ROOT / "examples/cs-101", folder / "cs-101")
+    shutil.rmtree(folder)  # half a gigabyte, which pytest would keep for three runs
 
 
 @pytest.fixture(scope="session")

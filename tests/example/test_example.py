@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from smoke_tests.browser import open_page
@@ -65,7 +66,8 @@ def test_what_the_course_tests_itself(course: Path, image: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_appliance_boots_to_the_course(machine: Machine) -> None:
+def test_the_appliance_boots_to_the_course(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    spent = machine.cpu_seconds
     assert machine.issue["Status"] == "ready"
     assert machine.run("ls ~/cs101/practicals/week-2").stdout.split() == ["trees.csv", "week_2.ipynb"]
     assert machine.run("tree --version; git config --system init.defaultBranch").stdout.splitlines()[1] == "main"
@@ -76,6 +78,8 @@ def test_the_appliance_boots_to_the_course(machine: Machine) -> None:
         done = kernel.execute("import os, barchart; print(barchart.draw({'a': 1}, 3), os.environ['CS101_LEVEL'])")
         assert done.text == "a ### 1 first year\n"
         assert re.search(EXTENSION, kernel.execute("!jupyter labextension list 2>&1").text)
+    with capsys.disabled():
+        print(f"\n  ready after {spent:.0f} CPU s of QEMU")
 
 
 def test_its_command_judges_a_student_of_the_appliance(machine: Machine) -> None:
