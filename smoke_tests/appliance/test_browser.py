@@ -14,6 +14,7 @@ from practicum.semester.description import Semester
 from smoke_tests.browser import PLOT, judge_landing_page, judge_preview, open_page
 from smoke_tests.jupyter import Jupyter, make_notebook
 from smoke_tests.qemu import Machine
+from smoke_tests.waiting import wait_until
 
 TRAINING = """
 import json, torch
@@ -95,7 +96,12 @@ def test_notebook_trains_and_plots_in_the_browser(
     # A broken picture is visible too, but has no size of its own.
     assert picture.evaluate("image => image.naturalWidth") > 300
     assert len(page.screenshot()) > 10_000
-    page.keyboard.press("Control+s")
+
+    def is_saved() -> bool:
+        page.keyboard.press("Control+s")  # JupyterLab does not save again while it saves by itself
+        return all(cell["outputs"] for cell in jupyter.load(path)["cells"][1:])
+
+    wait_until(is_saved, "outputs in the file", pause=2)
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
     assert failures == []
     judge_training(jupyter.load(path)["cells"], semester)
