@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from practicum.architecture import NAMES
 from practicum.course.site.documents import STUDENTS
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import move_folder, write_text
@@ -24,7 +25,7 @@ EXAMPLES = (*IN_DOCKER, "README.md", "docs/docker-stacks.md", *STUDENTS)
 PAGES = ("README.md", "docs/*.md")
 """Pages whose sentences may be about the old semester: a person looks at what still names it."""
 
-ENDS = r"-(?:cpu|cuda|amd64|arm64|content|disk\d+|r\d+)\b"
+ENDS = rf"-(?:cpu|cuda|{'|'.join(NAMES)}|content|disk\d+|r\d+)\b"
 """What follows the name of a semester in the name of a file, an image or a release."""
 
 
