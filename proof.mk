@@ -152,7 +152,7 @@ test-example: test-build-images
 
 # ---- the products for ARM, on this machine's emulators; they are skipped where they cannot be built or nobody wants them ----
 
-test-build-arm64: test-build-images
+test-build-arm64: test-archive
 	$(arm_build) ova --arch=arm64
 test-image-arm64: test-build-arm64
 	$(arm_build) docker --arch=arm64 --product=cpu

@@ -243,7 +243,7 @@ def check(semester: SemesterId = "") -> None:
 
     described = find_semester(semester)
     locked = "" if check_files(described) else f"; choose the packages with: practicum lock {described.id}"
-    print(f"semesters/{described.id}: {described.product_name}, no mistakes{locked}")
+    print(name_course(f"semesters/{described.id}: {described.product_name}, no mistakes{locked}"))
 
 
 @app.command()
@@ -321,7 +321,7 @@ def preflight(
     variants = choose_images(described, product) if {*wanted} != {Goal.OVA} else ()
     findings = inspect(Build(described, tuple(wanted), variants, choose_architectures(described, arch)))
     for finding in findings:
-        print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.subject:<12} {finding.detail}")
+        print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.subject:<12} {name_course(finding.detail)}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 

@@ -55,9 +55,8 @@ def test_the_course_of_an_option_is_checked(tmp_path: Path, monkeypatch: pytest.
     made = CliRunner().invoke(cli.app, ["new", str(tmp_path / "cs-202"), "--semester=2031-fall"])
     assert made.exit_code == 0 and f"practicum --course {tmp_path / 'cs-202'} lock" in made.stdout
     told = CliRunner().invoke(cli.app, [f"--course={tmp_path / 'cs-202'}", "check"])
-    assert told.stdout == (
-        "semesters/2031-fall: cs202-2031-fall, no mistakes; choose the packages with: practicum lock 2031-fall\n"
-    )
+    lock = f"practicum --course {tmp_path / 'cs-202'} lock 2031-fall"
+    assert told.stdout == f"semesters/2031-fall: cs202-2031-fall, no mistakes; choose the packages with: {lock}\n"
     refused = CliRunner().invoke(cli.app, [f"--course={tmp_path}", "check"])
     assert "no course: it has no folder semesters/; make one: practicum new" in str(refused.exception)
 

@@ -51,7 +51,7 @@ def test_no_obstacle_hides_another(checkout: Checkout, tmp_path: Path) -> None:
     assert (code, list(found)) == (1, SUBJECTS)
     assert found["locks"] == (
         False,
-        f"semesters/{SEMESTER}/python-cpu.lock: not there yet; run: practicum lock {SEMESTER}",
+        f"semesters/{SEMESTER}/python-cpu.lock: not there yet; run: practicum --course {checkout.root} lock {SEMESTER}",
     )
     assert {subject for subject, (ok, _) in found.items() if not ok} >= {*SUBJECTS} - {"root", "memory"}
     assert found["disk"][1] == f"{tmp_path}/file cannot be written; set XDG_CACHE_HOME to a folder that you may write"
@@ -61,7 +61,9 @@ def test_no_obstacle_hides_another(checkout: Checkout, tmp_path: Path) -> None:
 def test_course_without_locks_is_told_what_a_lock_needs(tmp_path: Path) -> None:
     make_course(tmp_path / "cs-202", "2031-fall")
     code, found = ask(tmp_path / "cs-202", XDG_CACHE_HOME=str(tmp_path / "xdg"))
-    assert code == 1 and found["locks"][1].endswith("not there yet; run: practicum lock 2031-fall")
+    assert code == 1 and found["locks"][1].endswith(
+        f"not there yet; run: practicum --course {tmp_path}/cs-202 lock 2031-fall"
+    )
     assert found["tools"][1].endswith(", for practicum lock") and found["disk"][1].startswith("practicum lock: ")
     assert not found["wheels"][0] and found["wheels"][1].endswith("check the network and run again")
 

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,7 +13,7 @@ from practicum.course.site.documents import STUDENTS
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import move_folder, write_text
 from practicum.semester.description import Semester, load
-from practicum.semester.locks import find_lock
+from practicum.semester.locks import Variant, find_lock
 from practicum.semester.values import Season
 
 OF_ONE_SEMESTER = ("releases", "content")
@@ -25,7 +26,7 @@ EXAMPLES = (*IN_DOCKER, "README.md", "docs/docker-stacks.md", *STUDENTS)
 PAGES = ("README.md", "docs/*.md")
 """Pages whose sentences may be about the old semester: a person looks at what still names it."""
 
-ENDS = rf"-(?:cpu|cuda|{'|'.join(NAMES)}|content|disk\d+|r\d+)\b"
+ENDS = rf"-(?:{'|'.join((*get_args(Variant), *NAMES))}|content|disk\d+|r\d+)\b"
 """What follows the name of a semester in the name of a file, an image or a release."""
 
 
