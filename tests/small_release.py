@@ -135,14 +135,16 @@ def make_release(
     return record
 
 
-def make_content_release(folder: Path, number: int, key: Path, *, seed: str = "") -> Path:
-    """Writes a content release of 2027-spring, with noise as its archive, into the new `folder`; returns it."""
+def make_content_release(
+    folder: Path, number: int, key: Path, *, seed: str = "", semester: str = "2027-spring"
+) -> Path:
+    """Writes a content release, with noise as its archive, into the new `folder`; returns it."""
     folder.mkdir(parents=True)
-    archive = folder / f"ee559-2027-spring-content-{number}.tar.gz"
+    archive = folder / f"ee559-{semester}-content-{number}.tar.gz"
     archive.write_bytes(noise(50_000, seed or str(number)))
     statement = content_release.Statement(
         course="EE-559",
-        semester="2027-spring",
+        semester=semester,
         release=number,
         file=archive.name,
         bytes=50_000,

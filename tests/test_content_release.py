@@ -243,7 +243,7 @@ def web(tmp_path: Path) -> Path:
 @pytest.fixture
 def folders(tmp_path: Path, key: Path) -> list[Path]:
     """Two content releases."""
-    return [make_content_release(tmp_path / f"content{number}", number, key) for number in (1, 2)]
+    return [make_content_release(tmp_path / f"content{number}", number, key, semester=SEMESTER) for number in (1, 2)]
 
 
 def test_archive_comes_first_and_content_json_last(folders: list[Path], web: Path, console: Console) -> None:
@@ -270,7 +270,7 @@ def test_kill_in_the_middle_of_the_archive(folders: list[Path], web: Path, conso
 def test_another_content_under_the_number_is_refused(
     folders: list[Path], web: Path, tmp_path: Path, key: Path, console: Console
 ) -> None:
-    again = make_content_release(tmp_path / "again", 1, key, seed="another")
+    again = make_content_release(tmp_path / "again", 1, key, seed="another", semester=SEMESTER)
     publish(folders[0], str(web), console)
     before = snapshot(web)
     with pytest.raises(PracticumError, match=rf"content release 1 of {SEMESTER}: is there with another content; raise"):
