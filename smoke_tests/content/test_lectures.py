@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from . import forks
 from .conftest import FULL, LIMIT
 
 nbformat = pytest.importorskip("nbformat", reason="notebooks are run with nbformat and nbclient, which Jupyter brings")
@@ -30,7 +31,9 @@ RunLecture = Callable[..., None]
 
 
 @pytest.fixture
-def run_lecture(content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matplotlib_folder: Path) -> RunLecture:
+def run_lecture(
+    content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matplotlib_folder: Path, is_forked: bool
+) -> RunLecture:
     """Execute the notebook of a lecture: a first cell, its own, and the checks of this folder.
 
     Its own cells with their output are kept in the folder COURSE_KEPT, where there is one.
@@ -43,6 +46,8 @@ def run_lecture(content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         monkeypatch.setenv("MPLCONFIGDIR", str(matplotlib_folder))
         monkeypatch.setenv("TMPDIR", str(tmp_path))
+        if is_forked:
+            monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", forks.launch_kernel)
         notebook = nbformat.read(path, as_version=4)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first_cell + STRICTLY))
         notebook.cells.append(nbformat.v4.new_code_cell((HERE / f"lecture_{number:02}.py").read_text()))
