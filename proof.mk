@@ -114,7 +114,7 @@ test-upgrade: test-first-boot
 test-updates: test-first-boot
 	$(machine_pytest) smoke_tests/appliance/test_update.py
 test-shutdown: test-first-boot
-	$(machine_pytest) smoke_tests/appliance/test_shutdown.py
+	$(machine_pytest) smoke_tests/appliance/test_shutdown.py -k "not second_start"
 test-slow-host: test-first-boot
 	$(machine_pytest) smoke_tests/appliance/test_slow_host.py
 test-virtualbox: test-build-ova
