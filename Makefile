@@ -7,12 +7,14 @@ SHELL := bash
 
 COURSE ?=
 ifneq ($(COURSE),)
-export PRACTICUM_COURSE := $(abspath $(COURSE))
+# dash and zsh leave the ~ of COURSE=~/cs-202 as it is.
+export PRACTICUM_COURSE := $(abspath $(COURSE:~/%=$(HOME)/%))
 endif
 SEMESTER ?=
 INPUTS ?=
 ARCH ?=
 TO ?=
+FOR ?=
 of_inputs = $(INPUTS:%=--inputs=%)
 of_arch = $(ARCH:%=--arch=%)
 VENV := .venv
@@ -65,7 +67,7 @@ lectures: venv docker-daemon ## Run the lectures that changed, for the pages of 
 
 smoke: venv ## Run the tests that COURSE brings along, in its smoke_tests/, on its cpu image
 	@exec $(PYTHON) -m pytest -p smoke_tests.conftest -p smoke_tests.container.conftest -c pyproject.toml --rootdir=. \
-		"$(abspath $(COURSE))/smoke_tests"
+		"$(PRACTICUM_COURSE)/smoke_tests"
 
 explain: venv docker-daemon ## Say of each stage why it would run again
 	@$(PRACTICUM) explain $(SEMESTER) $(of_arch)
@@ -90,8 +92,8 @@ reproduce: venv docker-daemon ## Build PRODUCTS once more, elsewhere and without
 hardware: venv test-deps ## Boot the appliance on the hardware of other hypervisors
 	@exec $(PYTHON) scripts/hardware.py $(SEMESTER)
 
-preflight: venv ## Look at all this machine needs for a build
-	@$(PRACTICUM) preflight $(SEMESTER) $(of_arch)
+preflight: venv ## Look at all this machine needs for a build; FOR="ova docker archive" says for which
+	@$(PRACTICUM) preflight $(FOR:%=--for=%) $(only_cpu) $(SEMESTER) $(of_arch)
 
 deps: ## Name the missing Debian packages and, as root, install them
 	@scripts/install-deps.sh ova

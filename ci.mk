@@ -23,7 +23,7 @@ ci-check: ## Pipeline: prove in 15 minutes what needs no build
 
 ci-build: ## Pipeline: build PRODUCTS, prove them, write down which bytes were proved
 	@$(as_root) scripts/ci/runner.sh
-	@$(again) preflight $(of_all)
+	@$(again) preflight FOR="$(goals)" $(of_all)
 	@$(again) $(goals) $(of_all)
 	@$(as_root) $(PYTHON) scripts/ci/products.py note $(SEMESTER)
 	@$(again) test$(all)

@@ -138,7 +138,7 @@ test-products: test-build-images
 	$(pytest) smoke_tests/container/test_image.py smoke_tests/container/test_verify.py $(of_semester)
 test-services: test-archive
 	$(pytest) smoke_tests/container/test_hub.py smoke_tests/container/test_compose.py smoke_tests/container/test_kubernetes.py \
-		smoke_tests/container/test_archive.py $(of_semester)
+		smoke_tests/container/test_archive.py smoke_tests/container/test_devcontainer.py $(of_semester)
 test-container-quick:
 	$(pytest) smoke_tests/container/test_server.py -k "address or credential" --skip-missing-image $(of_semester)
 
@@ -152,7 +152,7 @@ test-example: test-build-images
 
 # ---- the products for ARM, on this machine's emulators; they are skipped where they cannot be built or nobody wants them ----
 
-test-build-arm64: test-build-images
+test-build-arm64: test-archive
 	$(arm_build) ova --arch=arm64
 test-image-arm64: test-build-arm64
 	$(arm_build) docker --arch=arm64 --product=cpu

@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -26,6 +27,7 @@ from practicum.semester.find import (
     find_root,
     find_semester,
     list_semesters,
+    name_course,
     require_product,
 )
 from practicum.semester.folders import COURSE
@@ -100,6 +102,14 @@ Product = Annotated[
 Arch = Annotated[
     str, typer.Option(metavar="ARCH", help="For which processors: one, or all; this machine's own if left out.")
 ]
+
+
+class Goal(StrEnum):
+    """The commands that build products."""
+
+    OVA = "ova"
+    DOCKER = "docker"
+    ARCHIVE = "archive"
 
 
 @app.command()
@@ -188,8 +198,8 @@ def lock(semester: SemesterId = "") -> None:
     from practicum.engine.progress import Console
 
     with Console() as console:
-        for path in lock_semester(find_semester(semester), console):
-            print(path)
+        paths = lock_semester(find_semester(semester), console)
+    print(*paths, sep="\n")
 
 
 @app.command()
@@ -228,9 +238,12 @@ def compare(
 
 @app.command()
 def check(semester: SemesterId = "") -> None:
-    """Read the description of a semester and name its mistakes."""
+    """Read the description of a semester and its locks, and name their mistakes."""
+    from practicum.commands.check import check_files
+
     described = find_semester(semester)
-    print(f"semesters/{described.id}: {described.product_name}, no mistakes")
+    locked = "" if check_files(described) else f"; choose the packages with: practicum lock {described.id}"
+    print(name_course(f"semesters/{described.id}: {described.product_name}, no mistakes{locked}"))
 
 
 @app.command()
@@ -275,11 +288,10 @@ def prune(
     semester: Annotated[str, typer.Option(metavar="SEMESTER", help="Forget this one's builds first.")] = "",
 ) -> None:
     """Remove from the cache what killed builds left and what no semester used in its last two builds."""
+    from practicum.commands import prune as pruning
     from practicum.engine import stages
 
-    if semester:
-        stages.forget(semester)
-    pruned = stages.prune()
+    pruned = pruning.prune(semester)
     for line in (*pruned.removed, *(f"left {line}" for line in pruned.left)):
         print(line)
     print(f"{len(pruned.removed)} removed, {cache.format_bytes(pruned.freed)} freed in {cache.root()}")
@@ -289,14 +301,27 @@ def prune(
 
 
 @app.command()
-def preflight(semester: SemesterId = "", arch: Arch = "") -> None:
+def preflight(
+    semester: SemesterId = "",
+    goals: Annotated[
+        list[Goal] | None,
+        typer.Option("--for", help="The command that is to succeed; may be repeated. ova and docker if left out."),
+    ] = None,
+    product: Product = None,
+    arch: Arch = "",
+) -> None:
     """Look at all this machine needs for a build, at once; exit code 1 if something is missing."""
-    from practicum.commands.preflight import inspect
+    from practicum.commands.preflight import Build, inspect
 
     described = find_semester(semester)
-    findings = inspect(described, choose_architectures(described, arch))
+    possible = {Goal.OVA: "appliance" in described.products, Goal.DOCKER: bool(described.images)}
+    wanted = goals or [goal for goal, is_described in possible.items() if is_described]
+    if Goal.OVA in wanted:
+        require_product(described, "appliance")
+    variants = choose_images(described, product) if {*wanted} != {Goal.OVA} else ()
+    findings = inspect(Build(described, tuple(wanted), variants, choose_architectures(described, arch)))
     for finding in findings:
-        print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.subject:<12} {finding.detail}")
+        print(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.subject:<12} {name_course(finding.detail)}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
@@ -331,8 +356,9 @@ def next_semester(
     begun = find_semester(earlier)
     made = make_next(begun, name)
     print(f"semesters/{made.id}: {made.product_name}, no mistakes")
-    print(*(f"names {begun.id} still: {line}" for line in list_mentions(made.course_root, begun.id)), sep="\n")
-    print(f"Edit semesters/{made.id}/semester.toml, then type: practicum lock {made.id}")
+    for line in list_mentions(made.course_root, begun.id):
+        print(f"names {begun.id} still: {line}")
+    print(name_course(f"Edit semesters/{made.id}/semester.toml, then type: practicum lock {made.id}"))
 
 
 @contextmanager
@@ -362,7 +388,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
     try:
         action()
     except PracticumError as error:
-        print(*(f"practicum: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
+        print(*(f"practicum: {name_course(line)}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return error.exit_code
     except run.Stopped as stopped:
         kept = "finished stages and the last good files are kept, the same command goes on from there"

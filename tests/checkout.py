@@ -10,6 +10,8 @@ from practicum.architecture import ARM64
 from practicum.semester import products
 from practicum.semester.description import Semester, load
 from practicum.semester.find import list_semesters
+from practicum.semester.locks import list_debian_packages, place_debian_lock
+from practicum.wheels.debian_lock import render_debian
 
 ROOT = Path(__file__).parent.parent
 SEMESTER = list_semesters(ROOT)[-1]
@@ -57,9 +59,11 @@ class Checkout:
         self.record_bash()
 
     def record_bash(self) -> None:
-        """Makes every record of Debian's packages a short one."""
-        for lock in self.folder.glob("debian*.lock"):
-            lock.write_text("bash=5.2\n")
+        """Makes every lock of Debian's packages a short one: what the description asks for, and bash."""
+        semester = self.load()
+        for one in semester.built_for:
+            packages = dict.fromkeys(list_debian_packages(semester, one), "1") | {"bash": "5.2"}
+            place_debian_lock(semester, one).write_text(render_debian(packages, semester.id))
 
     def copy(self, target: Path) -> "Checkout":
         """Copies it by cp, which takes half of what Python takes for the same files."""

@@ -13,6 +13,10 @@ def make_nothing(_out: Path, _console: Console) -> None:
     pass
 
 
+def remove_no_image(image: str) -> None:
+    raise AssertionError(f"{image}: these stages have no image")
+
+
 @dataclass(frozen=True)
 class PlainStage(Stage):
     """`given` are its inputs, label -> value; the other fields stand for what a stage's class says."""

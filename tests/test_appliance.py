@@ -31,10 +31,10 @@ def test_roles_know_the_semester(checkout: Checkout) -> None:
 
 def test_drift_from_debian_lock_is_told(checkout: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     installed = tmp_path / "debian.txt"
-    installed.write_text("bash=5.3\nzip=3.0\n")
+    installed.write_text("bash=5.3\ntree=2.1\n")
     report_drift(checkout.folder / "debian.lock", installed, Console(plain=True))
     told = capsys.readouterr().err
-    assert "differs from debian.lock: bash: 5.2 became 5.3\n" in told and "zip: 3.0 is new" in told
+    assert "differs from debian.lock: bash: 5.2 became 5.3\n" in told and "tree: 2.1 is new" in told
     (checkout.folder / "debian.lock").unlink()
     report_drift(checkout.folder / "debian.lock", installed, Console(plain=True))
     assert capsys.readouterr().err == ""

@@ -133,7 +133,7 @@ def test_appliance_that_breaks_a_rule_leaves_the_last_release(repository: Checko
     (dist / OVA).write_bytes(b"no ova")
     with pytest.raises(
         PracticumError,
-        match=f"{OVA}: breaks rules: VirtualBox refuses it: 1 rule broken; see which: practicum verify-ova",
+        match=f"{OVA}: breaks rules: VirtualBox refuses or misreads it: 1 rule broken; see which: practicum verify-ova",
     ):
         write(repository, describe(repository))
     assert read_bytes(dist / "release") == before

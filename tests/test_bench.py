@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from plain_stage import PlainStage
+from plain_stage import PlainStage, remove_no_image
 from survivors import HANG
 
 from practicum.engine import run, stages
@@ -219,7 +219,7 @@ def test_lent_output_is_a_whole_output_of_the_other_cache(tmp_path: Path, monkey
     sandbox.lend_output(stage, tmp_path / "other")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     assert stages.find_fault(stage) == ""
-    stages.prune()  # nothing of the other cache is used yet, so all of it goes
+    stages.prune(remove_no_image)  # nothing of the other cache is used yet, so all of it goes
     assert stages.find_fault(stage) == "no output"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
     assert stages.find_fault(stage) == ""

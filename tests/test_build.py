@@ -120,9 +120,7 @@ def change_hash(path: Path, package: str) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_change_runs_what_reads_it_and_nothing_else(
-    checkout: Checkout, old_keys: dict[str, str], change: str
-) -> None:
+def test_change_runs_what_reads_it_and_nothing_else(checkout: Checkout, old_keys: dict[str, str], change: str) -> None:
     before = old_keys
     alter, expected = CHANGES[change]
     if change == "a content file's name":  # the file stays included, under its folder

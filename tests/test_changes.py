@@ -173,7 +173,7 @@ def test_semester_with_changed_files_is_compared_with_a_commit(repository: Check
 
 
 def test_two_commits_are_compared(repository: Checkout) -> None:
-    (repository.folder / "debian.lock").write_text("bash=5.3\n")
+    repository.replace("bash=5.2", "bash=5.3", f"semesters/{SEMESTER}/debian.lock")
     git(repository.root, "commit", "--quiet", "--all", "--message", "second")
     old, new = commits.read_pair(repository.root, "HEAD~1", "HEAD")
     assert "| bash | 5.2 | 5.3 |  | all |" in render_changes(old, new)
@@ -194,8 +194,7 @@ def test_commit_that_adds_an_architecture_is_compared_with_one_before(repository
     repository.describe_both()
     git(repository.root, "add", ".")
     git(repository.root, "commit", "--quiet", "--message", "both")
-    lock = repository.folder / "debian-arm64.lock"
-    lock.write_text("bash=5.3\n")
+    repository.replace("bash=5.2", "bash=5.3", f"semesters/{SEMESTER}/debian-arm64.lock")
     old, new = commits.read_pair(repository.root, "HEAD~1", "HEAD")
     assert list(old.products) == ["appliance", "cpu", "cuda"]
     assert list(new.products) == ["appliance", "appliance-arm64", "cpu", "cpu-arm64", "cuda", "cuda-arm64"]
@@ -231,7 +230,7 @@ def test_releases_are_ordered_by_number(repository: Checkout) -> None:
 def test_release_beside_a_commit_is_compared_by_its_own_commit(repository: Checkout) -> None:
     """The image's packages are not those of the lock, so only the locks say what changed."""
     record = release(repository, 1, debian={"inside": "1"})
-    (repository.folder / "debian.lock").write_text("bash=5.3\n")
+    repository.replace("bash=5.2", "bash=5.3", f"semesters/{SEMESTER}/debian.lock")
     old, new = commits.read_pair(repository.root, record.name, SEMESTER)
     assert (old.number, old.revision) == (0, record.revision)
     assert "1 Debian package, " in render_changes(old, new) and "inside" not in render_changes(old, new)

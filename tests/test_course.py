@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Checkout
+from checkout import ROOT, SEMESTER, Checkout
 
 from practicum.commands.inputs import list_lectures as list_kept_lectures
 from practicum.course import commands
@@ -90,7 +90,7 @@ def test_pages_show_what_a_lecture_printed_once_it_was_run(checkout: Checkout, t
 
 @pytest.mark.parametrize(
     "change", ["course_content/lectures/lecture-01-tensors.nb.py", "course_content/prologue/dlc_practical_prologue.py",
-               "semesters/2027-spring/python-cpu.lock", ""]
+               f"semesters/{SEMESTER}/python-cpu.lock", ""]
 )  # fmt: skip
 def test_lecture_is_run_again_after_a_change_of_what_it_reads(checkout: Checkout, change: str) -> None:
     executed = find_lectures(checkout.load())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ suite = "bookworm"
 [python]
 requires = ["Torch==2.13.0", "torchvision==0.28.0", "speedy>=1"]
 [content]
-include = []
+include = ["index.md"]
 """
 
 
@@ -51,6 +52,8 @@ include = []
 def semester(tmp_path: Path) -> Semester:
     folder = tmp_path / "semesters/2027-spring"
     folder.mkdir(parents=True)
+    (tmp_path / "course_content").mkdir()
+    (tmp_path / "course_content/index.md").touch()
     (folder / "semester.toml").write_text(TOML)
     return load(folder)
 
@@ -443,6 +446,33 @@ def test_debian_lock(semester: Semester, tmp_path: Path) -> None:
     path.write_text("apt 2.6.1\n")
     with pytest.raises(PracticumError, match=r"debian.lock: line 1: not name=version; run"):
         read_debian(path)
+
+
+def test_packages_that_the_archive_does_not_have_are_told_at_once(
+    semester: Semester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Virtual ones among them: no build installs a package of that name."""
+    offered = "   git | 1:2.39.5 | http://host bookworm/main amd64 Packages\n   git | 1:2.39.2 | http://host x\n"
+    names = ["git", "no-such-package", "awk"]
+    assert lock.list_unknown(names, offered) == ["no-such-package", "awk"] and lock.list_unknown([], "") == []
+    asked: list[tuple[str, ...]] = []
+
+    def answer(argv: list[str], **_: object) -> str:
+        asked.append(tuple(argv[3:]))
+        return offered if "madison" in argv else ""
+
+    monkeypatch.setattr(lock, "read", answer)
+    monkeypatch.setattr(lock, "make_root", lambda *_: None)
+    monkeypatch.setattr(lock, "running", lambda *_, **__: nullcontext("container"))
+    monkeypatch.setattr(lock, "remove_image", lambda _: None)
+    root = Root("bookworm", tmp_path, 0, "amd64", "")
+    with pytest.raises(PracticumError) as caught:
+        lock.resolve_packages(root, names, tmp_path, Console(plain=True), "semesters/x/semester.toml: debian")
+    assert str(caught.value) == (
+        "semesters/x/semester.toml: debian: bookworm for amd64 has no package no-such-package, awk; "
+        "take names that `apt-cache search` prints"
+    )
+    assert asked[-1] == ("apt-cache", "madison", *names), "nothing is simulated then"
 
 
 def test_drift() -> None:

@@ -69,7 +69,7 @@ MUTATIONS: list[tuple[str, str, str, set[str]]] = [
     # the engine decides when a stage runs, not what is in it; the others ask for stages
     ("engine/stages.py", "KEPT = 2", "KEPT = 3", set()),
     ("engine/publish.py", "os.fsync", "os.fdatasync", set()),
-    ("commands/build.py", "stages.prune()", "None", set()),
+    ("commands/build.py", "stages.prune(remove_image)", "None", set()),
     ("cli.py", "typer.Exit(0 if", "typer.Exit(1 if", set()),
     ("commands/site.py", '"release/{name}"', '"files/{name}"', set()),
     ("commands/venv.py", '"--no-index"', '"--index"', set()),

@@ -11,12 +11,14 @@ from typer.testing import CliRunner
 from practicum import cli
 from practicum.commands.following import begin_releases_again, make_next, rename
 from practicum.commands.new import choose_code, choose_semester, make_course
+from practicum.course.site import generator
 from practicum.course.site.documents import STUDENTS, list_documents
 from practicum.engine.errors import PracticumError
+from practicum.recipes.course import Course
 from practicum.recipes.extras import Extras
 from practicum.semester import products
 from practicum.semester.description import load
-from practicum.semester.find import choose_images, find_semester, list_semesters
+from practicum.semester.find import choose_images, find_semester, list_semesters, name_course
 from practicum.semester.folders import COURSE
 from practicum.semester.settings import describe_start, list_special_commands
 from practicum.semester.values import TAKEN_VARIABLES
@@ -53,7 +55,8 @@ def test_the_course_of_an_option_is_checked(tmp_path: Path, monkeypatch: pytest.
     made = CliRunner().invoke(cli.app, ["new", str(tmp_path / "cs-202"), "--semester=2031-fall"])
     assert made.exit_code == 0 and f"practicum --course {tmp_path / 'cs-202'} lock" in made.stdout
     told = CliRunner().invoke(cli.app, [f"--course={tmp_path / 'cs-202'}", "check"])
-    assert told.stdout == "semesters/2031-fall: cs202-2031-fall, no mistakes\n"
+    lock = f"practicum --course {tmp_path / 'cs-202'} lock 2031-fall"
+    assert told.stdout == f"semesters/2031-fall: cs202-2031-fall, no mistakes; choose the packages with: {lock}\n"
     refused = CliRunner().invoke(cli.app, [f"--course={tmp_path}", "check"])
     assert "no course: it has no folder semesters/; make one: practicum new" in str(refused.exception)
 
@@ -70,6 +73,7 @@ def test_the_next_semester_keeps_comments_and_begins_its_releases_again(checkout
         "releases"
     }
     assert "ee559:2031-fall-cpu" in (checkout.root / "docker/compose.yaml").read_text()
+    assert not [path for path in STUDENTS if SEMESTER in (checkout.root / path).read_text()]
     assert list_semesters(checkout.root)[-1] == "2031-fall"
     with pytest.raises(PracticumError, match="is there already"):
         make_next(checkout.load(), "2031-fall")
@@ -77,9 +81,32 @@ def test_the_next_semester_keeps_comments_and_begins_its_releases_again(checkout
         make_next(checkout.load(), "fall")
 
 
+def test_the_next_semester_of_one_without_locks_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cs 202"
+    described = make_course(folder, "2031-fall")
+    monkeypatch.setenv(COURSE, str(folder))
+    assert cli.exit_code_of(lambda: make_next(described, "2032-fall")) == 2
+    assert [path.name for path in (folder / "semesters").iterdir()] == ["2031-fall"]
+    cure = f"run: practicum --course '{folder}' lock 2031-fall\n"
+    assert capsys.readouterr().err == f"practicum: semesters/2031-fall/python-cpu.lock: not there yet; {cure}"
+
+
+def test_commands_that_a_message_names_are_for_the_course(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a: b; run: make docker; start: make docker-daemon; make one: practicum new F; see: practicum check x"
+    monkeypatch.setenv(COURSE, "/c")
+    changed = text.replace("make docker;", "make docker COURSE=/c;").replace("m check", "m --course /c check")
+    assert name_course(text) == changed
+    monkeypatch.delenv(COURSE)
+    assert name_course(text) == text
+
+
 def test_only_whole_names_are_renamed() -> None:
-    text = "ee559-2027-spring, a:2027-spring-cuda, 2027-spring-b, 12027-spring, 2027-spring.\n"
-    assert rename(text, "2027-spring", "N") == "ee559-N, a:N-cuda, 2027-spring-b, 12027-spring, N.\n"
+    text = "ee559-2027-spring-amd64.ova, a:2027-spring-cuda, 2027-spring-b, 12027-spring, 2027-spring.\n"
+    assert rename(text, "2027-spring", "N") == "ee559-N-amd64.ova, a:N-cuda, 2027-spring-b, 12027-spring, N.\n"
+    command = "practicum next 2027-autumn --from 2027-spring\n"
+    assert rename(f"{command}2027-spring-r1\n", "2027-spring", "N") == f"{command}N-r1\n"
     assert begin_releases_again("[data]\nrelease = 2\n[content]\na = 1\nrelease = 3 # x\n").endswith(
         "release = 1 # x\n"
     )
@@ -145,3 +172,14 @@ def test_variables_that_no_product_can_have(tmp_path: Path, line: str) -> None:
 def test_variables_of_the_products_are_known() -> None:
     lines = (line for variant in products.VARIANTS for line in describe_start(find_semester(""), variant))
     assert {line.split("=")[0].removeprefix("ENV ") for line in lines if line.startswith("ENV ")} == TAKEN_VARIABLES
+
+
+def test_templates_of_a_page_are_keyed_where_its_generator_reads_them(tmp_path: Path) -> None:
+    """Even where the course brings a checkout of its own along."""
+    shutil.copytree(ROOT / "examples/cs-101", tmp_path / "cs-101")
+    shutil.copytree(ROOT / "packer", tmp_path / "cs-101/packer")
+    shutil.copytree(ROOT / "ansible", tmp_path / "cs-101/ansible", dirs_exist_ok=True)
+    described = load(tmp_path / "cs-101/semesters/2027-spring")
+    assert described.checkout == tmp_path / "cs-101"
+    stage = next(stage for stage in products.list_image(described, "cpu") if isinstance(stage, Course))
+    assert stage.theme.path == generator.THEME.parent

@@ -201,7 +201,7 @@ def parse_code(source: str) -> ast.Module:
     return ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_figures_come_with_words(path: Path) -> None:
     """The executed lecture is looked at by smoke_tests/content/test_lectures.py."""
     for source in read_cells(path, "code"):
@@ -223,6 +223,12 @@ def test_form_of_a_lecture(path: Path) -> None:
     assert [section.partition(".")[0] for section in sections] == [*map(str, range(1, len(sections))), "Try"]
     assert re.match(r"## Try\n\n1\. ", texts[-1])
     assert not [word for word in BRITISH if re.search(rf"\b{word}", path.read_text(), re.IGNORECASE)]
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_practical_is_checked_from_its_notebook(number: int) -> None:
+    path = COURSE_CONTENT / f"practicals/practical-{number}/practical-{number}.nb.py"
+    assert f"!course-check {number}" in read_cells(path, "code")
 
 
 def test_words_of_a_figure_come_to_the_page() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -81,11 +82,24 @@ def test_every_test_belongs_to_a_part() -> None:
     assert len(covered) > 80 and left == set()
 
 
+def list_builds(*goals: str) -> list[str]:
+    """The parts that build a product of the semester, in make's order."""
+    builders = (".venv/bin/practicum", "proof_build.py")
+    lines = [line for line in list_commands(*goals) if "proof_part" in line and any(word in line for word in builders)]
+    return [line.split("proof_part.py ")[1].split()[0] for line in lines]
+
+
 def test_builds_come_before_what_they_made() -> None:
-    order = [
-        line.split("proof_part.py ")[1].split()[0] for line in list_commands("test-services") if "proof_part" in line
-    ]
-    assert order == ["build-ova", "build-images", "archive", "services"]
+    assert list_builds("test-services") == ["build-ova", "build-images", "archive"]
+
+
+def test_no_two_builds_run_side_by_side() -> None:
+    """Two builds of a semester refuse each other, and which of them begins first is chance."""
+    builds = list_builds(*(f"test-{part}" for part in list_parts("test-arm64")))
+    before = sorted((list_builds(f"test-{part}") for part in builds), key=len)
+    assert len(builds) == 6
+    assert [len(parts) for parts in before] == [1, 2, 3, 4, 5, 6]
+    assert all(set(fewer) < set(more) for fewer, more in pairwise(before))
 
 
 def test_the_patient_proof_has_all_parts_of_the_other_and_more_of_arm() -> None:

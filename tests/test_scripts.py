@@ -175,6 +175,7 @@ def test_killed_make_takes_its_command_along(tmp_path: Path) -> None:
         (["ova", "ARCH=arm64"], ["practicum ova --arch=arm64"]),
         (["docker", "ARCH=all", "SEMESTER=2027-spring"], ["practicum docker 2027-spring --arch=all"]),
         (["preflight", "ARCH=arm64"], ["practicum preflight --arch=arm64"]),
+        (["preflight", "FOR=ova docker"], ["practicum preflight --for=ova --for=docker"]),
         (["release"], ["practicum ova --arch=all", "practicum archive --arch=all"]),
     ],
 )
@@ -186,3 +187,10 @@ def test_make_hands_the_architecture_on(words: list[str], commands: list[str]) -
         " ".join(line.partition("/bin/")[2].split()) for line in done.stdout.splitlines() if "exec setpriv" in line
     ]
     assert called[: len(commands)] == commands
+
+
+def test_make_finds_a_course_in_the_home_as_every_shell_hands_it_on() -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    argv = ["make", "--dry-run", "smoke", "COURSE=~/cs-202", "HOME=/home/ann"]
+    done = subprocess.run(argv, cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
+    assert '"/home/ann/cs-202/smoke_tests"' in done.stdout

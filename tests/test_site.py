@@ -85,6 +85,7 @@ def semester(tmp_path: Path) -> Semester:
     (content / "lectures").mkdir(parents=True)
     (content / "practicals/practical-1/solutions").mkdir(parents=True)
     (content / "lectures/lecture-01-lines.nb.py").write_text(LECTURE.replace("\\\\", "\\"))
+    (content / "lectures/timeline.md").write_text("# Dates of $x$\n\n## 1. Ideas\n\nNone, [see](index.md).\n")
     (content / "practicals/practical-1/practical-1.nb.py").write_text(
         "# %% [markdown]\n# # Practical 1: lines\n#\n# Draw.\n"
     )
@@ -117,7 +118,10 @@ def test_page_of_a_course_without_a_release(semester: Semester, console: Console
     assert "<h1>TT-1 Small &amp; short</h1>" in home and "Nowhere, spring 2027" in home
     assert 'href="https://host/info"' in home and 'href="https://host/forum?id=1">forum</a>' in home
     assert "Thanks to everybody." in home
+    assert '<h2 id="1-ideas">1. Ideas</h2>' in (site / "lectures/timeline.html").read_text()
     lectures = (site / "lectures/index.html").read_text()
+    assert 'href="timeline.html">Dates of x</a>' in lectures and "lectures/sessions" not in lectures
+    assert not (site / "lectures/sessions.html").exists(), "the page of all lectures has its table"
     assert "Monday, 22 February 2027" in lectures and "Guests" in lectures and "A line" in lectures
     assert (
         'href="https://host/slides.pdf"' in lectures and 'href="../practicals/practical-1/statement.html"' in lectures

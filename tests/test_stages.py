@@ -15,10 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from checkout import Checkout
 from cpu_time import cpu_seconds_of, forbid_waiting
-from plain_stage import PlainStage, key_of
+from plain_stage import PlainStage, key_of, remove_no_image
 from survivors import HANG, MARK, marked_processes, mounts_under, wait_until
 
+from practicum.commands.build import ensure_all
 from practicum.engine import cache, run, stages
 from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
@@ -52,6 +54,34 @@ class Recipe:
 
 def make(build: Callable[[Path, Console], None], **inputs: str) -> Stage:
     return PlainStage(name="base", given=inputs or {"suite": "bookworm"}, build=build)
+
+
+def test_seconds_of_a_stage_are_those_of_its_last_run(own_cache: Path, quiet: Console) -> None:
+    old, new = make(Recipe(), suite="bookworm"), make(Recipe(), suite="trixie")
+    assert stages.recall_seconds(new, "s") is None
+    for stage, seconds in ((old, 40.0), (new, 50.0)):
+        file = stages.ensure(stage, "s", quiet) / stages.MANIFEST
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"seconds": seconds}))
+        assert stages.recall_seconds(make(Recipe(), suite="sid"), "s") == seconds, "whatever its key"
+    stages.ensure(old, "s", quiet)
+    assert stages.recall_seconds(new, "s") == 40.0, "of the one that the scope used last"
+    os.utime(new.folder / stages.MANIFEST, (2**31, 2**31))
+    assert stages.recall_seconds(old, "another") == 50.0, "of any scope, where it has none"
+    (new.folder / stages.MANIFEST).write_text("{}")
+    assert stages.recall_seconds(old, "another") is None
+
+
+def test_a_build_tells_what_is_expected(quiet: Console, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a stage that is cached, and the seconds that the cache remembers of the others."""
+    first, second = make(Recipe(), suite="bookworm"), PlainStage(name="disk", given={"a": "1"}, build=Recipe())
+    scope = checkout.load().product_name
+    file = stages.ensure(dataclasses.replace(second, given={"a": "0"}), scope, quiet) / stages.MANIFEST
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"seconds": 50.0}))
+    stages.ensure(first, scope, quiet)
+    expected: list[dict[str, float | None]] = []
+    monkeypatch.setattr(quiet, "expect", expected.append)
+    ensure_all([first, second], checkout.load(), quiet)
+    assert expected == [{"base": 0.0, "disk": 50.0}]
 
 
 def test_key_depends_on_name_and_inputs_alone() -> None:
@@ -189,7 +219,7 @@ class TestPrune:
             stages.ensure(make(Recipe(), lock=lock), "spring", quiet)
         stages.ensure(make(Recipe(), lock="1"), "autumn", quiet)
         stages.ensure(make(Recipe(), lock="4"), "spring", quiet)
-        pruned = stages.prune()
+        pruned = stages.prune(remove_no_image)
         assert [Path(path).name for path in pruned.removed] == [key_of("base", {"lock": "2"})]
         assert pruned.freed > 0 and not pruned.left
         kept = {path.name for path in (own_cache / "stages" / "base").iterdir()}
@@ -198,35 +228,30 @@ class TestPrune:
     def test_going_back_and_forth_keeps_both(self, quiet: Console) -> None:
         for lock in "12121":
             stages.ensure(make(Recipe(), lock=lock), "s", quiet)
-        assert stages.prune() == stages.Pruned()
+        assert stages.prune(remove_no_image) == stages.Pruned()
 
     def test_leaves_what_is_being_built(self, quiet: Console, own_cache: Path) -> None:
         folder = stages.ensure(make(Recipe()), "s", quiet)
         (own_cache / "scopes" / "s" / "base.json").unlink()
         with cache.lock(f"base-{folder.name}", "base of s"):
-            assert "is at it" in stages.prune().left[0]
+            assert "is at it" in stages.prune(remove_no_image).left[0]
         assert folder.exists()
-        assert stages.prune().removed == (str(folder),)
+        assert stages.prune(remove_no_image).removed == (str(folder),)
 
-    def test_removes_the_image_first(self, quiet: Console, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_removes_the_image_first(self, quiet: Console, own_cache: Path) -> None:
         stage = dataclasses.replace(make(Recipe()), image="practicum-base:1")
         folder = stages.ensure(stage, "s", quiet)
         (own_cache / "scopes" / "s" / "base.json").unlink()
-        asked: list[list[str]] = []
+        removed: list[tuple[str, bool]] = []
 
-        def no_docker(argv: list[str], *, step: str, timeout: float = 0) -> str:
-            raise PracticumError(step, "Cannot connect to the Docker daemon")
+        def no_docker(_image: str) -> None:
+            raise PracticumError("docker", "Cannot connect to the Docker daemon")
 
-        def docker(argv: list[str], *, step: str, timeout: float = 0) -> str:
-            asked.append(argv)
-            return "sha256:1\n"
-
-        monkeypatch.setattr(run, "read", no_docker)
-        assert stages.prune().left == (f"base/{stage.key[:16]}: prune: Cannot connect to the Docker daemon",)
+        assert stages.prune(no_docker).left == (f"base/{stage.key[:16]}: docker: Cannot connect to the Docker daemon",)
         assert folder.exists(), "without its folder nobody would remember the image"
-        monkeypatch.setattr(run, "read", docker)
-        assert stages.prune().removed == (str(folder),)
-        assert asked[-1] == ["docker", "image", "rm", "--force", "practicum-base:1"]
+        pruned = stages.prune(lambda image: removed.append((image, folder.exists())))
+        assert pruned.removed == (str(folder),)
+        assert removed == [("practicum-base:1", True)]
 
 
 def test_a_semester_is_forgotten(quiet: Console, own_cache: Path) -> None:
@@ -238,7 +263,7 @@ def test_a_semester_is_forgotten(quiet: Console, own_cache: Path) -> None:
     ):
         stages.forget("sprin")
     stages.forget("spring")
-    assert stages.prune().removed == (str(only),)
+    assert stages.prune(remove_no_image).removed == (str(only),)
     assert shared.is_dir()
 
 

@@ -173,6 +173,10 @@ def main() -> None:
         options.json.write_text(json.dumps({"world": world, "losses": losses}))
     if world > 1:
         dist.destroy_process_group()
+        # The threads of gloo may still drop a tensor. Where Python has ended by then, they abort the whole process
+        # (pytorch/pytorch#179291), and the launcher says that the training failed.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -I
+#!/usr/bin/python3 -IS
 """Becomes the server of one user of a JupyterHub: `jupyterhub-singleuser` with NOTEBOOK_ARGS and the arguments."""
 
 import os

@@ -9,16 +9,16 @@
 #                    ├ settings.sh                 checks the variables; switches.py tells it what is yes and what is no
 #                    ├ root.sh                     as root: makes the user, then start.sh --as-user COMMAND...
 #                    ├ files/home.py               prints HOME and other variables as export lines, evaluated here
-#                    ├ before-notebook.d/*         10-course.sh leaves start/prepare_home.py running, others are hooks
+#                    ├ before-notebook.d/*         10-course.sh runs start/prepare_home.py, or leaves that to Jupyter; hooks
 #                    └ exec COMMAND                start-notebook.py, which becomes jupyter-lab or start-singleuser.py
-#   jupyter-lab reads /etc/jupyter/jupyter_server_config.py, which calls start/container.py; that waits for prepare_home.py.
+#   jupyter-lab reads /etc/jupyter/jupyter_server_config.py, which calls start/container.py; that calls files/prepare.py.
 #   course-health asks the server; the extension start/welcome.py ends the log with the GPU and the address.
 # A start past start.sh (pyxis, apptainer exec) has no exports: a .pth file then calls files/home.py in every Python, and
 # container.py brings the course home itself.
 #
 # Variables that carry something from one to another:
 #   COURSE_START_PID          the process that start.sh becomes: who has another number was not started from here
-#   COURSE_PREPARE_HOME_PID   the running prepare_home.py, for container.py to wait for
+#   COURSE_PREPARE_HOME       asks container.py for what prepare_home.py does for other commands
 #   COURSE_TEMPORARY_HOME     the home, if home.py found none that outlives the container: course-doctor warns of it
 #   COURSE_NAME               the semester's name: where pip puts packages (from the image)
 #   JUPYTER_RUNTIME_DIR       where servers leave their records: course-health, bye and course-doctor look there
@@ -53,7 +53,7 @@ fi
 course_exports=$(/usr/bin/python3 -I -S /opt/course/lib/course_runtime/files/home.py) && eval "$course_exports"
 unset course_exports
 [[ $PWD != /home/jovyan ]] || cd "$HOME" || true # the image's working directory is the image's home
-name_user "$course_name"
+name_user "$course_name" # and keeps the name in course_user
 
 # shellcheck source=run-hooks.sh
 source /usr/local/bin/run-hooks.sh /usr/local/bin/before-notebook.d
@@ -66,7 +66,7 @@ if ! type -P "${course_command[0]}" >/dev/null; then
     log ERROR "${course_command[0]@Q} is no command of this image"
     exit 127
 fi
-log INFO "$(find_name passwd "$EUID") ($EUID:$(id -g)) runs ${course_command[0]}"
+log INFO "$course_user ($EUID:${GROUPS[0]}) runs ${course_command[0]}"
 # So that start-notebook.py knows whether it was started from here: exec keeps the process id.
 export COURSE_START_PID=$$
 exec "${course_command[@]}"

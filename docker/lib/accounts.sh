@@ -25,11 +25,11 @@ choose_group() {
 }
 
 # name_user [NAME]: gives the user a name if it has none, or another than NAME: ssh, git and whoami want one. The tables
-# of the container cannot be written here, so a library shows the programs copies of them.
+# of the container cannot be written here, so a library shows the programs copies of them. Sets course_user to the name.
 name_user() {
-    local name folder library
-    name=$(find_name passwd "$EUID")
-    [[ -z $name || $name != "${1:-$name}" ]] || return 0
+    local folder library
+    course_user=$(find_name passwd "$EUID")
+    [[ -z $course_user || $course_user != "${1:-$course_user}" ]] || return 0
     (umask 077 && mkdir -p "$JUPYTER_RUNTIME_DIR")
     for library in /usr/lib/*/libnss_wrapper.so; do
         if [[ -e $library ]] && folder=$(mktemp -d "$JUPYTER_RUNTIME_DIR/accounts-XXXXXX"); then
@@ -37,6 +37,7 @@ name_user() {
             put_first group "$(choose_group "$(id -g)"):x:$(id -g):" >"$folder/group"
             export NSS_WRAPPER_PASSWD=$folder/passwd NSS_WRAPPER_GROUP=$folder/group
             export LD_PRELOAD=${LD_PRELOAD:+$LD_PRELOAD:}${library##*/}
+            course_user=$NB_USER
             return
         fi
     done

@@ -41,6 +41,7 @@ check_id() {
 # check_chown_options NAME: the variable called NAME holds options of chown, as chown itself sees it.
 check_chown_options() {
     local value=${!1-} words
+    [[ -n $value ]] || return 0
     read -ra words <<<"$value"
     { [[ " $value" != *[[:space:]][!-[:space:]]* ]] && chown "${words[@]}" --help >/dev/null 2>&1; } ||
         fail "$1=${value@Q} is no option of chown: give for example -R"
@@ -57,9 +58,9 @@ is_yes() {
 
 # Names the variables that ask for what only root can do, in a start without root.
 warn_without_root() {
-    local vain=() name
-    name=$(find_name passwd "$EUID") # an unknown id gets the wanted name
-    [[ $NB_USER == "$DEFAULT_USER" || $NB_USER == "${name:-$NB_USER}" ]] || vain+=(NB_USER)
+    local vain=() name=$NB_USER
+    [[ $NB_USER == "$DEFAULT_USER" ]] || name=$(find_name passwd "$EUID")
+    [[ $NB_USER == "${name:-$NB_USER}" ]] || vain+=(NB_USER) # an unknown id gets the wanted name
     [[ $NB_UID == "$DEFAULT_UID" || $NB_UID == "$EUID" ]] || vain+=(NB_UID)
     [[ $NB_GID == "$DEFAULT_GID" || $NB_GID == "$(id -g)" ]] || vain+=(NB_GID)
     ! is_yes CHOWN_HOME || vain+=(CHOWN_HOME)

@@ -11,7 +11,7 @@ from practicum.engine.errors import PracticumError
 from practicum.engine.progress import Console
 from practicum.engine.stage import Stage
 from practicum.images.debs import DebSource
-from practicum.images.docker import ensure_docker, image_exists
+from practicum.images.docker import ensure_docker, image_exists, remove_image
 from practicum.images.emulator import require_emulator
 from practicum.semester import products, settings
 from practicum.semester.description import Semester
@@ -85,12 +85,11 @@ def ensure_all(wanted: Sequence[Stage], semester: Semester, console: Console, ag
     """Run the stages that are not cached, then free what no semester uses any more."""
     forced = find_readers(wanted, again) if again else set()
     missing = {stage.name for stage in stages.find_missing(wanted, forced)}
-    console.expect([stage.name for stage in wanted])
+    scope = semester.product_name
+    console.expect({one.name: stages.recall_seconds(one, scope) if one.name in missing else 0.0 for one in wanted})
     for stage in wanted:
-        stages.ensure(
-            stage, semester.product_name, console, again=stage.name in forced, complete=stage.name not in missing
-        )
-    stages.prune()
+        stages.ensure(stage, scope, console, again=stage.name in forced, complete=stage.name not in missing)
+    stages.prune(remove_image)
 
 
 def find_readers(wanted: Sequence[Stage], name: str) -> set[str]:
@@ -135,7 +134,8 @@ def render_reads(semester: Semester) -> str:
     for kind, members in classes.items():
         labels = list(dict.fromkeys(label for stage in members for label in stage.inputs))
         code = [label.removeprefix("practicum/") for label in labels if label.startswith("practicum/")]
-        read = [label if label in names else f"`{label}`" for label in labels if not label.startswith("practicum/")]
+        others = [label for label in labels if not label.startswith("practicum/")]
+        read = [label if label in names else f"`{label.replace(semester.id, 'SEMESTER')}`" for label in others]
         title = ", ".join(f"`{stage.name}`" for stage in members)
         makes = (kind.__doc__ or "").splitlines()[0].rstrip(".")
         rows.append(f"| {title} | {makes} | {', '.join(read)} | {', '.join(fold_modules(code))} |")

@@ -4,34 +4,45 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from practicum.architecture import NAMES
+from practicum.course.site.documents import STUDENTS
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import move_folder, write_text
 from practicum.semester.description import Semester, load
-from practicum.semester.locks import find_lock
+from practicum.semester.locks import Variant, find_lock
 from practicum.semester.values import Season
 
 OF_ONE_SEMESTER = ("releases", "content")
 """Folders of a semester that the next one begins without."""
 
-EXAMPLES = ("docker/*.yaml",)
-"""Files that name the newest semester and nothing else of it, so that a program may change the name."""
+IN_DOCKER = ("docker/**/*.yaml", "docker/devcontainer/*", "docker/hub/*")
+EXAMPLES = (*IN_DOCKER, "README.md", "docs/docker-stacks.md", *STUDENTS)
+"""Files that name the newest semester in what people copy, so that a program may change the name."""
 
 PAGES = ("README.md", "docs/*.md")
-"""Pages whose sentences may be about the old semester, so that a person changes them."""
+"""Pages whose sentences may be about the old semester: a person looks at what still names it."""
+
+ENDS = rf"-(?:{'|'.join((*get_args(Variant), *NAMES))}|content|disk\d+|r\d+)\b"
+"""What follows the name of a semester in the name of a file, an image or a release."""
 
 
 def make_next(earlier: Semester, name: str) -> Semester:
     """Write the description and locks of semester `name` after those of `earlier`, and return what `load` says of it.
 
-    The examples in docker/ then name the new one. Raises PracticumError when `name` is there or cannot be a name.
+    The files of EXAMPLES then name the new one. Raises PracticumError when `name` is there or cannot be a name, and
+    when the earlier semester lacks a lock.
     """
     target = earlier.folder.parent / name
     check_name(name)
     if target.exists():
         raise PracticumError(f"semesters/{name}", "is there already", f"look at it: practicum check {name}")
+    for variant in earlier.variants:
+        for architecture in earlier.built_for:
+            find_lock(earlier, variant, architecture)
     beside = target.with_name(f".{name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     try:
@@ -44,9 +55,6 @@ def make_next(earlier: Semester, name: str) -> Semester:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     made = load(target)
-    for variant in made.variants:
-        for architecture in made.built_for:
-            find_lock(made, variant, architecture)
     for path in list_files(made.course_root, EXAMPLES):
         write_text(path, rename(path.read_text(), earlier.id, name))
     return made
@@ -62,8 +70,13 @@ def check_name(name: str) -> None:
 
 
 def rename(text: str, old: str, new: str) -> str:
-    """Return `text` with the name of the semester `new` in place of `old`, but not where a longer name has it."""
-    return re.sub(rf"(?<!\w){re.escape(old)}(?!\w|-(?!cpu\b|cuda\b)[a-z0-9])", new, text)
+    """Return `text` with the name of the semester `new` in place of `old`.
+
+    Not where a longer name has it, or in a line about `practicum next`.
+    """
+    name = re.compile(rf"(?<!\w){re.escape(old)}(?!\w|(?!{ENDS})-[a-z0-9])")
+    lines = text.splitlines(keepends=True)
+    return "".join(line if " --from " in line else name.sub(new, line) for line in lines)
 
 
 def begin_releases_again(description: str) -> str:

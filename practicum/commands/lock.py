@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +22,15 @@ from practicum.engine.run import read
 from practicum.images.docker import ensure_docker, remove_image, running
 from practicum.images.root import Root, make_root
 from practicum.semester.description import Semester
-from practicum.semester.locks import Variant, find_target, list_requirements, place_debian_lock, place_lock
+from practicum.semester.folders import LEFT_OUT
+from practicum.semester.locks import (
+    Variant,
+    find_target,
+    list_debian_packages,
+    list_requirements,
+    place_debian_lock,
+    place_lock,
+)
 from practicum.semester.products import TRIM_DEBIAN
 from practicum.semester.values import PINNED
 from practicum.wheels import cuda
@@ -30,9 +38,6 @@ from practicum.wheels.debian_lock import render_debian
 from practicum.wheels.lock_text import label_of
 from practicum.wheels.lockfile import LockedPackage, list_own_sources, render_lock
 from practicum.wheels.resolver import Target, Wheel, list_cpu_sources, resolve
-
-# Below the root of the checkout: packages that no product has though others ask for them, each with its reason.
-LEFT_OUT = "ansible/trim/packages.txt"
 
 
 def lock_semester(semester: Semester, console: Console) -> list[Path]:
@@ -59,13 +64,12 @@ def lock_semester(semester: Semester, console: Console) -> list[Path]:
 
 def resolve_debian(semester: Semester, architecture: Architecture, console: Console) -> str:
     """Return the lock of the Debian packages that a build of today installs for `architecture`."""
-    packages = [*semester.debian.packages]
-    if "appliance" in semester.products:
-        packages += semester.debian.list_appliance_packages(architecture)
+    packages = list_debian_packages(semester, architecture)
     with cache.work_folder("lock") as work:
         trim = semester.checkout / TRIM_DEBIAN
         root = Root(semester.debian.suite, trim, int(time.time()), architecture.name, architecture.variant)
-        return render_debian(resolve_packages(root, packages, work, console), semester.folder.name)
+        where = f"{label_of(semester.folder / 'semester.toml')}: debian"
+        return render_debian(resolve_packages(root, packages, work, console, where), semester.folder.name)
 
 
 def resolve_python(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> str:
@@ -130,10 +134,13 @@ def _pin_cpu(requirement: str) -> str:
     return f"{parsed.name}=={next(iter(parsed.specifier)).version}+cpu"
 
 
-def resolve_packages(root: Root, packages: Sequence[str], work: Path, console: Console) -> dict[str, str]:
+def resolve_packages(
+    root: Root, packages: Sequence[str], work: Path, console: Console, where: str = "debian"
+) -> dict[str, str]:
     """Return the version, by name, of every package a build of today installs: base root, `packages`, what they need.
 
-    Nothing is installed: a fresh base root asks apt. Raises PracticumError when a package does not exist.
+    Nothing is installed: a fresh base root asks apt. Raises PracticumError, its message beginning with `where`, when
+    packages do not exist.
     """
     tag = f"practicum-lock:{os.getpid()}"
     make_root(root, tag, work, console)
@@ -144,12 +151,25 @@ def resolve_packages(root: Root, packages: Sequence[str], work: Path, console: C
             query = ["dpkg-query", "--show", "--showformat=${Package}=${Version}\n"]
             installed = read([*inside, *query], step="lock")
             read([*inside, "apt-get", "update"], step="lock", timeout=300)
+            offered = read([*inside, "apt-cache", "madison", *packages], step="lock", timeout=300) if packages else ""
+            if unknown := list_unknown(packages, offered):
+                reason = f"{root.suite} for {root.architecture} has no package {', '.join(unknown)}"
+                raise PracticumError(where, reason, "take names that `apt-cache search` prints")
             simulate = ["apt-get", "install", "--simulate", "--no-install-recommends", *packages]
             planned = read([*inside, *simulate], step="lock", timeout=300)
     finally:
         remove_image(tag)
     versions = dict(line.split("=", 1) for line in installed.splitlines())
     return versions | parse_simulation(planned)
+
+
+def list_unknown(packages: Iterable[str], offered: str) -> list[str]:
+    """Return those of `packages` that the archive does not have: a virtual package has no version of its own.
+
+    offered: what `apt-cache madison` printed of all of them, lines `name | version | archive`.
+    """
+    known = {line.partition("|")[0].strip() for line in offered.splitlines()}
+    return [name for name in packages if name not in known]
 
 
 def parse_simulation(text: str) -> dict[str, str]:

@@ -1,11 +1,12 @@
-"""Shows where a build is: a live table on a terminal, plain lines that survive in a log anywhere else."""
+"""Shows where a build is: a live table on a terminal (table.py), plain lines that survive in a log anywhere else."""
 
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import TextIO
 
 from rich.console import Console as Terminal
@@ -14,13 +15,17 @@ from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 from rich.text import Text
 
+from practicum.engine import table
+from practicum.engine.table import Row
+
 HEARTBEAT = 30.0
 """Seconds of silence after which plain mode says what it is waiting for; CI systems take silence for death."""
 
+REDRAW = 0.25
+"""Seconds between two drawings of the table."""
+
 TRANSFER_SECONDS = 5.0
 """Seconds between two lines of plain mode about bytes that are under way."""
-
-_MARKS = {"waiting": ("·", "dim"), "running": ("▸", "bold cyan"), "done": ("✓", "green"), "failed": ("✗", "bold red")}
 
 
 class Console:
@@ -31,7 +36,7 @@ class Console:
 
     def __init__(
         self,
-        stages: Sequence[str] = (),
+        stages: Iterable[str] = (),
         *,
         stream: TextIO | None = None,
         plain: bool | None = None,
@@ -43,33 +48,60 @@ class Console:
         self._heartbeat = heartbeat
         self._clock = clock
         self._started = self._spoke = clock()
-        self._stages: dict[str, tuple[str, float, str]] = {}
+        self._rows: dict[str, Row] = {}
+        self._begun: dict[str, float] = {}
+        self._is_counted = False
         self._current = ""
         self._last_line = ""
         self._bars: list[Progress] = []
-        self.expect(stages)
-        terminal = Terminal(file=self._stream, highlight=False)
-        self._live = None if self.plain else Live(get_renderable=self._render, console=terminal, refresh_per_second=4)
+        self._drawing, self._over = threading.Lock(), threading.Event()
+        self.expect(dict.fromkeys(stages))
+        self._terminal = Terminal(file=self._stream, highlight=False)
+        self._live = None if self.plain else self._make_live()
         self._frame: AbstractContextManager[object] = self._live or nullcontext()
+        self._painter = threading.Thread(target=self._paint, daemon=True)
+
+    def _make_live(self) -> Live:
+        """Return what draws; what a command prints is among the rows only where both are on a terminal."""
+        to_terminal = sys.stdout.isatty()
+        return Live(
+            get_renderable=self._render, console=self._terminal, auto_refresh=False, redirect_stdout=to_terminal
+        )
 
     def __enter__(self) -> "Console":
         self._frame.__enter__()
+        if self._live:
+            self._painter.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        if self._live:
+            self._painter.join()
         self._frame.__exit__(None, None, None)
 
-    def expect(self, stages: Sequence[str]) -> None:
-        """Name the stages to come, so that the terminal shows the whole way."""
-        for name in stages:
-            self._stages.setdefault(name, ("waiting", 0.0, ""))
+    def _paint(self) -> None:
+        """Draw the table again and again. A line is not printed meanwhile: it would leave a row of a higher table."""
+        while self._live and not self._over.wait(REDRAW):
+            with self._drawing:
+                self._live.refresh()
+
+    def expect(self, stages: Mapping[str, float | None]) -> None:
+        """Name all stages to come with the seconds that each will likely take, None where nobody knows.
+
+        From then on they are counted, and the time that is left is estimated.
+        """
+        self._is_counted |= bool(stages)
+        for name, likely in stages.items():
+            self._rows[name] = replace(self._rows.get(name, Row(name, "waiting")), likely=likely)
 
     def say(self, text: str) -> None:
         """Print one lasting line, after the time since the start and the name of the current stage."""
         self._spoke = self._clock()
         line = f"[{self._spoke - self._started:6.1f} s] {self._current + ': ' if self._current else ''}{text}"
         if self._live:
-            self._live.console.print(Text(line))
+            with self._drawing:
+                self._live.console.print(Text(line))
         else:
             print(line, file=self._stream, flush=True)
 
@@ -81,8 +113,9 @@ class Console:
     def stage(self, name: str) -> Iterator[None]:
         """Frame the work of one stage: its state and elapsed seconds are shown, with a heartbeat in plain mode."""
         outer, self._current, self._last_line = self._current, name, ""
-        begun = self._clock()
-        self._stages[name] = ("running", begun, "")
+        begun = self._begun[name] = self._clock()
+        row = self._rows.get(name, Row(name, "waiting"))
+        self._rows[name] = replace(row, state="running", note="")
         over = threading.Event()
         if self.plain:
             threading.Thread(target=self._beat, args=(over, begun), daemon=True).start()
@@ -92,12 +125,12 @@ class Console:
             state = "done"
         finally:
             over.set()
-            self._stages[name] = (state, self._clock() - begun, "")
+            self._rows[name] = replace(row, state=state, seconds=self._clock() - begun, note="")
             self._current = outer
 
     def skip(self, name: str, reason: str) -> None:
         """Record a stage that had nothing to do."""
-        self._stages[name] = ("done", 0.0, reason)
+        self._rows[name] = Row(name, "done", note=reason)
         outer, self._current = self._current, name
         self.say(reason)
         self._current = outer
@@ -136,15 +169,25 @@ class Console:
         while not over.wait(self._heartbeat):
             if self._clock() - self._spoke >= self._heartbeat:
                 last = f", last: {self._last_line[:160]}" if self._last_line else ""
-                self.say(f"still running after {self._clock() - begun:.0f} s{last}")
+                where = f" ({self._tell_place()})" if self._is_counted else ""
+                self.say(f"still running after {self._clock() - begun:.0f} s{where}{last}")
+
+    def _list_rows(self) -> list[Row]:
+        """Return all rows; that of a stage which runs has its seconds so far and the newest line of its program."""
+        now, line = self._clock(), self._last_line
+        return [
+            replace(row, seconds=now - self._begun[row.name], note=line) if row.state == "running" else row
+            for row in tuple(self._rows.values())
+        ]
+
+    def _tell_place(self) -> str:
+        rows = self._list_rows()
+        return ", ".join(filter(None, (table.count(rows), table.estimate(rows))))
 
     def _render(self) -> Group:
-        stages = (self._render_stage(name, *entry) for name, entry in self._stages.items())
-        return Group(*stages, *self._bars)
-
-    def _render_stage(self, name: str, state: str, seconds: float, note: str) -> Text:
-        mark, style = _MARKS[state]
-        if state == "running":
-            seconds, note = self._clock() - seconds, self._last_line
-        elapsed = "" if state == "waiting" else f"{seconds:.1f} s"
-        return Text(f" {mark} {name:<14}{elapsed:>10}  {note}", style=style, no_wrap=True, overflow="ellipsis")
+        rows = self._list_rows()
+        if self._over.is_set():
+            return Group(*table.conclude(rows))
+        place = [Text(f"   {self._tell_place()}", style="dim", no_wrap=True)] if self._is_counted else []
+        bars = tuple(self._bars)
+        return Group(*table.fit(rows, self._terminal.height - len(bars) - len(place) - 1), *bars, *place)

@@ -27,6 +27,9 @@ from practicum.engine.tools import require, search_path, version_argv
 GRACE = 10.0
 """Seconds between asking a child to end and killing it; an orderly stop must fit in 15 s."""
 
+PATIENCE = 900.0
+"""Seconds after which a short command hangs. Beside a load of 26, `docker kill` needed more than 60."""
+
 KEPT_LINES = 60
 
 SAME_EVERYWHERE = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC"}
@@ -95,7 +98,7 @@ def read(
     step: str,
     env: Mapping[str, str] | None = None,
     contain: bool = False,
-    timeout: float = 60,
+    timeout: float = PATIENCE,
 ) -> str:
     """Return the standard output of a short command; raises as `run` does, and after `timeout` seconds."""
     with _child(argv, step, env, None, contain, Path(os.devnull), subprocess.PIPE) as child:

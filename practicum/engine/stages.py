@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -73,6 +73,16 @@ def last_output(scope: str, name: str) -> Path | None:
     return folder if folder and (folder / MANIFEST).exists() else None
 
 
+def recall_seconds(stage: Stage, scope: str) -> float | None:
+    """Return the seconds that `stage` took when it ran last for `scope`, else for any other; None if it never did."""
+    folder = last_output(scope, stage.name)
+    others = (cache.root() / "stages" / stage.name).glob(f"*/{MANIFEST}")
+    newest = max(others, key=lambda file: file.stat().st_mtime_ns, default=None)
+    file = folder / MANIFEST if folder else newest
+    seconds = _read_json(file).get("seconds") if file else None
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
 def describe_file(path: Path) -> str:
     """Return as JSON what tells cheaply that a file outside the cache is still the one a stage wrote."""
     status = path.stat()
@@ -125,8 +135,11 @@ def find_missing(stages: Sequence[Stage], again: Collection[str] = ()) -> list[S
     return missing
 
 
-def prune() -> Pruned:
-    """Remove what killed builds left and every output that is not among the last KEPT of any scope."""
+def prune(remove_image: Callable[[str], None]) -> Pruned:
+    """Remove what killed builds left and every output that is not among the last KEPT of any scope.
+
+    remove_image: removes the docker image of a name, if there is one. Where it raises PracticumError, the output stays.
+    """
     swept = cache.sweep()
     wanted = {(path.stem, entry["key"]) for path in _scopes().glob("*/*.json") for entry in _read_used(path)}
     removed, left, freed = [os.fspath(folder) for folder in swept], [], 0
@@ -136,7 +149,7 @@ def prune() -> Pruned:
         try:
             with cache.lock(f"{folder.parent.name}-{folder.name}", f"pruning {folder.parent.name}"):
                 size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
-                _remove_output(folder)
+                _remove_output(folder, remove_image)
         except PracticumError as error:
             left.append(f"{folder.parent.name}/{folder.name[:16]}: {error}")
         else:
@@ -241,10 +254,9 @@ def _sync_files(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def _remove_output(folder: Path) -> None:
-    image = _read_json(folder / MANIFEST).get("image", "")
-    if image and run.read(["docker", "image", "ls", "--quiet", image], step="prune"):
-        run.read(["docker", "image", "rm", "--force", image], step="prune", timeout=900)
+def _remove_output(folder: Path, remove_image: Callable[[str], None]) -> None:
+    if image := _read_json(folder / MANIFEST).get("image", ""):
+        remove_image(image)
     with suppress(FileNotFoundError):
         (folder / MANIFEST).unlink()  # first, so that a half removed folder is no output
     cache.remove_tree(folder)

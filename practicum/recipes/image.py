@@ -116,7 +116,7 @@ class Image(Stage):
 def is_new(fixed: str, console: Console) -> bool:
     """Whether the image gets the name of a commit: one that was given before stays where it is."""
     if not fixed:
-        console.say("files differ from the last commit: the image gets no name that stays")
+        console.say("no commit has these files: the image gets no name that stays")
     elif find_id(fixed):
         console.say(f"{fixed} was built before and stays what it was")
         return False

@@ -147,7 +147,8 @@ def site(
 
     described = find_semester(semester)
     with cache.lock(f"site-{described.id}", f"page of {described.id}"), Console() as console:
-        print(make_page(described, release, to, console))
+        page = make_page(described, release, to, console)
+    print(page)
 
 
 def changes(

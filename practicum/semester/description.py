@@ -4,10 +4,12 @@ Everything practicum builds follows from these models; `load` is the only way in
 `load`, which names the file, the key, the value, the reason and the cure, one line a mistake.
 """
 
+import os
 import re
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -26,6 +28,7 @@ from practicum.semester.values import (
     Address,
     ArchitectureNames,
     Code,
+    CommonPackages,
     ContentPaths,
     DataSets,
     DebianPackages,
@@ -74,7 +77,7 @@ class Debian(_Table):
     """The operating system of every product."""
 
     suite: Literal["bookworm", "trixie"] = Field(description="Debian release", examples=["bookworm"])
-    packages: DebianPackages = Field(default=(), description="Debian packages in every product")
+    packages: CommonPackages = Field(default=(), description="Debian packages in every product")
     appliance_packages: DebianPackages = Field(default=(), description="Debian packages only the appliance needs")
 
     @model_validator(mode="after")
@@ -245,15 +248,23 @@ class Semester(_Table):
         return self.course_root / "dist" / self.id
 
 
+@cache
+def make_schema() -> dict[str, Any]:
+    """Return what is said of every key: its kind, description, default, examples and limits."""
+    return Semester.model_json_schema()
+
+
 def load(folder: Path) -> Semester:
     """Read and check `folder`/semester.toml.
 
     Raises PracticumError with one line per mistake, `semesters/x/semester.toml: key = value: reason; cure`.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))  # Path.resolve raises where links lead in a circle
     file = folder / "semester.toml"
     label = "/".join(file.parts[-3:])
     data = read_toml(file, label)
+    if not data:
+        raise PracticumError(label, "holds no key", "copy that of another semester, or see docs/semester.md")
     try:
         if "folder" in data:  # a field of the model that is not a key of the file
             raise PracticumError(label, f"{render_key(('folder',), data)}: unknown key", "remove it")
@@ -261,8 +272,8 @@ def load(folder: Path) -> Semester:
         if "products" not in data and not semester.has_torch:
             semester = semester.model_copy(update={"products": PRODUCTS_WITHOUT_TORCH})
     except ValidationError as failure:
-        schema = Semester.model_json_schema()
-        raise Mistakes(label, [explain(error, data, schema) for error in failure.errors(include_url=False)]) from None
+        told = [explain(error, data, make_schema()) for error in failure.errors(include_url=False)]
+        raise Mistakes(label, told) from None
     mistakes = [*check_tables(semester), *check_folders(semester)]
     if mistakes:
         raise Mistakes(label, mistakes)

@@ -1,6 +1,7 @@
 """Where the course is, and which semesters it describes."""
 
 import os
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 SEASONS = (("winter",), ("spring",), ("summer",), ("fall", "autumn"))
 """The seasons of a year in their order, in the words that the name of a semester may have."""
 
+TARGETS = "ova|docker|archive|inputs|release|content-release|lock|site|lectures"
+"""The goals of make that messages name and that are about one course."""
+
 
 def find_root(start: Path | None = None) -> Path:
     """Return the folder of the course: the one that PRACTICUM_COURSE names, else the nearest one with semesters/.
@@ -36,6 +40,15 @@ def find_root(start: Path | None = None) -> Path:
             if is_course(candidate):
                 return candidate
     raise PracticumError("semesters/", "no such folder here or above", "name a course: practicum --course FOLDER")
+
+
+def name_course(text: str) -> str:
+    """Return a message with the course that PRACTICUM_COURSE names in the commands that it tells to type."""
+    if not (named := os.environ.get(COURSE)):
+        return text
+    folder = shlex.quote(named)
+    text = re.sub(r"(?<=: )practicum (?!new\b|--)(?=[a-z])", lambda _: f"practicum --course {folder} ", text)
+    return re.sub(rf"(?<=: )make (?:{TARGETS})(?![\w-])", lambda found: f"{found[0]} COURSE={folder}", text)
 
 
 def list_semesters(root: Path) -> list[str]:
@@ -61,8 +74,8 @@ def find_semester(name: str) -> Semester:
 
     Raises PracticumError when there is none, with the nearest name.
     """
-    if Path(name, "semester.toml").is_file() and "/" in name:
-        return load(Path(name))
+    if "/" in name and (folder := find_folder(Path(name))):
+        return load(folder)
     root = find_root()
     known = list_semesters(root)
     if not known:
@@ -70,6 +83,15 @@ def find_semester(name: str) -> Semester:
     if name and name not in known:
         raise PracticumError(name, "no such semester", suggest(name, known, f"known: {', '.join(known)}"))
     return load(root / SEMESTERS / (name or known[-1]))
+
+
+def find_folder(path: Path) -> Path | None:
+    """Return the folder of a semester at `path`, which may also be that of its description; None if nothing is there.
+
+    Whether the folder describes a semester, `load` says.
+    """
+    folder = path.parent if path.name == "semester.toml" else path
+    return folder if os.path.lexists(folder) and len(folder.absolute().parts) > 2 else None
 
 
 def choose_images(semester: Semester, wanted: "Variant | None") -> "tuple[Variant, ...]":

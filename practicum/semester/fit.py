@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
-from practicum.architecture import ARCHITECTURES, KERNEL
-from practicum.semester.folders import DATA_TOOLS, OVERRIDES
+from practicum.architecture import ARCHITECTURES, KERNEL, Architecture
+from practicum.semester.folders import DATA_TOOLS, LEFT_OUT, OVERRIDES
 from practicum.semester.sessions import check_sessions, check_solutions
 from practicum.semester.toml_errors import quote, suggest
 
@@ -33,8 +35,52 @@ def check_tables(semester: "Semester") -> Iterator[str]:
             f"data.source = {quote(semester.data.source)}: a stand-in is made from scikit-learn's digits, which "
             'python.requires does not name; add "scikit-learn" there, or write "real"'
         )
+    if "torchvision" in required and "torch" not in required:
+        yield 'python.requires: "torchvision" needs torch; name torch, too, or remove torchvision'
+    yield from check_left_out(semester)
+    yield from check_markers(semester)
     yield from check_pins(semester, required)
     yield from check_kernel(semester)
+
+
+def check_left_out(semester: "Semester") -> Iterator[str]:
+    """Give a line for each requirement that the locks leave out, whoever asks for it."""
+    lines = (semester.checkout / LEFT_OUT).read_text().splitlines()
+    left_out = {canonicalize_name(line.strip()) for line in lines if line.strip() and not line.startswith("#")}
+    for index, text in enumerate(semester.python.requires):
+        if _name(text) in left_out:
+            yield f"python.requires[{index}] = {quote(text)}: no product has it, {LEFT_OUT} says why; remove it"
+
+
+def check_markers(semester: "Semester") -> Iterator[str]:
+    """Give a line for each requirement that no product has, because its condition never holds there."""
+    for index, text in enumerate(semester.python.requires):
+        key = f"python.requires[{index}] = {quote(text)}"
+        try:
+            wanted = any(
+                holds(text, semester.debian.python_version, architecture) for architecture in semester.built_for
+            )
+        except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
+            yield f"{key}: the condition compares what has no order; write it like ; python_version >= '3.12'"
+            continue
+        if not wanted:
+            told = f"Python {semester.debian.python_version} on Linux ({', '.join(semester.architectures)})"
+            yield f"{key}: the condition never holds for {told}; remove the requirement, or the condition"
+
+
+def holds(requirement: str, python: str, architecture: Architecture) -> bool:
+    """Return whether a product for `architecture` with Python `python` ("3.11") needs a requirement.
+
+    Raises what packaging raises for a condition that compares what cannot be compared.
+    """
+    marker = Requirement(requirement).marker
+    product = {
+        **{"implementation_name": "cpython", "implementation_version": f"{python}.0", "os_name": "posix"},
+        **{"platform_machine": architecture.machine, "platform_release": "", "platform_version": ""},
+        **{"platform_python_implementation": "CPython", "platform_system": "Linux", "sys_platform": "linux"},
+        **{"python_version": python, "python_full_version": f"{python}.0"},
+    }
+    return marker is None or marker.evaluate(product)
 
 
 def check_pins(semester: "Semester", required: set[str]) -> Iterator[str]:
@@ -73,25 +119,43 @@ def check_folders(semester: "Semester") -> Iterator[str]:
     if semester.data.sets and not (semester.course_root / DATA_TOOLS).is_dir():
         yield f"data.sets: {DATA_TOOLS}, which makes the sets, is not in this course; remove the table [data]"
     yield from check_overrides(semester.course_root / OVERRIDES)
+    yield from check_include(semester, root)
+
+
+def check_include(semester: "Semester", root: Path) -> Iterator[str]:
+    """Give a line for each included path that is not in the folder `root`."""
     for index, name in enumerate(semester.content.include):
+        if mistake := find_mistake(root, name):
+            yield f"content.include[{index}] = {quote(name)}: {mistake}"
+
+
+def find_mistake(root: Path, name: str) -> str:
+    """Return why the folder `root` has no file or folder at the path `name`, with the cure; "" where it has."""
+    try:
         path = (root / name).resolve()
-        if not path.is_relative_to(root):
-            yield (
-                f"content.include[{index}] = {quote(name)}: leaves course_content/ through a link; "
-                "name a file or folder inside course_content/"
-            )
-        elif not path.exists():
-            there = sorted(entry.name for entry in root.glob("*") if not entry.name.startswith("."))
-            yield (
-                f"content.include[{index}] = {quote(name)}: not in course_content/; "
-                + suggest(name, there, f"what is there: {', '.join(there) or 'nothing'}")
-            )
+        is_link, there = (root / name).is_symlink(), path.exists()
+    except RuntimeError:  # how Python tells of links that lead in a circle
+        return "a link that leads to itself; replace it by what it should be"
+    except OSError as error:
+        return f"cannot be found ({error.strerror}); name a file or folder inside course_content/"
+    if not path.is_relative_to(root):
+        return "leaves course_content/ through a link; name a file or folder inside course_content/"
+    if there:
+        return ""
+    if is_link:
+        return f"a link to {(root / name).readlink()}, which is not there; replace it by what it should be"
+    known = sorted(entry.name for entry in root.glob("*") if not entry.name.startswith("."))
+    cure = suggest(name, known, f"what is there: {', '.join(known) or 'nothing'}")
+    return f"not in course_content/; {cure}"
 
 
 def check_overrides(file: Path) -> Iterator[str]:
     """Give a line when the course's settings of JupyterLab are not of the form {"plugin": {"setting": value}}."""
     try:
         settings = json.loads(file.read_bytes()) if file.exists() else {}
+    except OSError as error:
+        yield f"{OVERRIDES}: cannot be read ({error.strerror}); make it a readable file"
+        return
     except ValueError as error:
         yield f"{OVERRIDES}: not JSON ({error}); JupyterLab's Advanced Settings Editor shows settings as JSON"
         return

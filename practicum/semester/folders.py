@@ -25,6 +25,9 @@ FILES = "files"
 TASKS = "ansible/tasks.yml"
 """Tasks of Ansible that run as root in each product, before the content comes."""
 
+LEFT_OUT = "ansible/trim/packages.txt"
+"""A file of the checkout with the packages that no product has though others ask for them, each with its reason."""
+
 TEMPLATES = "packer/build.pkr.hcl"
 """A file by which a checkout of practicum is known."""
 

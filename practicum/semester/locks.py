@@ -5,11 +5,13 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from practicum.architecture import AMD64, Architecture
 from practicum.engine.errors import PracticumError
 from practicum.semester.description import Semester
+from practicum.semester.fit import holds
+from practicum.wheels.debian_lock import read_debian
 from practicum.wheels.lock_text import label_of
 from practicum.wheels.lockfile import read_lock, read_target
 from practicum.wheels.resolver import Target
@@ -46,17 +48,79 @@ def find_lock(semester: Semester, variant: Variant, architecture: Architecture =
     """Return the path of a lock; raise PracticumError if it is missing or does not fit semester.toml."""
     path = place_lock(semester, variant, architecture)
     cure = f"run: practicum lock {semester.folder.name}"
-    if not path.exists():
-        raise PracticumError(label_of(path), "not there yet", cure)
+    require_file(path)
     if read_target(path) != find_target(semester, architecture):
         raise PracticumError(label_of(path), "made for another Debian suite or architecture", cure)
-    locked = {package.name: Version(package.version) for package in read_lock(path)}
-    for requirement in map(Requirement, list_requirements(semester, variant, architecture)):
+    locked = list_versions(path, cure)
+    for text in list_requirements(semester, variant, architecture):
+        if not holds(text, semester.debian.python_version, architecture):
+            continue
+        requirement = Requirement(text)
         version = locked.get(canonicalize_name(requirement.name))
         if version is None or not requirement.specifier.contains(version, prereleases=True):
             found = f"holds {version}" if version else "holds none"
             raise PracticumError(label_of(path), f"semester.toml asks for {requirement}, the lock {found}", cure)
     return path
+
+
+def list_versions(lock: Path, cure: str) -> dict[str, Version]:
+    """Return the versions of a lock by package; raise PracticumError, with this `cure`, for what is no version."""
+    versions: dict[str, Version] = {}
+    for package in read_lock(lock):
+        if package.name in versions:
+            raise PracticumError(label_of(lock), f"names {package.name} twice", cure)
+        try:
+            versions[package.name] = Version(package.version)
+        except InvalidVersion:
+            raise PracticumError(label_of(lock), f"{package.name}=={package.version} names no version", cure) from None
+    return versions
+
+
+def find_debian_lock(semester: Semester, architecture: Architecture = AMD64) -> Path | None:
+    """Return the path of the lock of Debian packages, None before there is one; raise PracticumError if it is older.
+
+    That is: if it lacks a package that semester.toml names.
+    """
+    path = place_debian_lock(semester, architecture)
+    if not path.exists():
+        return None
+    require_file(path)
+    asked = list_debian_packages(semester, architecture)
+    locked = {name.partition(":")[0] for name in read_debian(path)}
+    if missing := [name for name in asked if name not in locked]:
+        reason = f"older than semester.toml, which asks for {', '.join(missing)}"
+        raise PracticumError(label_of(path), reason, f"run: practicum lock {semester.folder.name}")
+    return path
+
+
+def list_debian_packages(semester: Semester, architecture: Architecture = AMD64) -> list[str]:
+    """Return what the lock of Debian packages is resolved from."""
+    machine = semester.debian.list_appliance_packages(architecture) if "appliance" in semester.products else ()
+    return [*semester.debian.packages, *machine]
+
+
+def check_locks(semester: Semester) -> bool:
+    """Return whether there are locks; raise PracticumError where one does not fit, or some are missing."""
+    python = [(variant, one) for one in semester.built_for for variant in semester.variants]
+    places = [place_lock(semester, *each) for each in python]
+    places += [place_debian_lock(semester, one) for one in semester.built_for]
+    if not any(path.exists() for path in places):
+        return False
+    for each in python:
+        find_lock(semester, *each)
+    for architecture in semester.built_for:
+        require_file(place_debian_lock(semester, architecture))
+        find_debian_lock(semester, architecture)
+    return True
+
+
+def require_file(lock: Path) -> None:
+    """Raise PracticumError where `lock` is no file: the end of a pipe may never come."""
+    if not lock.is_file():
+        run = f"run: practicum lock {lock.parent.name}"
+        if lock.exists():
+            raise PracticumError(label_of(lock), "a folder or a pipe, not a file", f"remove it, then {run}")
+        raise PracticumError(label_of(lock), "not there yet", run)
 
 
 def _name(requirement: str) -> str:

@@ -38,7 +38,7 @@ from practicum.semester import settings
 from practicum.semester.description import Semester
 from practicum.semester.folders import CONTENT, DATA_TOOLS, FILES, OVERRIDES, TASKS
 from practicum.semester.lectures import find_lectures
-from practicum.semester.locks import Variant, find_lock, find_target, place_debian_lock
+from practicum.semester.locks import Variant, find_debian_lock, find_lock, find_target, place_debian_lock
 from practicum.semester.revision import read_revision
 from practicum.semester.values import PINNED
 from practicum.wheels.lockfile import LockedPackage, read_lock
@@ -202,9 +202,8 @@ def list_system(
 ) -> tuple[ImageStage, ...]:
     """Return the stages of Debian's packages; native: the last of them for this machine's own architecture."""
     root, debian, suffix = semester.checkout, semester.debian, architecture.suffix
-    debian_lock = place_debian_lock(semester, architecture)
-    where = str(debian_lock.relative_to(semester.course_root))
-    recorded = Tree(semester.course_root, where) if debian_lock.exists() else None
+    debian_lock = find_debian_lock(semester, architecture)
+    recorded = Tree(semester.course_root, str(debian_lock.relative_to(semester.course_root))) if debian_lock else None
     trim, kind = Tree(root, TRIM_DEBIAN), (architecture.name, architecture.variant)
     base = Base(debian.suite, trim, recorded, semester.epoch, debs, *kind, suffix=suffix)
     play = Play(root, "system", ("system", "python"), semester.epoch)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from practicum.semester.toml_errors import quote, suggest
-from practicum.semester.values import Line, make_mistake
+from practicum.semester.values import Line, make_mistake, refuse_templates
 
 
 def _check_day(value: Any) -> Any:
@@ -21,13 +21,13 @@ def _check_day(value: Any) -> Any:
 def _check_text(value: str) -> str:
     if not value.strip() or not value.isprintable() or len(value) > 500:
         raise make_mistake("must be one line of 1 to 500 visible characters", "shorten it, and remove line breaks")
-    return value
+    return refuse_templates(value)
 
 
 def _check_page(value: Any) -> Any:
     if not isinstance(value, str) or not re.fullmatch(r"https?://[!-~]+", value):
         raise make_mistake("is no web address", 'write it like "https://HOST/page"')
-    return value
+    return refuse_templates(value)
 
 
 def _check_registry(value: str) -> str:

@@ -1,17 +1,19 @@
 """What the products are told of a semester: the values that the stages get."""
 
-import tomllib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
 from practicum.architecture import AMD64, Architecture
+from practicum.engine.errors import PracticumError
 from practicum.ova import disk, ovf
 from practicum.semester.description import Semester
 from practicum.semester.folders import TOOLS
 from practicum.semester.locks import Variant
 from practicum.semester.revision import Revision
+from practicum.semester.toml_file import read_text, read_toml
 
 Product = Literal["appliance", "cpu", "cuda"]
 
@@ -85,10 +87,9 @@ def describe_updates(semester: Semester) -> dict[str, Any]:
 
 def list_signers(semester: Semester) -> tuple[str, ...]:
     """Return the lines of semesters/allowed_signers that name a key; none where there is no such file."""
-    try:
-        lines = (semester.folder.parent / SIGNERS).read_text().splitlines()
-    except FileNotFoundError:
-        return ()
+    file = semester.folder.parent / SIGNERS
+    label = "/".join(file.parts[-2:])
+    lines = read_text(file, label).splitlines() if os.path.lexists(file) else []
     return tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
@@ -158,8 +159,13 @@ def describe_site(semester: Semester) -> dict[str, Any]:
 
 def list_special_commands(semester: Semester) -> tuple[str, ...]:
     """Return the student's commands that not every course has: those of its own package, and what looks at torch."""
-    project = semester.course_root / TOOLS / "pyproject.toml"
-    own = tomllib.loads(project.read_text())["project"].get("scripts", {}) if project.is_file() else {}
+    project, label = semester.course_root / TOOLS / "pyproject.toml", f"{TOOLS}/pyproject.toml"
+    described = read_toml(project, label).get("project", {}) if os.path.lexists(project) else {}
+    own = described.get("scripts", {}) if isinstance(described, dict) else {}
+    if not isinstance(own, dict):
+        raise PracticumError(
+            label, "project.scripts is no table", 'write [project.scripts], then name = "module:function"'
+        )
     return (*own, *(["course-verify"] if semester.has_torch else []))
 
 

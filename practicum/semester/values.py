@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from practicum.architecture import NAMES
+from practicum.architecture import KERNEL, NAMES
 from practicum.semester.toml_errors import quote
 
 # Names a fresh Debian already gives to a user or a group (base-passwd, systemd, dbus, openssh, chrony):
@@ -35,10 +35,23 @@ TAKEN_VARIABLES = frozenset(
 )
 """Environment variables that the products set themselves."""
 
+TAKEN_PATHS = {
+    "tools": ("is the package of the course's commands, which come without being named", "leave it out"),
+    "manifest.json": ("is the name of the list of all files", "rename the file"),
+}
+"""What of course_content/ cannot be included, with reason and cure."""
+
 
 def make_mistake(reason: str, cure: str) -> PydanticCustomError:
     """Return a mistake in a value, in the words that `load` prints."""
     return PydanticCustomError("practicum", "{reason}; {cure}", {"reason": reason, "cure": cure})
+
+
+def refuse_templates(value: str) -> str:
+    """Return a text that Ansible leaves as it is."""
+    if found := re.search(r"\{[{%#]", value):
+        raise make_mistake(f"holds {found[0]}, which begins a template", "write it without {{, {% and {#")
+    return value
 
 
 def _check_line(value: str) -> str:
@@ -47,7 +60,7 @@ def _check_line(value: str) -> str:
             "must be one line of 1 to 80 visible characters",
             "shorten it, and remove blanks around it and control characters",
         )
-    return value
+    return refuse_templates(value)
 
 
 def _check_code(value: str) -> str:
@@ -75,6 +88,12 @@ def _check_debian_name(value: str) -> str:
     return value
 
 
+def _check_packages(values: tuple[str, ...]) -> tuple[str, ...]:
+    if KERNEL in values:
+        raise make_mistake(f"names {KERNEL}, which containers cannot have", "move it to debian.appliance_packages")
+    return values
+
+
 def _check_requirement(value: str) -> str:
     try:
         requirement = Requirement(value)
@@ -84,6 +103,8 @@ def _check_requirement(value: str) -> str:
         raise make_mistake(f"is not a Python requirement ({reason})", cure) from None
     if requirement.url:
         raise make_mistake("names an address", "name the package and its version; locks hold no address")
+    if canonicalize_name(requirement.name) == "python":
+        raise make_mistake("is Python itself, which Debian brings", "remove it, and choose Python by debian.suite")
     if canonicalize_name(requirement.name) in PINNED:
         _check_pin(requirement)
     return value
@@ -98,6 +119,8 @@ def _check_pin(requirement: Requirement) -> None:
         local = Version(pins[0].version).local
     except InvalidVersion:  # unreachable through Requirement, which parses versions of == itself
         raise make_mistake("is not a version", f'write it like "{name}==2.13.0"') from None
+    if requirement.marker:
+        raise make_mistake("must hold everywhere", "remove what follows the ;")
     if local:
         raise make_mistake(
             f"must not name a variant (+{local})", "leave it out: each product takes its own variant of that version"
@@ -135,7 +158,7 @@ def _check_variable_value(value: str) -> str:
     # Apptainer would evaluate a $, systemd a %, and each of the others ends or escapes a quoted text.
     if not value.isprintable() or any(letter in value for letter in "$%\"'\\`"):
         raise make_mistake("must be one line without $ % \" ' \\ and `", "put longer texts into files/")
-    return value
+    return refuse_templates(value)
 
 
 def _check_content_path(value: str) -> str:
@@ -144,7 +167,17 @@ def _check_content_path(value: str) -> str:
         raise make_mistake("is not a plain relative path", 'write it like "practicals"')
     if path.is_absolute() or ".." in path.parts:
         raise make_mistake("leaves course_content/", "name a file or folder inside course_content/")
-    return value
+    if any(part.startswith(".") for part in path.parts):
+        raise make_mistake("is hidden, and hidden files never come", "give it a name without a point in front")
+    if path.parts[0] in TAKEN_PATHS:
+        raise make_mistake(*TAKEN_PATHS[path.parts[0]])
+    return refuse_templates(value)
+
+
+def _check_content_paths(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise make_mistake("names nothing", 'name at least one file or folder, for example "practicals"')
+    return _refuse_repeats(values)
 
 
 def _check_address(value: str) -> str:
@@ -158,7 +191,7 @@ def _check_address(value: str) -> str:
         raise mistake from None
     if not good or not value.isascii() or any(letter.isspace() or not letter.isprintable() for letter in value):
         raise mistake
-    return value.rstrip("/")
+    return refuse_templates(value.rstrip("/"))
 
 
 def _check_architecture(value: str) -> str:
@@ -213,6 +246,7 @@ DebianPackages = Annotated[
     Field(strict=False),
     AfterValidator(_refuse_repeats),
 ]
+CommonPackages = Annotated[DebianPackages, AfterValidator(_check_packages)]
 Requirements = Annotated[
     tuple[Annotated[str, AfterValidator(_check_requirement)], ...],
     Field(strict=False),
@@ -234,6 +268,6 @@ ProductNames = Annotated[
 ContentPaths = Annotated[
     tuple[Annotated[str, AfterValidator(_check_content_path)], ...],
     Field(strict=False),
-    AfterValidator(_refuse_repeats),
+    AfterValidator(_check_content_paths),
 ]
 DataSets = Annotated[tuple[Literal["mnist", "cifar10"], ...], Field(strict=False), AfterValidator(_refuse_repeats)]

@@ -7,7 +7,6 @@ wheels come from is this machine's configuration, asked again at each download.
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,11 +82,6 @@ def hash_lock(path: Path) -> str:
     """sha256 of what the lock says (comments apart), in hex: the key of everything made from it."""
     content = [str(read_target(path)), *(package.line for package in read_lock(path))]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()
-
-
-def hash_packages(packages: Iterable[LockedPackage]) -> str:
-    """sha256 of some packages of a lock, in hex: the key of what is made from these alone."""
-    return hashlib.sha256("\n".join(package.line for package in packages).encode()).hexdigest()
 
 
 def _locate_in(

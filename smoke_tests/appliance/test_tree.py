@@ -89,6 +89,18 @@ def test_torchvision_works(tree: Container, semester: Semester) -> None:
     assert (cuda, shape) == ("None", ["3", "8", "8"]), "the appliance carries the CPU build"
 
 
+def test_matplotlib_finds_its_list_of_fonts(tree: Container, semester: Semester) -> None:
+    """It logs a line when it has to make one."""
+    code = (
+        "import logging; logging.basicConfig(level='INFO'); from pathlib import Path\n"
+        "from course_runtime.files.fonts import seed_font_list; seed_font_list(Path('/tmp/home'))\n"
+        "import matplotlib.pyplot; print(*Path('/tmp/home').rglob('*.json'))"
+    )
+    command = 'mkdir $HOME && /opt/venv/bin/python -c "$CODE" 2>&1'
+    told = tree.exec(command, semester.appliance.user, environment={"HOME": "/tmp/home", "CODE": code}).stdout
+    assert re.fullmatch(r"/tmp/home/\.cache/matplotlib/fontlist-\S+\.json", told.strip()), told
+
+
 def test_packages_can_be_installed(tree: Container) -> None:
     """The trimmed system is still a Debian: its archive is asked, a package installed, run and removed."""
     addresses = set(re.findall(r"https?://[^\s]+", tree.exec(SOURCES).stdout))

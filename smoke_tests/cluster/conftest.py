@@ -13,7 +13,7 @@ import pytest
 
 from practicum.engine import cache
 from smoke_tests.cluster import slurm as real_slurm
-from smoke_tests.cluster.documented import CLUSTER, JOBS, fill_in, find_command
+from smoke_tests.cluster.documented import APPTAINER, JOBS, SLURM, fill_in, find_command
 from smoke_tests.cluster.machine import TOOLS, UID, USER, Machine, boot, join
 from smoke_tests.cluster.slurm import Slurm
 from smoke_tests.container.conftest import find_image
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from practicum.architecture import Architecture
     from practicum.semester.description import Semester
 
-# squashfuse and tzdata are what Apptainer takes for granted, passt is Podman's network.
+# squashfuse and tzdata are what Apptainer takes for granted; passt is Podman's network, catatonit keeps its pods.
 PACKAGES = (
-    *("slurm-wlm", "munge", "apptainer", "podman", "uidmap", "fuse-overlayfs", "passt", "crun"),
+    *("slurm-wlm", "munge", "apptainer", "podman", "uidmap", "fuse-overlayfs", "passt", "crun", "catatonit"),
     *("passwd", "mount", "tzdata", "squashfuse", "iproute2", "openssh-client", "curl", "procps"),
 )
 SIF = "ee559.sif"
@@ -105,7 +105,7 @@ def cpu_image(request: pytest.FixtureRequest, semester: Semester, architecture: 
 
 def read_build_command() -> str:
     """Return the page's command that makes Apptainer's file of the archive, for the cpu image."""
-    return fill_in(find_command(CLUSTER, "apptainer build"), {"cuda": "cpu"})
+    return fill_in(find_command(APPTAINER, "apptainer build"), {"cuda": "cpu"})
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +135,7 @@ def sif(request: pytest.FixtureRequest, login: Machine, home: Path, cpu_image: s
 @pytest.fixture(scope="session")
 def course(login: Machine, sif: Path) -> None:
     """Bring the course's files to the student's home, as each start of the image does."""
-    login.succeed(find_command(CLUSTER, "apptainer run", " true"))
+    login.succeed(find_command(SLURM, "apptainer run", " true"))
     assert sif.exists()
 
 

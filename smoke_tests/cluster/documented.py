@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CLUSTER = REPOSITORY / "docs/cluster.md"
-DOCKER = REPOSITORY / "docs/docker.md"
+APPTAINER, JUPYTERHUB, KUBERNETES, PODMAN, SERVER, SLURM = (
+    REPOSITORY / f"docs/cluster-{runtime}.md"
+    for runtime in ("apptainer", "jupyterhub", "kubernetes", "podman", "docker", "slurm")
+)
 VERIFY = REPOSITORY / "docs/verify-gpu.md"
 SEVERAL_COMPUTERS = REPOSITORY / "course_content/cluster/several-computers.md"
 JOBS = REPOSITORY / "docker/slurm"

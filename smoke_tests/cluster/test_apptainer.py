@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from smoke_tests.cluster.documented import CLUSTER, REPOSITORY, VERIFY, find_command
+from smoke_tests.cluster.documented import APPTAINER, REPOSITORY, VERIFY, find_command
 from smoke_tests.cluster.machine import UID, Machine
 from smoke_tests.waiting import wait_until
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.timeout(1500), pytest.mark.usefixtures("sif")]  # the 
 
 
 def test_is_the_version_of_the_page(login: Machine) -> None:
-    assert login.succeed("apptainer --version").startswith("apptainer version 1."), "docs/cluster.md says 1"
+    assert login.succeed("apptainer --version").startswith("apptainer version 1."), "the page says 1"
 
 
 def test_some_tests_of_course_verify(login: Machine) -> None:
@@ -27,7 +27,7 @@ def test_some_tests_of_course_verify(login: Machine) -> None:
 
 def test_a_program(login: Machine, home: Path) -> None:
     shutil.copy(REPOSITORY / "course_content/cluster/train.py", home)
-    login.succeed(f"{find_command(CLUSTER, 'apptainer exec')} --epochs=1 --json=one-epoch.json --checkpoint=one.pth")
+    login.succeed(f"{find_command(APPTAINER, 'apptainer exec')} --epochs=1 --json=one-epoch.json --checkpoint=one.pth")
     assert len(json.loads((home / "one-epoch.json").read_text())["losses"]) == 10
 
 
@@ -35,7 +35,7 @@ def test_jupyterlab(login: Machine, home: Path, tmp_path: Path) -> None:
     """Its log names the tunnel and the token's file, and this token opens it; the course lies in the home."""
     port, log, token = 20000 + UID % 10000, tmp_path / "log", home / ".course-token-login"
     with login.background(
-        find_command(CLUSTER, "apptainer run", "start-notebook.py"), log, stop="pkill --full '[A]pptainer runtime'"
+        find_command(APPTAINER, "apptainer run", "start-notebook.py"), log, stop="pkill --full '[A]pptainer runtime'"
     ) as process:
         wait_until(lambda: "JupyterLab is ready" in log.read_text() or process.poll() is not None, "JupyterLab")
         told = log.read_text()

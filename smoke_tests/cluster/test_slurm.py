@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from smoke_tests.cluster.conftest import Cluster
-from smoke_tests.cluster.documented import CLUSTER, SEVERAL_COMPUTERS, fill_in, find_command
+from smoke_tests.cluster.documented import APPTAINER, SEVERAL_COMPUTERS, SLURM, fill_in, find_command
 from smoke_tests.cluster.machine import UID, Machine, unplug
 from smoke_tests.cluster.slurm import BEGUN, Slurm
 from smoke_tests.waiting import wait_until
@@ -26,7 +26,7 @@ ALIKE = 40
 def alone(login: Machine, home: Path) -> list[float]:
     """Return the loss of each step of one process."""
     words = {"ee559.sif": "~/ee559.sif", "train.py": "~/ee559/cluster/train.py"}
-    line = fill_in(find_command(CLUSTER, "apptainer exec"), words)
+    line = fill_in(find_command(APPTAINER, "apptainer exec"), words)
     login.succeed(f"mkdir alone && cd alone && {line} {TRAINING}")
     return read_losses(home / "alone")
 
@@ -38,7 +38,7 @@ def read_losses(folder: Path) -> list[float]:
 
 def test_jupyterlab(slurm: Slurm, home: Path) -> None:
     """The log names the tunnel through the login machine, and no token; the token's file opens JupyterLab."""
-    job = slurm.submit(find_command(CLUSTER, "ee559-lab"))
+    job = slurm.submit(find_command(SLURM, "ee559-lab"))
     slurm.wait_state(job, BEGUN)
     wait_until(lambda: slurm.wait_state(job, BEGUN) and "JupyterLab is ready" in slurm.read_log(job), "JupyterLab")
     node = slurm.find_node(slurm.describe(job)["NodeList"])
@@ -55,7 +55,7 @@ def test_jupyterlab(slurm: Slurm, home: Path) -> None:
 
 def test_seeds(slurm: Slurm, home: Path) -> None:
     """Two of the ten: each has its folder and its own losses."""
-    job = slurm.submit(f"SBATCH_ARRAY_INX=0-1 {find_command(CLUSTER, 'ee559-seeds')} --epochs=1")
+    job = slurm.submit(f"SBATCH_ARRAY_INX=0-1 {find_command(SLURM, 'ee559-seeds')} --epochs=1")
     wait_until(lambda: not slurm.login.succeed("squeue --noheader"), "both jobs end", pause=0.5)
     losses = [read_losses(home / f"seed-{seed}") for seed in range(2)]
     assert losses[0] != losses[1], job
@@ -66,7 +66,7 @@ def test_two_nodes_train_as_one_process_and_one_may_be_lost(
 ) -> None:
     """A node loses its power in the middle: the job is queued again, and waits for the node. Its curve has no break."""
     checkpoint, lost = home / "checkpoint.pth", slurm.nodes[1]
-    job = slurm.submit(f"{find_command(CLUSTER, 'ee559-train')} {TRAINING}")
+    job = slurm.submit(f"{find_command(SLURM, 'ee559-train')} {TRAINING}")
     wait_until(lambda: checkpoint.exists() or slurm.has_ended(job), "a checkpoint")
     unplug(slurm.login, lost)
     lost.switch_off()

@@ -21,6 +21,7 @@ from smoke_tests.qemu import pick_ports
 from smoke_tests.waiting import PATIENCE
 
 CONFIG = Path(__file__).with_name("jupyterhub_config.py")
+OURS = Path(__file__).resolve().parents[2] / "docker/hub/jupyterhub_config.py"
 TIMEOUT = PATIENCE  # for any single thing: on idle cores each takes less than ten seconds
 LOOPBACK = "127.0.0.1"
 NODE_MODULES = "/usr/share/nodejs"
@@ -46,6 +47,7 @@ class Hub:
     def start(self, image: str, command: list[str] | None) -> None:
         """`command` is what the hub runs in the container: None, the image's own."""
         settings = {
+            "config": str(OURS),
             "url": self.url,
             "hub_url": f"http://{LOOPBACK}:{self.hub_port}",
             "proxy_api_url": f"http://{LOOPBACK}:{self.proxy_api_port}",
@@ -112,6 +114,7 @@ class Hub:
             self.process.kill()
             self.process.wait()
         docker("rm", "--force", "--volumes", self.container, check=False)
+        docker("volume", "rm", "--force", self.container, check=False)
 
 
 @contextlib.contextmanager

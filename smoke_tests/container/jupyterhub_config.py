@@ -1,4 +1,7 @@
-"""The hub of test_hub.py. JupyterHub itself reads this file, in a folder that has the test's settings.json."""
+"""The hub of test_hub.py: that of docker/hub, on loopback, with one user.
+
+JupyterHub itself reads this file, in a folder that has the test's settings.json.
+"""
 
 import json
 import os
@@ -16,7 +19,9 @@ class LoopbackSpawner(DockerSpawner):
         return self.host_ip, self.port
 
 
+os.environ["COURSE_IMAGE"] = settings["image"]
 c = get_config()  # noqa: F821
+load_subconfig(settings["config"])  # noqa: F821
 c.JupyterHub.bind_url = settings["url"]
 c.JupyterHub.hub_bind_url = settings["hub_url"]
 c.JupyterHub.spawner_class = LoopbackSpawner
@@ -26,21 +31,14 @@ c.ConfigurableHTTPProxy.command = [settings["proxy"]]
 
 c.JupyterHub.authenticator_class = "shared-password"
 c.SharedPasswordAuthenticator.user_password = settings["password"]
-c.Authenticator.allowed_users = {settings["user"]}
 
-c.DockerSpawner.image = settings["image"]
 c.DockerSpawner.pull_policy = "never"
 c.DockerSpawner.name_template = settings["container"]
-c.DockerSpawner.remove = True
+c.DockerSpawner.volumes = {settings["container"]: "/home/jovyan"}  # a name that no user of this machine's docker has
 c.DockerSpawner.network_name = "host"
 c.DockerSpawner.use_internal_ip = True  # publishes no port: there is none to publish on the host's own network
 c.DockerSpawner.ip = c.DockerSpawner.host_ip = "127.0.0.1"
 c.DockerSpawner.port = settings["server_port"]
 c.DockerSpawner.cmd = settings["command"]
-c.DockerSpawner.extra_host_config = {
-    "cap_drop": ["ALL"],
-    "security_opt": ["no-new-privileges"],
-    "shm_size": "2g",
-    "cgroup_parent": os.environ.get("PROOF_CGROUP"),
-}
+c.DockerSpawner.extra_host_config["cgroup_parent"] = os.environ.get("PROOF_CGROUP")
 c.Spawner.start_timeout = c.Spawner.http_timeout = settings["timeout"]

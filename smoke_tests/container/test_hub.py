@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from smoke_tests.container.docker import Container
-from smoke_tests.container.hub import Browser, Hub, new_hub
+from smoke_tests.container.hub import OURS, Browser, Hub, new_hub
 from smoke_tests.jupyter import Jupyter
 
 if TYPE_CHECKING:
@@ -65,6 +67,9 @@ def check_server(hub: Hub, folder: str) -> Browser:
     assert browser.get(f"{server}/lab").status_code == 200
     assert browser.get(f"{server}/api").json()["version"]
     assert "index.md" in {entry["name"] for entry in browser.get(f"{server}/api/contents/{folder}").json()["content"]}
+    landing = browser.get(f"{server}/api/contents/{folder}/index.md?content=1").json()["content"]
+    links = re.findall(r"\]\((/[^)]+)\)", landing)
+    assert links and {(link.startswith(server), browser.get(link).status_code) for link in links} == {(True, 200)}
 
     to_hub = stranger.get(f"{server}/lab", follow=False)
     assert (to_hub.status_code, urlsplit(to_hub.headers["Location"]).path) == (302, "/hub/api/oauth2/authorize")
@@ -90,3 +95,12 @@ def listening(*ports: int) -> set[tuple[int, str]]:
             if state == "0A" and int(port, 16) in ports:
                 found.add((int(port, 16), address))
     return found
+
+
+def test_the_examples_are_for_the_newest_semester(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--semester"):
+        pytest.skip("the files name images of the newest semester, and --semester asks for another one")
+    course = request.getfixturevalue("semester").course
+    values = yaml.safe_load((OURS.parent / "values.yaml").read_text())["singleuser"]["image"]
+    assert values == {"name": f"REGISTRY/{course.slug}", "tag": f"{course.semester}-cuda"}
+    assert f"COURSE_IMAGE={course.slug}:{course.semester}-cpu" in OURS.read_text()

@@ -32,6 +32,11 @@ FORBIDDEN = re.compile(
     r"|.*/\.(ipython|jupyter|ansible)|.*/authorized_keys|etc/ssl/private/.+|var/lib/apt/lists/.*_(Packages|InRelease)"
     r"|var/cache/apt/archives/.*\.deb|(root|home/[^/]+)/\.cache/.+|(tmp|var/tmp)/.+)"
 )
+# What builds an image, and where it works; only python3-apt stays (docs/docker-stacks.md).
+BUILDER = re.compile(
+    r"(/packer-files|/run/(alive|ansible|packer|practicum)|/root/\.(ansible|cache|config|local)|/var/lib/apt/lists/[^/]+)(/.*)?"
+    r"|.*/s?bin/(ansible|mmdebstrap|packer|uv|uvx)[^/]*|.*/(ansible|ansible_[^/]*)"
+)
 PRIVATE_KEY = re.compile(rb"^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----", re.MULTILINE)
 
 LISTING = r"find / -xdev -printf '%y %m %U %G %s %p\0'"
@@ -214,6 +219,10 @@ def test_home_is_open_to_group_0_and_empty(image: Image) -> None:
 
 def test_nothing_is_left_in_temporary_folders(image: Image) -> None:
     assert [path for path in image.files if path.startswith(("/tmp/", "/var/tmp/"))] == []
+
+
+def test_nothing_of_the_builder_is_left(image: Image) -> None:
+    assert [path for path in image.files if BUILDER.fullmatch(path)] == []
 
 
 def test_no_mount_point_of_the_build_is_left(image: Image, architecture: Architecture) -> None:

@@ -1,4 +1,4 @@
-"""docker/kubernetes.yaml: inside the Pod Security Standard "restricted", and the image works under what it imposes."""
+"""docker/kubernetes: inside the Pod Security Standard "restricted", and the image works under what it imposes."""
 
 from __future__ import annotations
 
@@ -11,68 +11,49 @@ import pytest
 import yaml
 
 from smoke_tests.container.conftest import RunContainer
+from smoke_tests.container.pods import FOLDER, docker_options, require_restricted
 from smoke_tests.jupyter import Jupyter
 
-FILE = Path(__file__).resolve().parents[2] / "docker" / "kubernetes.yaml"
 POD_ADDRESS = "10.244.3.7:8888"  # probes and port-forwarding ask for the pod, not for localhost
 
-# What the standard lets a pod mount.
-VOLUMES = {
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "image",
-    "persistentVolumeClaim",
-    "projected",
-    "secret",
-}
+
+def read(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text())
+    return loaded
+
+
+def read_pod(name: str) -> dict[str, Any]:
+    """Return the description of a file's pod, which may be a job's."""
+    spec: dict[str, Any] = read(name)["spec"]
+    return spec["template"]["spec"] if "template" in spec else spec
 
 
 @pytest.fixture(scope="module")
-def manifest() -> dict[str, dict[str, Any]]:
-    """Return the objects of the file by kind."""
-    return {each["kind"]: each for each in yaml.safe_load_all(FILE.read_text())}
+def pod() -> dict[str, Any]:
+    return read_pod("lab/pod.yaml")
 
 
-@pytest.fixture(scope="module")
-def pod(manifest: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    spec: dict[str, Any] = manifest["Pod"]["spec"]
-    return spec
+@pytest.fixture(scope="module", params=["lab/pod.yaml", "train/job.yaml"])
+def any_pod(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read_pod(request.param)
 
 
-def test_the_pod_is_restricted(pod: dict[str, Any]) -> None:
-    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-    assert all(volume.keys() - {"name"} <= VOLUMES for volume in pod["volumes"])
-
-    common = pod["securityContext"]
-    assert common["runAsNonRoot"] is True and common["runAsUser"] > 0
-    assert common["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert not {"sysctls", "seLinuxOptions", "windowsOptions"} & common.keys()
-
-    (container,) = pod["containers"]
-    assert "initContainers" not in pod
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,  # not in the standard, but imposed by many clusters
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert all("hostPort" not in port for port in container["ports"])
+def test_the_pod_is_restricted(any_pod: dict[str, Any]) -> None:
+    require_restricted(any_pod)
 
 
-def test_the_pod_is_for_the_newest_semester(pod: dict[str, Any], request: pytest.FixtureRequest) -> None:
+def test_the_pod_is_for_the_newest_semester(any_pod: dict[str, Any], request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--semester"):
         pytest.skip("the file names an image of the newest semester, and --semester asks for another one")
     course = request.getfixturevalue("semester").course
-    assert pod["containers"][0]["image"] == f"{course.slug}:{course.semester}-cuda"
+    assert any_pod["containers"][0]["image"] == f"{course.slug}:{course.semester}-cuda"
 
 
-def test_what_is_mounted_exists(manifest: dict[str, dict[str, Any]], pod: dict[str, Any]) -> None:
-    volumes = {volume["name"]: volume for volume in pod["volumes"]}
-    assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} == volumes.keys()
+def test_what_is_mounted_exists(any_pod: dict[str, Any]) -> None:
+    volumes = {volume["name"]: volume for volume in any_pod["volumes"]}
+    assert {mount["name"] for mount in any_pod["containers"][0]["volumeMounts"]} == volumes.keys()
     claim = volumes["home"]["persistentVolumeClaim"]["claimName"]
-    assert claim == manifest["PersistentVolumeClaim"]["metadata"]["name"]
+    assert claim == read("lab/claim.yaml")["metadata"]["name"]
 
 
 def test_the_image_works_as_the_pod_runs_it(pod: dict[str, Any], run_container: RunContainer, tmp_path: Path) -> None:
@@ -93,34 +74,3 @@ def test_the_image_works_as_the_pod_runs_it(pod: dict[str, Any], run_container: 
         outcome = kernel.execute("from pathlib import Path; Path('mine.txt').write_text('kept')")
     assert outcome.status == "ok", outcome
     assert (tmp_path / "home" / "mine.txt").read_text() == "kept"
-
-
-def docker_options(pod: dict[str, Any], folder: Path, token: str) -> list[str]:
-    """Return the pod's settings in docker's words; what it mounts lies in `folder`, owned as by the kubelet."""
-    common, (container,) = pod["securityContext"], pod["containers"]
-    options = [f"--user={common['runAsUser']}:{common['runAsGroup']}", f"--group-add={common['fsGroup']}"]
-    options += [f"--cap-drop={name}" for name in container["securityContext"]["capabilities"]["drop"]]
-    options += ["--security-opt=no-new-privileges", "--read-only"]
-    options += [f"--env={each['name']}={each['value']}" for each in container["env"]]
-    options += ["--env=KUBERNETES_SERVICE_HOST=10.96.0.1"]
-
-    sources = {volume["name"]: volume for volume in pod["volumes"]}
-    for mount in container["volumeMounts"]:
-        source, target = sources[mount["name"]], mount["mountPath"]
-        if "emptyDir" in source:
-            options += [f"--tmpfs={target}:mode=1777,exec"]
-            continue
-        host = folder / mount["name"]
-        host.mkdir()
-        if "secret" in source:
-            (host / "token").write_text(token)
-            own(host / "token", common["fsGroup"], source["secret"]["defaultMode"])
-        else:
-            own(host, common["fsGroup"], 0o2775)
-        options += [f"--volume={host}:{target}{':ro' if mount.get('readOnly') else ''}"]
-    return options
-
-
-def own(path: Path, group: int, mode: int) -> None:
-    os.chown(path, 0, group)
-    path.chmod(mode)

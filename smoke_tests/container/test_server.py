@@ -123,6 +123,13 @@ def test_server_itself_never_loads_torch(server: Container) -> None:
     assert "torch" not in libraries and "libcuda" not in libraries
 
 
+def test_server_loads_the_proxy_only_when_it_is_asked_for(server: Container) -> None:
+    """Its import costs a fifth of a start. Jupyter's log lists whatever is loaded, in whichever way it was named."""
+    log = server.stderr
+    assert "course_runtime.start.proxy | extension was successfully loaded" in log
+    assert "jupyter_server_proxy" not in log
+
+
 def test_stop_is_quick_and_clean(run_container: RunContainer, tmp_path: Path) -> None:
     """With an idle kernel and a busy one; without any, it is in test_start.py."""
     container = run_container()

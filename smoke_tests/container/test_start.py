@@ -112,10 +112,12 @@ def test_user(start: Start, semester: Semester, case: str) -> None:
     assert "WARNING" not in done.stderr or "chown" in done.stderr
 
 
-@pytest.mark.parametrize("variables", [{"NB_UID": "0"}, {"NB_USER": "root"}])
-def test_root_stays_root_when_asked(start: Start, variables: dict[str, str]) -> None:
-    done = start(ROOT, *env(**variables), command='id -u; echo "$HOME $USER"')
-    assert done.stdout.split() == ["0", "/home/jovyan", "root"] and done.stderr == ""
+@pytest.mark.parametrize("names", [("NB_UID",), ("NB_USER",), ("NB_USER", "NB_UID", "NB_GID")])
+def test_root_stays_root_when_asked(start: Start, names: Sequence[str]) -> None:
+    """In the image's home, which may be mounted, not in root's own."""
+    variables = {name: "root" if name == "NB_USER" else "0" for name in names}
+    done = start(ROOT, *env(**variables), command='id -u; echo "$HOME $PWD $USER"')
+    assert done.stdout.split() == ["0", "/home/jovyan", "/home/jovyan", "root"] and done.stderr == ""
 
 
 def test_read_only_root_runs_the_wanted_user(start: Start) -> None:
@@ -123,6 +125,12 @@ def test_read_only_root_runs_the_wanted_user(start: Start) -> None:
     done = start(ROOT, *places, *env(NB_USER="callisto", NB_UID="1234"), command=WHO)
     assert done.stdout.startswith("uid=1234(callisto) gid=100(users)")
     assert "/home/callisto callisto callisto callisto /home/callisto" in done.stdout
+
+
+def test_home_is_open_to_group_0_and_not_to_users(start: Start) -> None:
+    done = start("--user=1010:1010", "--group-add=users", command='id; echo "$HOME"')
+    assert done.stdout == "uid=1010(jovyan) gid=1010(jovyan) groups=1010(jovyan),100(users)\n/tmp/home-1010\n"
+    assert "run with group 0 (-u 1010:0)" in done.stderr
 
 
 def test_root_that_may_not_change_users_says_so(start: Start) -> None:
@@ -444,3 +452,16 @@ def test_compiler_that_was_installed_later_is_used(start: Start, tmp_path: Path)
 def test_missing_compiler_names_a_cure_without_root(start_again: Start) -> None:
     """That it is one, is in test_student.py."""
     assert 'backend="aot_eager"' in start_again("$CC x.c", 1).stderr
+
+
+# ---- what is ready before the command ------------------------------------------------------------------------------
+
+PLOT = """python -c 'import logging; logging.basicConfig(level="INFO"); import matplotlib.pyplot'"""
+LISTED = "generated new fontManager"  # what matplotlib logs when it has made its list of fonts
+
+
+def test_matplotlib_finds_its_list_of_fonts(start: Start) -> None:
+    done = start(command=f"{PLOT}; cmp ~/.cache/matplotlib/fontlist-*.json /opt/course/matplotlib/fontlist-*.json")
+    assert LISTED not in done.stderr, done.stderr
+    done = start(*env(MPLCONFIGDIR="/tmp/mine"), command=f"{PLOT}; ls -A ~")
+    assert LISTED in done.stderr and ".cache" not in done.stdout.split()

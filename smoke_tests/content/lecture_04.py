@@ -31,6 +31,8 @@ assert (nb_parameters, nb_products) == (105_506, 1_333_200)
 assert [size for size, _, _ in layers.values()] == [(32, 24, 24), (64, 4, 4), (200,), (10,)]
 assert min(errors_01) < 0.85 and min(errors_signed) < 0.85, (errors_01, errors_signed)  # by chance 0.9
 if not prologue.args.tiny:
-    assert errors_01[-1] < 0.3 and errors_signed[-1] <= errors_01[-1] + 0.02, (errors_01, errors_signed)
+    assert errors_01[-1] < 0.3 and errors_signed[-1] < errors_01[-1], (errors_01, errors_signed)
+    swing_01, swing_signed = (torch.tensor(errors[5:]).diff().abs().mean() for errors in (errors_01, errors_signed))
+    assert swing_signed > swing_01, (errors_01, errors_signed)  # less calm
     if prologue.get_data_source("mnist") == "real":
         assert 0.07 < errors_signed[-1] < 0.14, errors_signed  # published: about 10 %, ten runs from 8.7 to 11.8 %

@@ -36,6 +36,18 @@ assert nll[-1] < nll[0] and nll[-1] < baseline_nll and inversion_error < 1e-3
 
 if not prologue.args.tiny:
     assert all(error < pca_error for pca_error, error in errors.values())
+    with torch.no_grad():  # samples are further from real images with 32 numbers than with 8, and the VAE repairs it
+        torch.manual_seed(7)
+        distances = {}
+        for nb_codes in (8, 32):
+            codes = torch.cat([models[nb_codes].encode(batch) for batch in train_input.split(500)])
+            drawn = codes.mean(0) + codes.std(0) * torch.randn(500, nb_codes).to(device)
+            distances[nb_codes] = models[nb_codes].decode(drawn)
+        distances["VAE"] = vae.decoder(torch.randn(500, 32).to(device))
+        for name, samples in distances.items():
+            distances[name] = torch.cdist(samples.flatten(1), train_input.flatten(1)).min(1).values.mean().item()
+    assert max(distances[8], distances["VAE"]) < distances[32] - 1, distances
+    assert 4 <= nb_used <= 28 and kl_per_component.sort().values[:4].max() < 0.02, kl_per_component
     assert entropy - 0.1 < nll[-1] < entropy + 0.25
     for name in damages:
         assert F.mse_loss(denoised[name], test_unit).item() < F.mse_loss(damaged[name], test_unit).item() / 2

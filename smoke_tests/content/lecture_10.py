@@ -41,5 +41,12 @@ assert refusal and not Path(folder.name).exists()
 if not prologue.args.tiny:
     assert toy_distances[-1] < toy_distances[0] / 3
     assert all(distance < 0.25 for distance in wgan_distances.values())
+    assert abs(estimates["penalty"] - 2) < 0.4 < abs(estimates["clipping"] - 2), estimates
+    for method, values in wgan_curves.items():  # they swing at first, then go down
+        tenths = torch.tensor(values).view(10, -1)
+        assert tenths[-1].mean() < tenths[1].mean() / 2 and tenths[-1].std() < tenths[0].std() / 3, (
+            method,
+            tenths.mean(1),
+        )
     assert error_after < 0.1
     assert test_error < 0.10

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
     warnings.filterwarnings("error", category=category, module=r"__main__|torch|torchvision")
 warnings.filterwarnings("error", message=".*deprecated.*")
 """
-
+SEED = re.compile(r"manual_seed\((\w+)\)")
 
 RunLecture = Callable[..., None]
 
@@ -36,10 +37,10 @@ def run_lecture(
 ) -> RunLecture:
     """Execute the notebook of a lecture: a first cell, its own, and the checks of this folder.
 
-    Its own cells with their output are kept in the folder COURSE_KEPT, where there is one.
+    Its own cells with their output are kept in the folder COURSE_KEPT, where there is one. Its seeds grow by `shift`.
     """
 
-    def run(number: int, first_cell: str = "") -> None:
+    def run(number: int, first_cell: str = "", shift: int = 0) -> None:
         (path,) = content.glob(f"lectures/lecture-{number:02}-*.ipynb")
         if not os.environ.get(FULL):
             monkeypatch.setenv("COURSE_TINY", "1")
@@ -49,6 +50,8 @@ def run_lecture(
         if is_forked:
             monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", forks.launch_kernel)
         notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells if shift else ():
+            cell.source = SEED.sub(rf"manual_seed(\1 + {shift})", cell.source)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(first_cell + STRICTLY))
         notebook.cells.append(nbformat.v4.new_code_cell((HERE / f"lecture_{number:02}.py").read_text()))
         client = nbclient.NotebookClient(
@@ -62,7 +65,7 @@ def run_lecture(
         assert not warnings, warnings[0]
         undescribed = [cell.source for cell in notebook.cells if any(map(lacks_words, cell.get("outputs", ())))]
         assert not undescribed, f"a figure without words, not shown by prologue.show: {undescribed[0]}"
-        if (kept := os.environ.get("COURSE_KEPT")) and not first_cell:
+        if (kept := os.environ.get("COURSE_KEPT")) and not first_cell and not shift:
             notebook.cells = notebook.cells[1:-1]
             nbformat.write(notebook, Path(kept, path.name))
 
@@ -87,6 +90,13 @@ def lacks_words(output: Any) -> bool:
 )
 def test_lecture(run_lecture: RunLecture, number: int) -> None:
     run_lecture(number)
+
+
+@pytest.mark.parametrize("shift", [100, 200])
+@pytest.mark.parametrize("number", range(4, 12), ids="lecture-{:02}".format)
+def test_other_seeds(run_lecture: RunLecture, full_size: None, number: int, shift: int) -> None:
+    """What a lecture says of a number is true of three seeds, the published one and these."""
+    run_lecture(number, shift=shift)
 
 
 @pytest.mark.parametrize("number", range(1, 12), ids="lecture-{:02}".format)

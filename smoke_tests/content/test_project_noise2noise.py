@@ -5,7 +5,8 @@ from __future__ import annotations
 from .conftest import Run
 
 PROGRAM = "projects/noise2noise/solutions/test.py"
-# Full size, stand-in for CIFAR-10, seed 0: 19.1 dB noisy, 25.0 dB by torch.nn, 23.3 dB by the own framework.
+PSNR = {"noisy": 19.1, "Miniproject_1": 25.0, "Miniproject_2": 23.3}
+"""In dB, of drawn pictures, as the statement has them; seed 0."""
 
 
 def test_tiny(run_solution: Run, small_size: None) -> None:
@@ -17,3 +18,5 @@ def test_tiny(run_solution: Run, small_size: None) -> None:
 def test_full_size(run_solution: Run, full_size: None) -> None:
     results = run_solution(PROGRAM)
     assert results["psnr"]["noisy"] + 3 < results["psnr"]["Miniproject_2"] < results["psnr"]["Miniproject_1"]
+    if results["data"] == "stand-in":
+        assert all(abs(results["psnr"][name] - expected) < 0.5 for name, expected in PSNR.items()), results

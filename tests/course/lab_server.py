@@ -170,13 +170,15 @@ class Lab:
         """Status of a GET of `path` below the base URL."""
         return self.ask(path, token=token, host=host)[0]
 
-    def ask(self, path: str, *, token: str = "", host: str = "", data: bytes | None = None) -> tuple[int, str]:
-        """(status, body) of a GET, or a POST of `data`."""
+    def ask(
+        self, path: str, *, token: str = "", host: str = "", data: bytes | None = None, method: str | None = None
+    ) -> tuple[int, str]:
+        """(status, body) of a GET, or a POST of `data`, or of another method."""
         url = self.url + path
         headers = {"Authorization": f"token {token}"} if token else {}
         if host:
             headers["Host"] = host
-        request = urllib.request.Request(url, data, headers)
+        request = urllib.request.Request(url, data, headers, method=method)
         unchecked = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), unchecked)
         try:

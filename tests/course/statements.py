@@ -1,22 +1,34 @@
-"""Numbers that a project's statement tells, and the ranges that the smoke test of its solution asserts."""
+"""The texts of the projects' statements, and the numbers in programs and tests that they tell."""
 
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
+PROJECTS = ROOT / "course_content/projects"
 
 
-def read_means(project: str, row: str) -> list[float]:
-    """Return the means "12.3 +- 4" in a row of the statement's table; those without a deviation count, too."""
-    statement = (ROOT / f"course_content/projects/{project}/statement.nb.py").read_text()
-    cells = re.search(rf"\| {re.escape(row)} \|(.*)", statement)
-    assert cells, f"no row {row}"
-    return [float(found) for found in re.findall(r"\| *([\d.]+)", f"|{cells[1]}")]
+def read_text(project: str) -> str:
+    """Return the words of a statement, each paragraph, list or table in one line, without programs."""
+    cells = re.split(r"^# %%", (PROJECTS / project / "statement.nb.py").read_text(), flags=re.MULTILINE)
+    text = "\n\n".join(
+        re.sub(r"^# ?", "", cell, flags=re.MULTILINE) for cell in cells if cell.startswith(" [markdown]")
+    )
+    text = re.sub(r"```.*?```", "", text.replace(" [markdown]\n", ""), flags=re.DOTALL)
+    return re.sub(r"(?<!\n)\n *(?!\n)", " ", text)
 
 
-def read_ranges(project: str, kind: str) -> dict[str, tuple[float, float]]:
-    """Return the ranges of a full run on "real" or "stand-in" data, by network."""
-    tree = ast.parse((ROOT / f"smoke_tests/content/test_project_{project}.py").read_text())
-    assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
-    return dict(ast.literal_eval(assigned["RANGES"])[kind])
+def read_constants(path: str) -> dict[str, Any]:
+    """Return the literals that a module of the repository assigns at its top, by name."""
+    constants: dict[str, Any] = {}
+    for node in ast.parse((ROOT / path).read_text()).body:
+        if isinstance(node, ast.Assign):
+            try:
+                value = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+            names = node.targets[0]
+            several = [*zip(names.elts, value, strict=True)] if isinstance(names, ast.Tuple) else [(names, value)]
+            constants |= {ast.unparse(name): each for name, each in several}
+    return constants

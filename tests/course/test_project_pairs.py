@@ -15,7 +15,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed beside pytest: no project can be tested here")
 
 from checked import vary  # noqa: E402
-from statements import read_means, read_ranges  # noqa: E402
 
 CONTENT = Path(__file__).parents[2] / "course_content"
 FOLDER = CONTENT / "projects/pairs"
@@ -52,13 +51,6 @@ def solution(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Module
     for name in ("models", "training", "test", "dlc_practical_prologue"):
         if name not in before:
             sys.modules.pop(name, None)
-
-
-@pytest.mark.parametrize("kind", ["real", "stand-in"])
-def test_errors_of_the_statement_are_those_that_the_smoke_test_asserts(kind: str) -> None:
-    row = f"MNIST, {kind}, published" if kind == "real" else f"MNIST, {kind}"
-    for mean, (low, high) in zip(read_means("pairs", row), read_ranges("pairs", kind).values(), strict=True):
-        assert abs(mean - (low + high) / 2) < 1
 
 
 CHEATS = {

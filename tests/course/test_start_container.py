@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed beside pytest: its settings are not tested here")
 
 from content_releases import list_files
+from course_runtime.files import sync
 from course_runtime.files.manifest import KEPT
 from course_runtime.files.sync import STATE
 from course_runtime.machine.machine import CourseError, Machine, load_course
@@ -120,25 +120,26 @@ def test_a_start_past_the_start_commands_takes_the_newest_content(home: Path, mo
     assert (home / "ee559/index.md").read_text() == "corrected\n"
 
 
-def test_the_start_waits_for_the_course_that_is_on_its_way(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child that brings it goes on once somebody waits for it, and not before."""
-    reader, writer = os.pipe()
-    code = "import os, pathlib, sys; os.read(int(sys.argv[1]), 1); pathlib.Path(sys.argv[2]).write_text('')"
-    child = subprocess.Popen([sys.executable, "-c", code, str(reader), str(home / "arrived")], pass_fds=[reader])
-    really_wait = os.waitpid
+@pytest.mark.parametrize(
+    ("variables", "told"), [({}, "course-sync: 1 new files\n"), ({"JUPYTER_DOCKER_STACKS_QUIET": "1"}, "")]
+)
+def test_the_server_prepares_the_home_where_start_sh_asks_for_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], variables: dict[str, str], told: str
+) -> None:
+    """What it says goes to the log, not to the output."""
+    content = write_content(home.parent / "content")
+    monkeypatch.setattr(container, "prepare", lambda home: sync.run(home, "ee559", content))
+    configure(COURSE_START_PID="1", COURSE_PREPARE_HOME="1", **variables)
+    assert (home / "ee559/index.md").read_text() == "welcome\n"
+    assert capfd.readouterr() == ("", told)
 
-    def let_it_go_on(pid: int, options: int) -> tuple[int, int]:
-        os.write(writer, b"x")
-        return really_wait(pid, options)
 
-    monkeypatch.setattr(container.os, "waitpid", let_it_go_on)
-    configure(COURSE_START_PID="1", COURSE_PREPARE_HOME_PID=str(child.pid))
-    assert (home / "arrived").exists()
-    child.returncode = 0  # its end was seen by the other
-    configure(COURSE_START_PID="1", COURSE_PREPARE_HOME_PID=str(child.pid))
-    configure(COURSE_START_PID="1", COURSE_PREPARE_HOME_PID="none")
-    os.close(reader)
-    os.close(writer)
+def test_no_mistake_in_it_keeps_the_server_from_starting(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(container, "prepare", lambda home: {}[home.name])
+    configure(COURSE_START_PID="1", COURSE_PREPARE_HOME="1")
+    assert capfd.readouterr().err == f"course-sync: KeyError({home.name!r})\n"
 
 
 def test_a_home_that_takes_nothing_does_not_keep_it_from_starting(home: Path, tmp_path: Path) -> None:

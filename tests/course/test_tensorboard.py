@@ -1,6 +1,9 @@
 """TensorBoard is a page of JupyterLab's server: no port of its own, and nobody without the token."""
 
+import http.client
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,12 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tornado.httputil import HTTPServerRequest, RequestStartLine
-from waiting import wait_until
+from waiting import DEADLINE, wait_until
 
 TOKEN = "a-token-of-a-test"
+UPGRADE = {
+    "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGVzdA==",
+}  # fmt: skip
 
 
 def write_run(folder: Path) -> None:
@@ -39,6 +45,21 @@ def test_tensorboard_is_a_page_of_the_server(tmp_path: Path) -> None:
         assert status == 200 and "<title>TensorBoard</title>" in page
         wait_until(lambda: "runs/first" in lab.ask("tensorboard/data/runs", token=TOKEN)[1], "the run")
         assert list_listeners(lab.process.pid) == {lab.port}, "TensorBoard listens where everybody may ask"
+        for path in ("tensorboard", "tensorboard/", "tensorboard/data/runs", "proxy/6006/"):
+            assert [knock(lab, method, path) for method in ("GET", "HEAD", "POST")] == [302, 302, 403], path
+        assert knock(lab, "GET", "tensorboard/", UPGRADE) in (302, 403)
+    found = [line for line in lab.read_log().splitlines() if re.search("Traceback|Uncaught|Cannot", line)]
+    assert found == [], "the log shows a failure where a stranger asked"
+
+
+def knock(lab: Lab, method: str, path: str, headers: Mapping[str, str] = {}) -> int:
+    """Return the status that a stranger gets, who follows no redirection."""
+    connection = http.client.HTTPConnection("127.0.0.1", lab.port, timeout=DEADLINE)
+    try:
+        connection.request(method, lab.base + path, headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def list_listeners(server: int) -> set[int]:

@@ -1,53 +1,26 @@
-"""examples/cs-101, a course of a few files without torch, outside of which practicum has all it needs."""
+"""examples/cs-101, a course of a few files without torch: outside the checkout practicum builds all that it needs."""
 
 import os
-import shutil
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
-from practicum.engine import tools
-from practicum.engine.errors import PracticumError
-from practicum.images.docker import ensure_docker
-from smoke_tests.container.docker import Container, inspect, started
+from smoke_tests.browser import open_page
+from smoke_tests.container.docker import Container, inspect
+from smoke_tests.jupyter import Jupyter
+from smoke_tests.qemu import Machine
 
 ROOT = Path(__file__).parents[2]
-IMAGE = "cs101:2027-spring-cpu"
+ANSWER = r"sed -i 's/return 0.0  # replace this line/return sum(values) \/ len(values)/' ~/cs101/*/week-1/*.ipynb"
+EXTENSION = r"cs101-menu v1\.0\.0 \S*enabled\S* \S*OK"
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The course in a folder outside the checkout, its image built."""
-    if os.geteuid() != 0:
-        pytest.skip("a build needs root")
-    try:
-        ensure_docker()
-        tools.require("mmdebstrap", "packer", "ansible-playbook")
-    except PracticumError as error:
-        pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("course") / "cs-101"
-    shutil.copytree(ROOT / "examples/cs-101", folder)
-    practicum = Path(sys.executable).with_name("practicum")
-    done = subprocess.run([practicum, "--course", folder, "docker"], cwd="/", capture_output=True, text=True)
-    if done.returncode and "check the network" in done.stderr:
-        pytest.skip(done.stderr.splitlines()[-1])
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{IMAGE}\n"
-    return folder
-
-
-@pytest.fixture(scope="module")
-def container(course: Path) -> Iterator[Container]:
-    with started(IMAGE) as container:
-        container.wait_ready()
-        yield container
-
-
-def test_the_image_says_nothing_of_torch(course: Path) -> None:
-    labels = inspect(IMAGE)["Config"]["Labels"]
+def test_the_image_says_nothing_of_torch(image: str) -> None:
+    labels = inspect(image)["Config"]["Labels"]
     assert not [name for name, value in labels.items() if "torch" in f"{name} {value}".lower()]
 
 
@@ -63,11 +36,18 @@ def test_the_course_is_in_the_image_and_jupyterlab_answers(container: Container)
     assert container.exec("printenv CS101_LEVEL").stdout == "first year\n"
 
 
+def test_its_extension_of_jupyterlab_opens_a_page(container: Container) -> None:
+    assert re.search(EXTENSION, container.exec("jupyter labextension list 2>&1").stdout)
+    with open_page(container.url) as page:
+        page.goto(f"{container.url}/lab/tree/cs101/practicals?token={container.token}", wait_until="commit")
+        page.get_by_role("menuitem", name="Help", exact=True).click()
+        page.get_by_role("menuitem", name="CS-101: First Page").click()
+        expect(page.locator(".jp-MarkdownViewer h1", has_text="Introduction to Python")).to_be_visible()
+
+
 def test_its_own_command_judges_a_student(container: Container) -> None:
     assert container.exec("cs101-check 1", check=False).stdout == "average: not right yet\n"
-    container.exec(
-        "sed -i 's/return 0.0  # replace this line/return sum(values) \\/ len(values)/' ~/cs101/*/week-1/*.ipynb"
-    )
+    container.exec(ANSWER)
     assert container.exec("cs101-check 1").stdout == "average: right\n"
 
 
@@ -78,9 +58,30 @@ def test_commands_of_torch_are_absent_and_the_doctor_does_not_ask_for_it(contain
     assert "jupyterlab" in told and "torch" not in told.replace("torch.compile", "")
 
 
-def test_what_the_course_tests_itself(course: Path) -> None:
+def test_what_the_course_tests_itself(course: Path, image: str) -> None:
     argv = ["-m", "pytest", "-q", "-p", "smoke_tests.conftest", "-p", "smoke_tests.container.conftest"]
     where = ["-c", "pyproject.toml", "--rootdir=.", str(course / "smoke_tests")]
     own = {**os.environ, "PRACTICUM_COURSE": str(course)}
     done = subprocess.run([sys.executable, *argv, *where], cwd=ROOT, env=own, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_appliance_boots_to_the_course(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    spent = machine.cpu_seconds
+    assert machine.issue["Status"] == "ready"
+    assert machine.run("ls ~/cs101/practicals/week-2").stdout.split() == ["trees.csv", "week_2.ipynb"]
+    assert machine.run("tree --version; git config --system init.defaultBranch").stdout.splitlines()[1] == "main"
+    assert "values in order" in machine.run("cat /usr/local/share/cs101/words.txt").stdout
+    assert machine.run("command -v course-verify course-check course-data").stdout == ""
+    assert machine.run("systemctl --failed --plain --no-legend").stdout == ""
+    with Jupyter(machine.url, machine.code).start_kernel() as kernel:
+        done = kernel.execute("import os, barchart; print(barchart.draw({'a': 1}, 3), os.environ['CS101_LEVEL'])")
+        assert done.text == "a ### 1 first year\n"
+        assert re.search(EXTENSION, kernel.execute("!jupyter labextension list 2>&1").text)
+    with capsys.disabled():
+        print(f"\n  ready after {spent:.0f} CPU s of QEMU")
+
+
+def test_its_command_judges_a_student_of_the_appliance(machine: Machine) -> None:
+    assert machine.run("cs101-check 1").stdout == "average: not right yet\n"
+    assert machine.run(f"{ANSWER}; cs101-check 1").stdout == "average: right\n"

@@ -24,6 +24,7 @@
 
 # %%
 import dlc_bci
+import dlc_practical_prologue as prologue
 
 train_input, train_target = dlc_bci.load("data")
 test_input, test_target = dlc_bci.load("data", train=False)
@@ -45,6 +46,10 @@ for axis, name in zip(axes, ("C3", "C4"), strict=True):
     axis.set_xlabel("ms before the key")
 axes[0].set_ylabel("microvolt")
 axes[0].legend()
+prologue.show(
+    "The mean potential at C3 and at C4 over half a second, for each hand: it falls, and it falls more"
+    " at the electrode on the side opposite to the hand."
+)
 
 # %% [markdown]
 # ## What to do

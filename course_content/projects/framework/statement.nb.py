@@ -21,6 +21,7 @@
 # square. Here are the first points of such a set, without the labels:
 
 # %%
+import dlc_practical_prologue as prologue
 import matplotlib.pyplot as plt
 import torch
 
@@ -29,6 +30,7 @@ figure, axes = plt.subplots(figsize=(4, 4))
 axes.scatter(points[:, 0], points[:, 1], s=4)
 axes.add_patch(plt.Circle((0.5, 0.5), (2 * torch.pi) ** -0.5, fill=False, color="red"))
 axes.set_aspect("equal")
+prologue.show("A thousand points all over a square, and in its middle a circle that holds half of them.")
 
 # %% [markdown]
 # ## What to write
@@ -53,7 +55,7 @@ axes.set_aspect("equal")
 #
 # Then `test.py`, in this order: the data; a network with two inputs, **three hidden layers of 25 units** and two
 # outputs, built from your modules; training with `LossMSE` on mini-batches; the loss printed as it falls; and the
-# final error on both sets. Some 250 epochs take a few seconds, and about 2 to 4 % test error is what to expect.
+# final error on both sets. Some 250 epochs take a few seconds, and about 1 to 4 % test error is what to expect.
 #
 # ## Is it right?
 #

@@ -26,6 +26,7 @@
 
 # %%
 import dlc_noise
+import dlc_practical_prologue as prologue
 import matplotlib.pyplot as plt
 
 noisy_1, noisy_2 = dlc_noise.load_train()
@@ -40,6 +41,7 @@ for (above, below), first, second in zip(axes.T, noisy_1, noisy_2, strict=False)
     above.axis("off")
     below.axis("off")
 figure.suptitle("two noisy versions of each picture")
+prologue.show("Five pictures, each above a second version of itself whose noise is another one.")
 
 # %% [markdown]
 # How good is a picture? With values from 0 to 1, the peak signal-to-noise ratio is

@@ -42,6 +42,7 @@ for axis, pair, target, classes in zip(axes, train_input, train_target, train_cl
     axis.imshow(pair.permute(1, 0, 2).flatten(1), cmap="gray")
     axis.set_title(f"{classes.tolist()}: {target}")
     axis.axis("off")
+prologue.show("The first five pairs of digits, each with its two classes and its target above.")
 train_target.float().mean()
 
 # %% [markdown]

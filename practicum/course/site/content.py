@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from practicum.course.site.markdown import render
 from practicum.course.site.notebook import Shown, show
 from practicum.course.site.page import Page, link
 from practicum.course.solutions import FOLDER
+from practicum.course.weeks import PAGE
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
@@ -33,11 +35,12 @@ class Item:
 
 @dataclass
 class Content:
-    """All items by name, in order, and the files of their pages: path in the site -> bytes."""
+    """All items by name, in order, the texts beside the lectures, and the files of pages: path in the site -> bytes."""
 
     lectures: dict[str, Item] = field(default_factory=dict)
     practicals: dict[str, Item] = field(default_factory=dict)
     projects: dict[str, Item] = field(default_factory=dict)
+    texts: list[Page] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -51,6 +54,8 @@ def read_content(folder: Path, run: Mapping[str, bytes]) -> Content:
         name, with_outputs = notebook.stem, run.get(notebook.stem)
         item = _read_item(content, folder, [notebook], with_outputs or notebook.read_bytes(), f"lectures/{name}", name)
         content.lectures[name] = Item(**{**vars(item), "run": with_outputs is not None})
+    texts = (path for path in sorted(folder.glob("lectures/*.md")) if path != folder / PAGE)
+    content.texts = [_read_text(path.read_text(encoding="utf-8"), f"lectures/{path.stem}") for path in texts]
     for kind, items in (("practicals", content.practicals), ("projects", content.projects)):
         for notebook in sorted(folder.glob(f"{kind}/*/*.ipynb")):
             name = notebook.parent.name
@@ -84,6 +89,13 @@ def _read_item(content: Content, folder: Path, files: list[Path], notebook: byte
     place = page.rpartition("/")[0]
     content.files |= {f"{place}/{figure.name}": figure.data for figure in shown.figures}
     return Item(name, page, shown, tuple(downloads))
+
+
+def _read_text(text: str, path: str) -> Page:
+    """Return a Markdown text as the page with the path `path`."""
+    body = render(text, partial(_resolve, path, set()), formulas=True)
+    title = next((heading.text for heading in body.headings if heading.level == 1), path.rpartition("/")[2])
+    return Page(path, title, body.html, body.headings)
 
 
 def _resolve(page: str, downloads: set[str], address: str) -> str | None:

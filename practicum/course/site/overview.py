@@ -108,9 +108,10 @@ def _list_content(facts: Facts, content: Content) -> list[Section]:
     listed: list[Section] = []
     if rows:
         path = "lectures/index"
-        html = fill("lectures.html", path, rows=rows, figures={row.number: _find_figure(row.lecture) for row in rows})
+        figures = {row.number: _find_figure(row.lecture) for row in rows}
+        html = fill("lectures.html", path, rows=rows, figures=figures, texts=content.texts)
         pages = [make_page(item) for item in content.lectures.values()]
-        listed.append(Section("Lectures", (Page(path, "Lectures", html, wide=True), *pages)))
+        listed.append(Section("Lectures", (Page(path, "Lectures", html, wide=True), *pages, *content.texts)))
     for title, items in (("Practicals", content.practicals), ("Projects", content.projects)):
         if items:
             path = f"{title.lower()}/index"

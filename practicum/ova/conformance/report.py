@@ -39,17 +39,18 @@ class Report:
     @property
     def verdict(self) -> str:
         """One sentence, without the file's name."""
-        refused, missed = self._count_broken(IMPORT), self._count_broken(PROMISE)
+        bad, missed = self._count_broken(IMPORT), self._count_broken(PROMISE)
         promises = f"{_count(missed, 'promise')} of the course broken"
         if self.ok:
             asked_all = any(finding.severity == PROMISE for finding in self.findings)
             return f"{'conforms' if asked_all else 'VirtualBox imports it'}, {_count(len(self.findings), 'rule')} kept"
         if self.imports:
             verdict = f"VirtualBox imports it; {promises}"
-        elif refused:
-            verdict = f"VirtualBox refuses it: {_count(refused, 'rule')} broken" + (f"; {promises}" if missed else "")
+        elif bad:
+            verdict = f"VirtualBox refuses or misreads it: {_count(bad, 'rule')} broken"
+            verdict += f"; {promises}" if missed else ""
         else:
-            verdict = "VirtualBox may refuse it" + (f"; {promises}" if missed else "")
+            verdict = "VirtualBox may refuse or misread it" + (f"; {promises}" if missed else "")
         unknown = sum(finding.ok is None for finding in self.findings)
         return verdict + (f"; {_count(unknown, 'rule')} not judged" if unknown else "")
 

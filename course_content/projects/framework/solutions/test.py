@@ -12,6 +12,7 @@ from torch import Tensor
 
 RADIUS = 1 / math.sqrt(2 * math.pi)  # the disc is half of the square
 BATCH = 50
+NB, NB_EPOCHS = 1000, 250  # points in each set
 
 
 def generate_disc_set(nb: int, device: str = "cpu") -> tuple[Tensor, Tensor]:
@@ -57,7 +58,7 @@ def main() -> None:
     torch.set_grad_enabled(False)
     torch.set_num_threads(1)  # tensors this small only lose time when several threads share them
     torch.manual_seed(options.seed)
-    nb, nb_epochs = (300, 20) if options.tiny else (1000, 250)
+    nb, nb_epochs = (300, 20) if options.tiny else (NB, NB_EPOCHS)
 
     train_input, train_target = generate_disc_set(nb, options.device)
     test_input, test_target = generate_disc_set(nb, options.device)

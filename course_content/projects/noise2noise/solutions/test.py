@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import dlc_practical_prologue as prologue
 import torch
 from course_tools import report
 from Miniproject_1.model import Model as TorchModel
@@ -41,7 +42,14 @@ def main() -> None:
             model.save()
         psnr[name] = dlc_noise.compute_psnr(model.predict(val_input), val_clean)
         print(f"{name}: {psnr[name]:.2f} dB after {seconds[name]:.0f} s", flush=True)
-    report.write(options, project="noise2noise", nb_pairs=len(noisy_1), psnr=psnr, seconds_per_training=seconds)
+    report.write(
+        options,
+        project="noise2noise",
+        data=prologue.get_data_source("cifar10"),
+        nb_pairs=len(noisy_1),
+        psnr=psnr,
+        seconds_per_training=seconds,
+    )
 
 
 if __name__ == "__main__":

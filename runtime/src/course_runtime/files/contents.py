@@ -21,6 +21,9 @@ from traitlets import TraitError, default, validate
 
 from course_runtime.machine.atomic import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
+PAGE = "](/static/docs/"
+"""How a Markdown file of the course begins a link to the course's page."""
+
 
 class CannotReplace(Exception):
     """The file cannot be replaced by another one with the same owner and rights: it must be written in place."""
@@ -127,7 +130,32 @@ class SafeCheckpoints(AsyncFileCheckpoints):
 
 
 class SafeContents(AsyncLargeFileManager):
-    """Jupyter's contents manager with atomic saves; configuration and behaviour are otherwise the parent's."""
+    """Jupyter's contents manager with atomic saves, and links to the course's page that lead there behind a prefix.
+
+    Configuration and behaviour are otherwise the parent's.
+    """
+
+    async def get(self, path: str, *args: Any, **options: Any) -> Any:
+        """Return a file; in Markdown, links to the course's page begin with the server's base URL.
+
+        JupyterLab takes a relative link for a file of the home, and one that begins with / for an address of the host.
+        """
+        model = await super().get(path, *args, **options)
+        if path.endswith(".md") and model.get("format") == "text":
+            model["content"] = model["content"].replace(PAGE, self._page_here)
+        return model
+
+    async def save(self, model: Any, path: str = "") -> Any:
+        """Save a file, with the links as they were on the disk."""
+        content = model.get("content") if model.get("format") == "text" and "chunk" not in model else None
+        if path.endswith(".md") and isinstance(content, str):
+            model = {**model, "content": content.replace(self._page_here, PAGE)}
+        return await super().save(model, path)
+
+    @property
+    def _page_here(self) -> str:
+        base = str(getattr(self.parent, "base_url", "/")).strip("/")
+        return PAGE.replace("/", f"/{base}/", 1) if base else PAGE
 
     @validate("preferred_dir")
     def _validate_preferred_dir(self, proposal: Any) -> str:

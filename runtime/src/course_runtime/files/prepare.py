@@ -1,9 +1,10 @@
-"""What a home needs before JupyterLab serves it: repairs, then the course's files."""
+"""What a home needs before JupyterLab serves it: repairs, the course's files, matplotlib's list of fonts."""
 
 import sys
 from pathlib import Path
 
 from course_runtime.files import recover, sync
+from course_runtime.files.fonts import seed_font_list
 from course_runtime.machine.machine import CourseError
 
 
@@ -14,3 +15,4 @@ def prepare(home: Path) -> None:
         sync.run(home)
     except CourseError as error:
         print(f"course-sync: {error}", file=sys.stderr)
+    seed_font_list(home)

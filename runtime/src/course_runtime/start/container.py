@@ -3,14 +3,17 @@
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
 
+from course_runtime.files.fonts import seed_font_list
 from course_runtime.files.landing import open_landing_page
 from course_runtime.files.manifest import choose_content
+from course_runtime.files.prepare import prepare
 from course_runtime.files.sync import CONTENT, has_arrived, sync
 from course_runtime.machine.machine import JUPYTER_PORT, Course, CourseError, Machine, load_course
 from course_runtime.machine.servers import find_runtime
@@ -32,7 +35,8 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ) -> None:
     c.ServerApp.allow_remote_access = hosts is None
     c.ServerApp.local_hostnames = hosts or ["localhost"]
     if "COURSE_START_PID" in environ:
-        await_home(environ.get("COURSE_PREPARE_HOME_PID", ""))
+        if environ.get("COURSE_PREPARE_HOME"):
+            prepare_home(Path.home(), environ)
     else:
         bring_course(Path(CONTENT), Path.home(), course)
     root, preferred = choose_folders(Path.home(), course.slug)
@@ -64,11 +68,13 @@ def read_hosts(environ: Mapping[str, str]) -> list[str] | None:
     return list(dict.fromkeys(["localhost", socket.gethostname(), *names]))
 
 
-def await_home(pid: str) -> None:
-    """Wait for the process `pid`, the prepare_home.py that the start commands left running ("" if they did not)."""
-    if pid.isdecimal():
-        with suppress(ChildProcessError):  # it has ended, and its end was seen
-            os.waitpid(int(pid), 0)
+def prepare_home(home: Path, environ: Mapping[str, str]) -> None:
+    """Repair the home and bring the course's files, as the start commands asked; what that says goes to the log."""
+    with redirect_stdout(None if environ.get("JUPYTER_DOCKER_STACKS_QUIET") else sys.stderr):
+        try:
+            prepare(home)
+        except Exception as error:
+            print(f"course-sync: {error!r}", file=sys.stderr)
 
 
 def bring_course(content: Path, home: Path, course: Course) -> None:
@@ -76,6 +82,7 @@ def bring_course(content: Path, home: Path, course: Course) -> None:
     newest, _ = choose_content(content, home, course.name)
     with suppress(CourseError, OSError):  # a home that cannot be written: the course's own copy is served
         sync(newest, home, course.slug, durable=False)
+    seed_font_list(home)
 
 
 def choose_folders(home: Path, slug: str, content: Path = Path(CONTENT)) -> tuple[Path, Path]:

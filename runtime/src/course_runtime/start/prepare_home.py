@@ -1,4 +1,4 @@
-"""Prepares $HOME before a container's server starts, in one start of Python.
+"""Prepares $HOME before a container's command starts, in one start of Python; a server does it itself.
 
 The start commands call it as a file, past the environment's Python: that costs a third of a start with all its paths.
 """

@@ -4,6 +4,7 @@ The proxy's import costs a fifth of a server's start. So it waits until a page f
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
@@ -22,11 +23,31 @@ def _load_jupyter_server_extension(app: Any) -> None:
 
     def load() -> None:
         import jupyter_server_proxy
+        from jupyter_server_proxy.handlers import ProxyHandler
 
+        answer_strangers_once(ProxyHandler)
         jupyter_server_proxy._load_jupyter_server_extension(app)
 
     base = app.web_app.settings["base_url"]
     app.web_app.add_handlers(".*", [(FirstRequest(base + SERVED, load), JupyterHandler)])
+
+
+def answer_strangers_once(handler: Any) -> None:
+    """Let the proxy's `handler` be silent where Jupyter's, on which it builds, has sent a stranger to the login page.
+
+    It would send the stranger there a second time (jupyter-server-proxy 4), which fails, with a traceback in the log.
+    """
+    prepare = handler.prepare
+
+    @wraps(prepare)
+    async def prepare_once(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            await prepare(self, *args, **kwargs)
+        except Exception:
+            if not self._finished:
+                raise
+
+    handler.prepare = prepare_once
 
 
 class FirstRequest(PathMatches):
