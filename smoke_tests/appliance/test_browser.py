@@ -20,21 +20,20 @@ TRAINING = """
 import json, torch
 torch.manual_seed(0)
 inputs = torch.randn(256, 20)
-labels = (inputs[:, 0] * inputs[:, 1] > 0).long()
+labels = (inputs[:, 0] > 0).long()
 model = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 losses = []
-for step in range(30):
+for step in range(20):
     loss = torch.nn.functional.cross_entropy(model(inputs), labels)
-    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    model.zero_grad(); loss.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= 0.5 * parameter.grad
     losses.append(loss.item())
 """
-PRINTED = "print(json.dumps(losses))"
-VISION = """
-import torchvision
-from torchvision.transforms import v2
-print(torch.__version__, torchvision.__version__, torch.version.cuda, *v2.Resize(8)(torch.zeros(3, 16, 16)).shape)
-"""
+"""Without an optimizer, which would import torch's compiler: half a minute of an emulated processor. Nor does it import
+torchvision: test_tree.py."""
+PRINTED = "print(json.dumps([torch.__version__, torch.version.cuda, losses]))"
 
 
 @pytest.fixture
@@ -79,9 +78,9 @@ def test_first_start_shows_the_landing_page(page: Page, machine: Machine, jupyte
 def test_notebook_trains_and_plots_in_the_browser(
     page: Page, machine: Machine, jupyter: Jupyter, semester: Semester, build: Path
 ) -> None:
-    """On one kernel: a network learns, torchvision works, and a plot is shown; the file keeps it all."""
+    """On one kernel: a network learns, and a plot is shown; the file keeps it all."""
     path = f"{semester.course.slug}/smoke-training.ipynb"
-    jupyter.save(path, make_notebook(TRAINING, PRINTED, VISION, PLOT)).raise_for_status()
+    jupyter.save(path, make_notebook(TRAINING, PRINTED, PLOT)).raise_for_status()
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
     address = f"{machine.url}/lab/tree/{path}?token={machine.code}"
@@ -108,15 +107,14 @@ def test_notebook_trains_and_plots_in_the_browser(
 
 
 def judge_training(cells: list[dict[str, Any]], semester: Semester) -> None:
-    """Fails unless the saved outputs of TRAINING, PRINTED and VISION are right."""
-    training, printed, vision, _ = (cell["outputs"] for cell in cells)
+    """Fails unless the saved outputs of TRAINING and PRINTED are right."""
+    training, printed, _ = (cell["outputs"] for cell in cells)
     assert training == []
-    losses = json.loads(text_of(printed))
+    torch, cuda, losses = json.loads(text_of(printed))
     assert losses[-1] < 0.8 * losses[0], losses
     pins = dict(pin.split("==") for pin in semester.python.requires if "==" in pin)
-    torch, torchvision, cuda, *shape = text_of(vision).split()
-    assert (torch.split("+")[0], torchvision.split("+")[0]) == (pins["torch"], pins["torchvision"])
-    assert (cuda, shape) == ("None", ["3", "8", "8"]), "the appliance carries the CPU build"
+    assert torch.split("+")[0] == pins["torch"]
+    assert cuda is None, "the appliance carries the CPU build"
 
 
 def text_of(outputs: list[dict[str, Any]]) -> str:

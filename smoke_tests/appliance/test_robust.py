@@ -18,7 +18,7 @@ from smoke_tests.waiting import wait_until
 
 CODE_FILE = "/var/lib/course/access-code"
 START_TIMEOUT = 1200  # seconds, a net: Jupyter alone starts in some 20, emulated on idle cores
-ATTEMPTS = 2  # kills of the server in the middle of saves; each costs a start of the server
+ATTEMPTS = 1  # kills of the server in the middle of saves: each costs a start of the server; a container's has four
 
 DEATHS = ("restarting", "dead")
 HOARD = """

@@ -36,8 +36,9 @@ def clone(
 ) -> Iterator[Machine]:
     """Give a machine that lost its power late in its first boot and was started again."""
     uefi = PROCESSORS[architecture].find_firmware() is not None
-    with new_machine("second", uefi=uefi, cpus=semester.appliance.cpus) as second:
+    with new_machine("second", uefi=uefi) as second:
         cut_at(second, SHARE * saved.boot["code"])
+        second.cpus = semester.appliance.cpus
         second.power_on()
         second.wait_ready()
         yield second

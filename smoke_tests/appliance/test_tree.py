@@ -74,6 +74,21 @@ def test_torch_works_to_the_doctor(tree: Container) -> None:
     assert found == dict.fromkeys(TORCH_CHECKS, "ok"), told
 
 
+VISION = """
+import torch, torchvision
+from torchvision.transforms import v2
+print(torch.__version__, torchvision.__version__, torch.version.cuda, *v2.Resize(8)(torch.zeros(3, 16, 16)).shape)
+"""
+
+
+def test_torchvision_works(tree: Container, semester: Semester) -> None:
+    told = tree.exec(["/opt/venv/bin/python", "-c", VISION], user=semester.appliance.user).stdout
+    pins = dict(pin.split("==") for pin in semester.python.requires if "==" in pin)
+    torch, torchvision, cuda, *shape = told.split()
+    assert (torch.split("+")[0], torchvision.split("+")[0]) == (pins["torch"], pins["torchvision"])
+    assert (cuda, shape) == ("None", ["3", "8", "8"]), "the appliance carries the CPU build"
+
+
 def test_matplotlib_finds_its_list_of_fonts(tree: Container, semester: Semester) -> None:
     """It logs a line when it has to make one."""
     code = (

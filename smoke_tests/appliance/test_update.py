@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from practicum.semester.description import Semester
+from smoke_tests.appliance.identity import Identity, read_identity
 from smoke_tests.content_releases import Publisher
 from smoke_tests.guest import PATIENCE
 from smoke_tests.qemu import BOOT_TIMEOUT, Machine
@@ -116,7 +117,7 @@ def test_content_release_comes_by_itself_and_the_window_shows_it(following: Mach
 
 
 def test_power_cut_in_the_middle_is_harmless(
-    following: Machine, semester: Semester, publisher: Publisher, web: Web
+    following: Machine, identity: Identity, semester: Semester, publisher: Publisher, web: Web
 ) -> None:
     number = semester.content.release + 2
     web.held = publisher.publish(number, {EDITED: "\n", "index.md": "Corrected.\n"})
@@ -132,6 +133,16 @@ def test_power_cut_in_the_middle_is_harmless(
     assert read(following, semester, "index.md").endswith("Corrected.\n")
     kept = following.run(f"ls -A ~/.local/share/course/content/{semester.product_name}").stdout
     assert kept == f"{number}\n", "what the cut left is removed, and the release before"
+
+
+def test_second_start_keeps_the_code(following: Machine, identity: Identity) -> None:
+    """As after `bye`, by which test_shutdown.py looks at the disk alone: a start takes the emulator a minute."""
+    assert following.boots == 2
+    assert following.issue["Access code"] == identity.code
+    assert read_identity(following) == identity
+    assert following.http("/api/contents", identity.code).status_code == 200
+    assert following.http("/api/contents").status_code == 403
+    assert following.run("systemctl --failed --plain --no-legend").stdout == ""
 
 
 def test_files_that_were_handed_out_need_no_network(

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import pytest
 pytest.importorskip("torch", reason="these tests need the students' Python: practicum venv FOLDER")
 
 import torch
+
+from . import forks
 
 STRICT = [f"-Werror::{name}" for name in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")]
 FULL = "COURSE_FULL"
@@ -33,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--content", type=Path, metavar="FOLDER", help="the course's folder, with solutions")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Every optimizer imports torch's compiler, except on a pretended GPU."""
+    forks.preload(*(() if any("pretended" in item.name for item in session.items) else ["torch._dynamo"]))
 
 
 def pytest_report_header() -> str:
@@ -85,7 +92,15 @@ def matplotlib_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run_solution(content: Path, tmp_path: Path, matplotlib_folder: Path, device: str, launcher: list[Path]) -> Run:
+def is_forked(request: pytest.FixtureRequest) -> bool:
+    """Whether Python need not be started: those of the sample are started as a student does."""
+    return request.node.get_closest_marker("sample") is None
+
+
+@pytest.fixture
+def run_solution(
+    content: Path, tmp_path: Path, matplotlib_folder: Path, device: str, launcher: list[Path], is_forked: bool
+) -> Run:
     """Run a solution by its path in the content with further arguments, and return the results it leaves.
 
     It runs on the test's device with --tiny, unless COURSE_FULL is set, and with what is deprecated as an error.
@@ -94,23 +109,35 @@ def run_solution(content: Path, tmp_path: Path, matplotlib_folder: Path, device:
     def run(path: str, *arguments: str) -> dict[str, Any]:
         results = tmp_path / "results.json"
         options = [f"--device={device}", f"--json={results}", *([] if os.environ.get(FULL) else ["--tiny"])]
-        argv = [sys.executable, *STRICT, *launcher, content / path, *options, *arguments]
-        done = subprocess.run(
-            argv,
-            cwd=(content / path).parent,
-            env=make_environment(matplotlib_folder, tmp_path),
-            text=True,
-            capture_output=True,
-            timeout=None if os.environ.get(FULL) else LIMIT,
-            check=False,
-        )
-        print(done.stdout)
-        assert done.returncode == 0, done.stderr[-4000:]
+        argv = [*map(str, (*STRICT, *launcher, content / path)), *options, *arguments]
+        folder, environment = (content / path).parent, make_environment(matplotlib_folder, tmp_path)
+        limit = None if os.environ.get(FULL) else LIMIT
+        said = tmp_path / "said"
+        run_program = forks.run_program if is_forked else start_program
+        code = run_program(argv, environment, folder, said, limit)
+        print(said.read_text())
+        assert code == 0, said.read_text()[-4000:]
         found = dict(json.loads(results.read_text()))
         assert found["device"] == device
         return found
 
     return run
+
+
+def start_program(
+    argv: Sequence[str], environment: Mapping[str, str], folder: Path, said: Path, limit: float | None
+) -> int:
+    """Do what `forks.run_program` does, by a Python of its own."""
+    with said.open("w") as stream:
+        return subprocess.run(
+            [sys.executable, *argv],
+            cwd=folder,
+            env=environment,
+            stdout=stream,
+            stderr=stream,
+            timeout=limit,
+            check=False,
+        ).returncode
 
 
 @pytest.fixture(scope="session")

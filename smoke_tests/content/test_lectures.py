@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from . import forks
 from .conftest import FULL, LIMIT
 
 nbformat = pytest.importorskip("nbformat", reason="notebooks are run with nbformat and nbclient, which Jupyter brings")
@@ -31,7 +32,9 @@ RunLecture = Callable[..., None]
 
 
 @pytest.fixture
-def run_lecture(content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matplotlib_folder: Path) -> RunLecture:
+def run_lecture(
+    content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matplotlib_folder: Path, is_forked: bool
+) -> RunLecture:
     """Execute the notebook of a lecture: a first cell, its own, and the checks of this folder.
 
     Its own cells with their output are kept in the folder COURSE_KEPT, where there is one. Its seeds grow by `shift`.
@@ -44,6 +47,8 @@ def run_lecture(content: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         monkeypatch.setenv("MPLCONFIGDIR", str(matplotlib_folder))
         monkeypatch.setenv("TMPDIR", str(tmp_path))
+        if is_forked:
+            monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", forks.launch_kernel)
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells if shift else ():
             cell.source = SEED.sub(rf"manual_seed(\1 + {shift})", cell.source)

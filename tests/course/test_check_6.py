@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed beside pytest: the checks are not tried here")
 
-from checked import PRACTICALS, list_lines, read_solution, vary
+from checked import PRACTICALS, list_first, list_lines, read_solution, vary
 from course_tools.check import practical_6
 
 ADDED = "return F.relu(y + x if self.skip_connections else y)"
@@ -210,7 +210,7 @@ def test_embryo_is_not_done(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mistake", WRONG)
 def test_mistake_has_its_line(tmp_path: Path, solution: str, mistake: str) -> None:
     old, new, line = WRONG[mistake]
-    lines = list_lines(6, vary(solution, (old, new)), tmp_path)
+    lines = list_first(6, vary(solution, (old, new)), tmp_path)
     assert lines and lines[0].startswith(f"wrong {line}"), lines
 
 

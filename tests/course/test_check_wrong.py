@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed beside pytest: nothing of a practical can be checked here")
 
-from checked import list_lines, read_solution, vary
+from checked import list_first, read_solution, vary
 from course_tools.check import practical_1, practical_5, practical_6
 
 LOOP = """    for i in range(m.size(0)):
@@ -323,6 +323,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mistake_has_its_line(tmp_path: Path, number: int, title: str) -> None:
     old, new, line = WRONG[number][title]
     changes = [*SMALL.get(number, []), *([ADAM] if title == "Adam" else []), (old, new)]
-    lines = list_lines(number, vary(read_solution(number), *changes), tmp_path)
+    lines = list_first(number, vary(read_solution(number), *changes), tmp_path)
     assert lines and lines[0].startswith(f"wrong {line}"), lines
     assert lines[0].endswith(ENDS.get(title, "")), lines
