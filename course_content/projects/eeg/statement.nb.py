@@ -55,13 +55,13 @@ prologue.show(
 # ## What to do
 #
 # Test errors in percent: published ones of single networks on the real recordings, and means of the same kinds of
-# networks on five stand-ins (four rounds each), with the standard deviations over the five. `load` says when you have
+# networks on five stand-ins (ten rounds each), with the standard deviations over the five. `load` says when you have
 # the stand-in.
 #
 # | recordings | logistic regression | convolutional network | the same with dropout |
 # | --- | --- | --- | --- |
 # | real | 24.3 | 23.8 | 20.6 |
-# | stand-in | 35.5 +- 4.1 | 22.1 +- 4.0 | 14.4 +- 1.8 |
+# | stand-in | 35.7 +- 4.1 | 23.0 +- 4.7 | 16.3 +- 2.3 |
 #
 # 1. Start from the logistic regression in `models.py`. A published multi-layer perceptron had 31.2 % test error on the
 #    real recordings, more than the logistic regression. Why?
