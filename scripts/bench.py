@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for smoke_tests,
 
 import bench_appliance
 import bench_arm
+import bench_audit
 import bench_images
 import bench_start
 from bench_base import LOGS, ROOT, Bench, Part
@@ -37,7 +38,13 @@ from practicum.engine.publish import write_text
 from practicum.semester import find
 from practicum.semester.description import Semester
 
-PARTS: dict[str, Part] = {**bench_appliance.PARTS, **bench_images.PARTS, **bench_start.PARTS, **bench_arm.PARTS}
+PARTS: dict[str, Part] = {
+    **bench_appliance.PARTS,
+    **bench_images.PARTS,
+    **bench_start.PARTS,
+    **bench_audit.PARTS,
+    **bench_arm.PARTS,
+}
 """In the order in which they run and stand on the page."""
 
 KEPT = ROOT / "docs/figures.json"

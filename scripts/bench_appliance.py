@@ -1,6 +1,7 @@
 """The appliance's parts of the benchmark."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bench_base import (
@@ -124,12 +125,16 @@ PARTS: dict[str, Part] = {
 }
 
 
-def make_stock_disk(bench: Bench) -> Path:
-    """Return the raw disk of Debian's important packages, kernel and ssh server, with the appliance's boot loader."""
+def make_stock_disk(bench: Bench, prepare: Callable[[Path], None] = lambda tree: None) -> Path:
+    """Return the raw disk of Debian's important packages, kernel and ssh server, with the appliance's boot loader.
+
+    `prepare` changes the tree of its files before.
+    """
     suite, tree, raw = bench.semester.debian.suite, bench.work / "stock", bench.work / "stock.raw"
     packages = f"--include=init,{AMD64.kernel},openssh-server"
     bench.run("mmdebstrap", "--mode=root", "--variant=important", packages, suite, str(tree), name="stock")
     (tree / "etc/fstab").write_text(f"LABEL={disk.LABEL} / ext4 errors=remount-ro 0 1\n")
+    prepare(tree)
     nothing = tree / PYTHON_PLACE  # a stock Debian has no Python environment: its partition stays empty
     nothing.mkdir(parents=True)
     squashfs, epoch = bench.work / "stock.squashfs", bench.semester.epoch

@@ -107,21 +107,22 @@ def make_release(
     key: Path | None = None,
     seed: str = "",
     architectures: Sequence[Architecture] = (AMD64,),
+    semester: str = "2027-spring",
 ) -> Record:
-    """Writes a whole release of 2027-spring into `folder`; another seed gives other products."""
+    """Writes a whole release of a semester into `folder`; another seed gives other products."""
     seed = seed or str(number)
     (folder / "sbom").mkdir(parents=True)
     (folder / "report/screenshots").mkdir(parents=True)
-    archive = folder / "ee559-2027-spring-cpu.oci.tar"
+    archive = folder / f"ee559-{semester}-cpu.oci.tar"
     digests = make_archive(archive, seed, architectures)
     products: dict[str, Product] = {}
     for one in architectures:
-        ova = folder / f"ee559-2027-spring{f'-{one.name}' if len(architectures) > 1 else ''}.ova"
+        ova = folder / f"ee559-{semester}{f'-{one.name}' if len(architectures) > 1 else ''}.ova"
         ova.write_bytes(noise(OVA_BYTES, f"ova{seed}{one.suffix}"))
         products[f"appliance{one.suffix}"] = _product(ova)
         products[f"cpu{one.suffix}"] = _product(archive, digests[one.name], digests.get("index", ""))
     record = Record(
-        semester="2027-spring", number=number, revision="5" * 40, created="2026-11-29T10:00:00Z", products=products
+        semester=semester, number=number, revision="5" * 40, created="2026-11-29T10:00:00Z", products=products
     )
     (folder / FILE).write_text(write_record(record))
     (folder / "NOTES.md").write_text(f"# {record.name}\n")

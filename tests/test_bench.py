@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import bench  # noqa: E402
 import bench_appliance  # noqa: E402
 import bench_arm  # noqa: E402
+import bench_audit  # noqa: E402
 import bench_base  # noqa: E402
 import bench_images  # noqa: E402
 import bench_plain  # noqa: E402
@@ -226,7 +227,7 @@ def test_lent_output_is_a_whole_output_of_the_other_cache(tmp_path: Path, monkey
 
 
 def test_each_part_has_a_name_of_its_own() -> None:
-    tables = [module.PARTS for module in (bench_appliance, bench_images, bench_start, bench_arm)]
+    tables = [module.PARTS for module in (bench_appliance, bench_images, bench_start, bench_audit, bench_arm)]
     assert list(bench.PARTS) == [part for table in tables for part in table]
 
 

@@ -1,9 +1,4 @@
-"""JupyterHub for a class on one server with Docker: a container and a volume for each user.
-
-    COURSE_IMAGE=ee559:2027-spring-cpu jupyterhub --config docker/hub/jupyterhub_config.py
-
-docs/cluster-jupyterhub.md says what must be installed.
-"""
+"""The hub of compose.yaml: a container and a volume for each user."""
 
 import os
 
@@ -11,13 +6,21 @@ from docker.types import DeviceRequest
 
 c = get_config()  # noqa: F821 # JupyterHub has it
 
-c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # a web server with TLS is in front
-c.JupyterHub.hub_ip = "172.17.0.1"  # docker's own network: containers reach the hub there, other computers do not
-c.Authenticator.allow_all = True  # who has an account on this server; without another authenticator, its password, too
+name = os.environ["HUB_NAME"]
+
+c.JupyterHub.bind_url = "http://:8000"
+c.JupyterHub.hub_bind_url = "http://:8081"
+c.JupyterHub.hub_connect_url = "http://hub:8081"  # compose.yaml's name of this container
+
+c.JupyterHub.authenticator_class = "native"  # users sign up and choose a password, HUB_ADMIN lets them in
+c.Authenticator.admin_users = {os.environ["HUB_ADMIN"]}
+c.Authenticator.allow_all = True  # whom HUB_ADMIN let in
 
 c.JupyterHub.spawner_class = "dockerspawner.DockerSpawner"
 c.DockerSpawner.image = os.environ["COURSE_IMAGE"]
-c.DockerSpawner.volumes = {"ee559-{username}": "/home/jovyan"}
+c.DockerSpawner.network_name = name
+c.DockerSpawner.name_template = f"{name}-{{username}}"
+c.DockerSpawner.volumes = {f"{name}-{{username}}": "/home/jovyan"}
 c.DockerSpawner.remove = True
 c.DockerSpawner.mem_limit = "8G"
 c.DockerSpawner.extra_host_config = {

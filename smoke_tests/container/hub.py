@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 
@@ -131,11 +132,21 @@ def new_hub(work: Path, proxy: str) -> Iterator[Hub]:
             hub.clear()
 
 
+class Running(Protocol):
+    """A hub that listens at `url`, wherever it runs."""
+
+    url: str
+
+    def wait(self, condition: Callable[[], object], what: str) -> None: ...
+
+    def said(self) -> str: ...
+
+
 class Browser:
     """What a user's browser does. It asks for `host`, as at a hub that has a name and stands behind a web server."""
 
-    def __init__(self, hub: Hub, host: str = "hub.course.test") -> None:
-        self.hub = hub
+    def __init__(self, hub: Running, user: str, password: str, host: str = "hub.course.test") -> None:
+        self.hub, self.user, self.password = hub, user, password
         self.client = httpx.Client(
             base_url=hub.url,
             headers={"Host": host},
@@ -150,18 +161,21 @@ class Browser:
 
     def log_in(self) -> httpx.Response:
         """Fill in the form of the login page; where that leads."""
-        form = self.get("/hub/login")
+        return self._fine(self.send("/hub/login", username=self.user, password=self.password))
+
+    def send(self, page: str, **fields: str) -> httpx.Response:
+        """Fill in the form of `page`; the answer, whatever it is."""
+        form = self.get(page)
         (xsrf,) = set(re.findall(r'name="_xsrf" value="([^"]+)"', form.text))
-        fields = {"username": self.hub.user, "password": self.hub.password, "_xsrf": xsrf}
-        return self._fine(self.client.post(str(form.url), data=fields))
+        return self.client.post(str(form.url), data={**fields, "_xsrf": xsrf})
 
     def wait_server(self) -> httpx.Response:
         """Look at the page of a starting server until it leads to the server."""
         pages: list[httpx.Response] = []
 
         def is_there() -> bool:
-            pages.append(self._fine(self.get(f"/hub/spawn-pending/{self.hub.user}")))
-            return pages[-1].url.path.startswith(f"/user/{self.hub.user}/")
+            pages.append(self._fine(self.get(f"/hub/spawn-pending/{self.user}")))
+            return pages[-1].url.path.startswith(f"/user/{self.user}/")
 
         self.hub.wait(is_there, "the user's server starts")
         return pages[-1]
@@ -173,7 +187,7 @@ class Browser:
 
     def new_token(self) -> str:
         """Return a token of the user, as the hub's page "Token" makes them."""
-        made = self.call("POST", f"users/{self.hub.user}/tokens", {"note": "smoke test", "expires_in": 3600})
+        made = self.call("POST", f"users/{self.user}/tokens", {"note": "smoke test", "expires_in": 3600})
         return str(self._fine(made).json()["token"])
 
     def _fine(self, answer: httpx.Response) -> httpx.Response:

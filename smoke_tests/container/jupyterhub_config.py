@@ -19,11 +19,11 @@ class LoopbackSpawner(DockerSpawner):
         return self.host_ip, self.port
 
 
-os.environ["COURSE_IMAGE"] = settings["image"]
+os.environ |= {"COURSE_IMAGE": settings["image"], "HUB_NAME": settings["container"], "HUB_ADMIN": "nobody"}
 c = get_config()  # noqa: F821
 load_subconfig(settings["config"])  # noqa: F821
 c.JupyterHub.bind_url = settings["url"]
-c.JupyterHub.hub_bind_url = settings["hub_url"]
+c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = settings["hub_url"]
 c.JupyterHub.spawner_class = LoopbackSpawner
 c.JupyterHub.cleanup_servers = True
 c.ConfigurableHTTPProxy.api_url = settings["proxy_api_url"]

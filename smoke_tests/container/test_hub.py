@@ -60,7 +60,8 @@ def test_hub_runs_jupyterhub_singleuser(hub: Hub, cpu_image: str, semester: Seme
 
 def check_server(hub: Hub, folder: str) -> Browser:
     """Log in, look around, find the course's `folder` and run a cell; the browser that did."""
-    browser, stranger, server = Browser(hub), Browser(hub), f"/user/{hub.user}"
+    browser, stranger = (Browser(hub, hub.user, hub.password) for _ in range(2))
+    server = f"/user/{hub.user}"
     browser.log_in()
     assert browser.wait_server().url.path.startswith(f"{server}/lab")
 
@@ -103,4 +104,6 @@ def test_the_examples_are_for_the_newest_semester(request: pytest.FixtureRequest
     course = request.getfixturevalue("semester").course
     values = yaml.safe_load((OURS.parent / "values.yaml").read_text())["singleuser"]["image"]
     assert values == {"name": f"REGISTRY/{course.slug}", "tag": f"{course.semester}-cuda"}
-    assert f"COURSE_IMAGE={course.slug}:{course.semester}-cpu" in OURS.read_text()
+    hub = yaml.safe_load((OURS.parent / "compose.yaml").read_text())["services"]["hub"]
+    assert hub["environment"]["COURSE_IMAGE"] == f"${{COURSE_IMAGE:-{course.slug}:{course.semester}-cpu}}"
+    assert hub["build"]["args"]["COURSE_IMAGE"] == hub["environment"]["COURSE_IMAGE"]

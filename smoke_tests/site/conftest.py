@@ -39,12 +39,12 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def release(tmp_path_factory: pytest.TempPathFactory, semester: Semester) -> Path:
     """Return the folder of a signed release for both architectures, with one lecture that was run."""
     place = tmp_path_factory.mktemp("published")
     key = small_release.make_key(place / "key")
     folder = place / "release"
-    small_release.make_release(folder, architectures=ARCHITECTURES)
+    small_release.make_release(folder, architectures=ARCHITECTURES, semester=semester.id)
     (folder / "CHANGES.md").write_text("# What changed\n\n| package | now |\n| --- | --- |\n| numpy | 2 |\n")
     (folder / "report/lectures").mkdir()
     source = REPOSITORY / f"course_content/lectures/{LECTURE}.nb.py"
