@@ -39,7 +39,7 @@ def find_chromium() -> str:
         print("installing Debian's chromium for the browser test")
         command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
         except (OSError, subprocess.TimeoutExpired) as error:
             pytest.skip(f"Chromium is missing and cannot be installed: {error}")
         if done.returncode != 0:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from checkout import SEMESTER, Checkout
+from survivors import HANG
 
 from practicum.commands.inputs import read_inputs, write_inputs
 from practicum.engine import cache, tools
@@ -179,5 +180,5 @@ def test_process_that_has_left_the_network_reaches_its_own_loopback_only() -> No
         "import socket; from practicum.engine.namespaces import leave_network; leave_network();"
         "socket.create_server(('127.0.0.1', 0)); print([name for _, name in socket.if_nameindex()])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=HANG)
     assert done.stdout == "['lo']\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -131,3 +132,16 @@ def test_packages_to_install_cover_what_the_builder_asks_for() -> None:
     essential = {"apt", "bash", "dpkg", "tar", "util-linux", "make"}
     wanted = {package for tool, package in known.items() if tool not in ("shellcheck", "zstd")}
     assert wanted - essential <= set(listed.values())
+
+
+def test_what_ends_a_hang_has_a_name() -> None:
+    """A number there is a promise about the clock, which a busy host breaks: HANG, DEADLINE and PATIENCE are none."""
+    net = re.compile(r"\b(?:timeout|seconds)=[0-9]{2,3}\b|\b(?:communicate|wait)\([0-9]{2,}\)")
+    files = [path for path in list_files("tests/*.py", "smoke_tests/*.py") if "compute" not in path.parts]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in files
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if net.search(line) and path != Path(__file__)
+    ]
+    assert not found, "\n".join(found)

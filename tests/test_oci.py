@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from registries import registry
+from survivors import HANG
 
 from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
 from practicum.engine import tools
@@ -94,7 +95,7 @@ def pack(saved: Path, out: Path, stages: tuple[str, ...] = STAGES) -> str:
 def skopeo(*arguments: str) -> dict[str, object]:
     if not tools.find("skopeo"):
         pytest.skip("skopeo is not on this machine")
-    done = subprocess.run(["skopeo", *arguments], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["skopeo", *arguments], capture_output=True, text=True, check=True, timeout=HANG)
     told: dict[str, object] = json.loads(done.stdout)
     return told
 
@@ -131,7 +132,7 @@ def test_layers_keep_attributes_and_the_times_of_packages(tmp_path: Path) -> Non
     if not tools.find("skopeo"):
         pytest.skip("skopeo is not on this machine")
     source, target = f"oci-archive:{tmp_path / '1.oci'}", f"dir:{tmp_path}/d"
-    subprocess.run(["skopeo", "copy", "--quiet", "--dest-decompress", source, target], check=True, timeout=60)
+    subprocess.run(["skopeo", "copy", "--quiet", "--dest-decompress", source, target], check=True, timeout=HANG)
     manifest = json.loads((tmp_path / "d/manifest.json").read_text())
     with tarfile.open(tmp_path / "d" / manifest["layers"][0]["digest"].removeprefix("sha256:")) as layer:
         told = {member.name: member for member in layer}
@@ -193,7 +194,7 @@ def test_registry_gives_each_its_own(tmp_path: Path) -> None:
     with registry(tmp_path / "registry") as address:
         target = f"docker://{address}/course:tag"
         options = ["--quiet", "--all", "--dest-tls-verify=false"]
-        subprocess.run(["skopeo", "copy", *options, f"oci-archive:{out}", target], check=True, timeout=60)
+        subprocess.run(["skopeo", "copy", *options, f"oci-archive:{out}", target], check=True, timeout=HANG)
         assert_each_finds_its_own(target)
 
 
@@ -235,16 +236,16 @@ def test_docker_pulls_each_from_the_registry(tmp_path: Path) -> None:
             (["--dest-decompress"], f"oci-archive:{out}", unpacked),
             (["--dest-tls-verify=false"], unpacked, f"docker://{name}"),
         ):
-            subprocess.run(["skopeo", "copy", "--quiet", "--all", *options, source, target], check=True, timeout=60)
+            subprocess.run(["skopeo", "copy", "--quiet", "--all", *options, source, target], check=True, timeout=HANG)
         try:
             for architecture in ARCHITECTURES:
                 pull = ["docker", "pull", "--quiet", f"--platform={architecture.platform}", name]
-                subprocess.run(pull, check=True, timeout=60, capture_output=True)
+                subprocess.run(pull, check=True, timeout=HANG, capture_output=True)
                 asked = ["docker", "inspect", "--format", "{{.Architecture}} {{.Variant}}", name]
-                told = subprocess.run(asked, check=True, timeout=60, capture_output=True, text=True).stdout
+                told = subprocess.run(asked, check=True, timeout=HANG, capture_output=True, text=True).stdout
                 pulled[architecture] = told.split()
         finally:
-            subprocess.run(["docker", "image", "rm", name], timeout=60, capture_output=True)
+            subprocess.run(["docker", "image", "rm", name], timeout=HANG, capture_output=True)
     assert pulled == {AMD64: ["amd64"], ARM64: ["arm64", "v8"]}
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from survivors import MARK, marked_processes, wait_until
+from survivors import HANG, MARK, marked_processes, wait_until
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -170,7 +170,7 @@ def test_stopped_part_leaves_nothing(part, tmp_path: Path, signum: int) -> None:
         pass
     begun = time.monotonic()
     running.send_signal(signum)
-    assert running.wait(300) == 128 + signum
+    assert running.wait(HANG) == 128 + signum
     assert not marked_processes(mark)
     # Five seconds are promised, of which the command has GRACE to end by itself.
     assert time.monotonic() - begun >= proof_part.GRACE
@@ -184,7 +184,7 @@ def test_orderly_end_after_ctrl_c_is_waited_for(part, tmp_path: Path) -> None:
     while running.stdout.readline() != "demo | up\n":
         pass
     running.send_signal(signal.SIGINT)
-    assert running.wait(300) == 130
+    assert running.wait(HANG) == 130
     assert (tmp_path / "orderly").exists()
 
 
@@ -197,7 +197,7 @@ def test_killed_part_takes_its_command_along(part) -> None:
         pass
     running.kill()
     running.wait()
-    wait_until(lambda: not marked_processes(mark), seconds=60)
+    wait_until(lambda: not marked_processes(mark))
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_cgroup_counts_what_left_its_parent(group: proof_cgroup.Cgroup) -> None:
         f"subprocess.Popen(['setsid', sys.executable, '-c', {BURN!r}])"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-    wait_until(lambda: group.cpu_seconds() > 0.4, seconds=300)
+    wait_until(lambda: group.cpu_seconds() > 0.4)
 
 
 def test_container_left_behind_fails_the_part(part, tmp_path: Path, group: proof_cgroup.Cgroup) -> None:

@@ -12,6 +12,7 @@ from practicum.engine import tools
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from reproduce import list_commands, second_docker
+from survivors import HANG
 
 
 @pytest.mark.parametrize(
@@ -37,8 +38,8 @@ def test_second_docker_answers_and_leaves_the_network_alone(tmp_path: Path) -> N
     before = list_interfaces()
     with second_docker(tmp_path / "docker") as host:
         asked = ["docker", "--host", host, "image", "ls", "--quiet"]
-        told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60)
+        told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=HANG)
         assert told.stdout == "", "it has no images yet"
         assert list_interfaces() == before
-    assert subprocess.run(asked, capture_output=True, timeout=60).returncode
+    assert subprocess.run(asked, capture_output=True, timeout=HANG).returncode
     assert list_interfaces() == before

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from survivors import HANG
 
 from practicum.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
 from practicum.semester.settings import JUPYTER_PORT
@@ -161,7 +162,7 @@ def test_initramfs_has_the_keyboards_of_the_architecture(architecture: Architect
     script = tmp_path / "practicum"
     script.write_text(hook)
     script.chmod(0o755)
-    asked = subprocess.run([script, "prereqs"], capture_output=True, text=True, timeout=60, check=True)
+    asked = subprocess.run([script, "prereqs"], capture_output=True, text=True, timeout=HANG, check=True)
     assert asked.stdout == asked.stderr == "", "initramfs-tools asks each hook, and passes over one it cannot run"
 
 

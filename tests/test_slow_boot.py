@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from survivors import HANG
 
 from practicum.architecture import AMD64, ARCHITECTURES, Architecture
 from practicum.ova import disk
@@ -129,7 +130,7 @@ def run_emergency(tmp_path: Path, *, attempts: int, failed: str) -> list[str]:
     if not (tmp_path / "ttyS0").exists():
         (tmp_path / "ttyS0").touch()
     argv = [EMERGENCY, tmp_path / "tty1", tmp_path / "ttyS0", tmp_path / "ttyAMA0"]
-    subprocess.run(argv, env=environment, timeout=60, check=False, capture_output=True)
+    subprocess.run(argv, env=environment, timeout=HANG, check=False, capture_output=True)
     return calls.read_text().splitlines()
 
 
@@ -153,7 +154,7 @@ def test_emergency_mode_does_without_a_failed_unit_and_a_serial_port(tmp_path: P
 def test_the_initramfs_calls_the_wait_for_the_root_disk(tmp_path: Path) -> None:
     """It skips scripts that are not executable, and asks each for its prerequisites: none is an empty answer."""
     assert os.access(ROOT_DISK, os.X_OK)
-    asked = subprocess.run([ROOT_DISK, "prereqs"], capture_output=True, text=True, timeout=60, check=True)
+    asked = subprocess.run([ROOT_DISK, "prereqs"], capture_output=True, text=True, timeout=HANG, check=True)
     assert asked.stdout == asked.stderr == ""
     (tmp_path / "blkid").write_text("#!/bin/sh\necho /dev/sda4\n")
     (tmp_path / "blkid").chmod(0o755)
@@ -162,7 +163,7 @@ def test_the_initramfs_calls_the_wait_for_the_root_disk(tmp_path: Path) -> None:
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=True,
     )
     assert found.stdout == found.stderr == ""

@@ -106,4 +106,4 @@ def test_bye_ends_the_machine(machine: Machine) -> None:
     """The last test: the machine is off then."""
     with Jupyter(machine.url, machine.code).start_kernel() as kernel:
         kernel.send("!bye")
-        machine.wait_poweroff(timeout=600)
+        machine.wait_poweroff(timeout=PATIENCE)

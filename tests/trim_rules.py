@@ -56,7 +56,7 @@ class Release:
         if folder:
             run(argv, step="apt", cwd=folder)
             return ""
-        return read(argv, step="apt", timeout=900)
+        return read(argv, step="apt")
 
     def update(self) -> None:
         """Reads the mirror's lists; skips the test where no mirror answers."""

@@ -49,7 +49,7 @@ def test_code_opens_jupyterlab(machine: Machine) -> None:
     assert machine.http("/api/contents", machine.code).status_code == 200
     link = machine.http(f"/lab?token={machine.code}")
     assert link.status_code in (200, 302) and "/login" not in link.headers.get("location", "")
-    with httpx.Client(base_url=machine.url, trust_env=False, timeout=120, follow_redirects=True) as browser:
+    with httpx.Client(base_url=machine.url, trust_env=False, timeout=PATIENCE, follow_redirects=True) as browser:
         page = browser.get("/lab", params={"token": machine.code})
         assert page.status_code == 200 and "jupyter-config-data" in page.text
         cookie = page.headers.get("set-cookie", "") or page.history[0].headers.get("set-cookie", "")
@@ -132,7 +132,7 @@ def test_console_screenshot(machine: Machine, build: Path) -> None:
 def test_keyboard_menu_ends_by_itself_and_holds_nothing_up(machine: Machine) -> None:
     """Nobody answers at the window of this machine: after a minute the layout is US, JupyterLab was ready before."""
     waiting = "until test -s /var/lib/course/keyboard; do sleep 1; done; cat /var/lib/course/keyboard"
-    assert machine.run(f"timeout 900 sh -c '{waiting}'", timeout=920).stdout == "us\n"
+    assert machine.run(f"timeout 900 sh -c '{waiting}'").stdout == "us\n"
     shown = machine.run("systemctl show --property=Result,ActiveEnterTimestampMonotonic course-keyboard jupyter").stdout
     keyboard, jupyter = (dict(line.split("=") for line in unit.splitlines()) for unit in shown.strip().split("\n\n"))
     assert keyboard["Result"] == "success"
@@ -150,9 +150,9 @@ kill -KILL -$!
 def test_keyboard_is_set_by_a_command_that_was_cut_before(machine: Machine) -> None:
     compiled = "zcat /etc/console-setup/cached_UTF-8_del.kmap.gz | sha256sum; cat /var/lib/course/keyboard"
     before = machine.run(compiled).stdout
-    machine.sudo(CUT_WHILE_COMPILING, timeout=600)
+    machine.sudo(CUT_WHILE_COMPILING)
     assert machine.run("cat /var/lib/course/keyboard").stdout == "us\n"
-    told = machine.sudo("set-kbd ch-fr", timeout=900)
+    told = machine.sudo("set-kbd ch-fr")
     assert "Compiling the layout" in told and "Keyboard: ch-fr" in told
     written = machine.run("cat /etc/default/keyboard").stdout
     assert 'XKBLAYOUT="ch"' in written and 'XKBVARIANT="fr"' in written

@@ -21,6 +21,9 @@ from smoke_tests.appliance.tree import find_tree
 from smoke_tests.bytecode import LIST_DATED
 from smoke_tests.container.docker import Container, idle
 
+REACHABLE = 10
+"""Seconds for a connection to an archive: where there is no network, nothing answers."""
+
 TORCH_CHECKS = {"torch works", "gpu", "torch", "torchvision", "jupyterlab", "numpy"}
 SOURCES = "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true"
 
@@ -108,7 +111,7 @@ def test_packages_can_be_installed(tree: Container) -> None:
     for address in sorted(addresses):
         parts = urlsplit(address)
         try:
-            socket.create_connection((parts.hostname, parts.port or 80), timeout=10).close()
+            socket.create_connection((parts.hostname, parts.port or 80), timeout=REACHABLE).close()
         except OSError as error:
             pytest.skip(f"the Debian archive of the appliance cannot be reached from this machine: {error}")
     tree.exec(["apt-get", "update", "-q"])

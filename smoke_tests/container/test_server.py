@@ -15,6 +15,7 @@ from smoke_tests.container.conftest import RunContainer
 from smoke_tests.container.docker import ADDRESS, Container, docker, started
 from smoke_tests.jupyter import Jupyter, judge_answers_without_credential
 from smoke_tests.saver import Saver, judge_saved, wait_for_saves
+from smoke_tests.waiting import PATIENCE
 
 ATTEMPTS = 4  # kills of the server in the middle of saves
 STOP_SECONDS = 3.0
@@ -44,7 +45,7 @@ def test_wrong_token_is_refused(server: Container, token: str) -> None:
 
 
 def test_address_of_the_log_opens_jupyterlab(server: Container) -> None:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=60, follow_redirects=True) as browser:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=PATIENCE, follow_redirects=True) as browser:
         page = browser.get("/lab", params={"token": server.token})
         assert page.status_code == 200 and "jupyter-config-data" in page.text
         cookie = page.headers.get("set-cookie", "") or page.history[0].headers.get("set-cookie", "")

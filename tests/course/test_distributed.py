@@ -15,6 +15,7 @@ from course_runtime.doctor import distributed
 from course_runtime.machine.machine import CourseError
 from lab_server import find_port
 from packages import PYTHONPATH
+from waiting import DEADLINE
 
 SAME = {"host": "a", "course": "c", "torch": "2", "cuda": "none", "nccl": "none"}
 
@@ -37,7 +38,7 @@ def start(rank: int, world: int, port: int, **environ: str) -> "subprocess.Popen
 
 def end(*processes: "subprocess.Popen[str]") -> list[tuple[int, str]]:
     """Return (exit status, standard output) of each."""
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    outputs = [process.communicate(timeout=DEADLINE)[0] for process in processes]
     return [(process.returncode, output) for process, output in zip(processes, outputs, strict=True)]
 
 
@@ -46,7 +47,7 @@ def test_four_processes_agree() -> None:
     code += "; from course_runtime.doctor.verify import main; main()"
     environ = {**os.environ, "PYTHONPATH": PYTHONPATH, "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo"}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=DEADLINE, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     agreed, measured = done.stdout.splitlines()
@@ -59,7 +60,7 @@ def test_a_process_that_agreed_does_not_wait_for_the_end_of_python() -> None:
     code = "import atexit, os; from course_runtime.doctor import distributed; atexit.register(os.abort)"
     code += "; distributed.prove = lambda environ: print('agree', flush=True); distributed.main()"
     environ = {**os.environ, "PYTHONPATH": PYTHONPATH}
-    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=DEADLINE)
     assert (done.returncode, done.stdout) == (0, "agree\n"), done.stderr
 
 

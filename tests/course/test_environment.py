@@ -11,6 +11,7 @@ import pytest
 from course_runtime.machine.machine import CourseError
 from course_runtime.packages import environment
 from packages import REPOSITORY, RUNTIME
+from waiting import DEADLINE
 
 KERNEL = REPOSITORY / "ansible/roles/jupyter/files/kernel.json"
 
@@ -50,12 +51,14 @@ def install(places: environment.Places, name: str, what: str) -> subprocess.Comp
     """Run the environment's pip, which sees the wheels alone."""
     wheels = places.own.parent / "wheels"
     argv = [str(places.environment(name) / "bin/pip"), "install", "--no-index", f"--find-links={wheels}", what]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=DEADLINE)
 
 
 def ask(places: environment.Places, name: str, code: str) -> str:
     python = places.environment(name) / "bin/python"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    return subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, check=True, timeout=DEADLINE
+    ).stdout.strip()
 
 
 def test_another_version_lies_before_the_course_s(places: environment.Places) -> None:
@@ -117,7 +120,7 @@ logger.critical("something else")
 """
     argv = [sys.executable, "-c", code]
     done = subprocess.run(
-        argv, env={"PYTHONPATH": str(RUNTIME)}, capture_output=True, text=True, check=True, timeout=60
+        argv, env={"PYTHONPATH": str(RUNTIME)}, capture_output=True, text=True, check=True, timeout=DEADLINE
     )
     refusal, cure, other = done.stderr.splitlines()
     assert refusal.endswith("to pandas in /opt/venv") and cure.endswith("course-env NAME") and other == "something else"

@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="torch is not installed beside pytest: its p
 
 from course_tools.datasets.cli import make_sets
 from packages import REPOSITORY
-from waiting import wait_until
+from waiting import DEADLINE, wait_until
 
 CLUSTER = REPOSITORY / "course_content/cluster"
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone")
@@ -38,7 +38,7 @@ def run(place: Path, *options: str, before: Sequence[str] = ()) -> list[float]:
     """Train to the end; return the loss of each step."""
     place.mkdir(exist_ok=True)
     process = start(place, *options, before=before)
-    output = process.communicate(timeout=300)[0]
+    output = process.communicate(timeout=DEADLINE)[0]
     assert process.returncode == 0, output
     losses: list[float] = json.loads((place / "losses.json").read_text())["losses"]
     return losses
@@ -75,10 +75,10 @@ def test_a_stopped_training_goes_on_with_the_same_loss(alone: list[float], tmp_p
         training = start(tmp_path, "--epochs=500")
         wait_until(lambda: checkpoint.exists() and len(read_losses(checkpoint)) > steps, "a checkpoint")  # noqa: B023
         training.send_signal(number)
-        training.communicate(timeout=60)
+        training.communicate(timeout=DEADLINE)
         steps = len(read_losses(checkpoint))
     last = start(tmp_path, f"--epochs={steps // 10 + 2}")
-    assert f"going on after step {steps}\n" in last.communicate(timeout=300)[0]
+    assert f"going on after step {steps}\n" in last.communicate(timeout=DEADLINE)[0]
     losses = json.loads((tmp_path / "losses.json").read_text())["losses"]
     assert losses[: len(alone)] == alone, "the curve is broken"
 

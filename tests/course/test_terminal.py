@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from packages import REPOSITORY
+from waiting import DEADLINE
 
 SETTINGS = REPOSITORY / "ansible/roles/jupyter/files/terminal.sh"
 
@@ -25,7 +26,7 @@ def open_terminal(place: Path, home: dict[str, str]) -> list[str]:
     )
     argv = ["bash", "--rcfile", str(settings), "-i", "-c", "type -P python; echo ${GREETING-}"]
     environ = {"HOME": str(place), "PATH": "/usr/bin:/bin", "TERM": "dumb"}
-    done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True, timeout=DEADLINE)
     return done.stdout.splitlines()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from content_releases import FOLDER, Product, Web, allow, bomb, list_files, make_key, pack, pack_release, plain, serve
-from waiting import wait_until
+from waiting import DEADLINE, wait_until
 
 SECOND = {"a.py": "2", "p/b.ipynb": "2", "c.py": "2"}
 STATEMENT = f"{FOLDER}/content.json"
@@ -315,7 +315,7 @@ def test_lie_is_told_in_one_line_and_changes_nothing(product: Product, web: Web,
 
 
 def wait_for_the_end(web: Web) -> Callable[[BaseHTTPRequestHandler], None]:
-    return lambda handler: send(handler, b"") or (web.end.wait(60) and None)
+    return lambda handler: send(handler, b"") or (web.end.wait(DEADLINE) and None)
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
