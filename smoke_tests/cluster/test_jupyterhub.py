@@ -121,7 +121,7 @@ def project(cpu_image: str, tmp_path: Path) -> Iterator[Project]:
 
 
 def test_a_class_on_one_server(project: Project) -> None:
-    project.run(fill_in(find_command(JUPYTERHUB, "compose up"), {"IMAGE": project.image}))
+    project.run(fill_in(find_command(JUPYTERHUB, "compose up"), {"=IMAGE": f"={project.image}"}))
     project.wait(project.answers, "the hub answers")
     (published,) = inspect(project.find_hub())["NetworkSettings"]["Ports"]["8000/tcp"]
     assert published["HostIp"] == "127.0.0.1"
