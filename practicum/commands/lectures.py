@@ -74,7 +74,13 @@ def make_task(name: str, given: Path) -> Task:
     notebook = f"{MOUNT}/content/lectures/{name}.ipynb"
     argv = ["sh", "-c", f'mkdir {MADE} && exec /opt/venv/bin/python "$@"', "sh",
             f"{MOUNT}/run_lecture.py", notebook, f"{MADE}/{name}.ipynb"]  # fmt: skip
-    variables = {"PYTHONPATH": f"{MOUNT}/content/prologue", "HOME": "/tmp", "MPLCONFIGDIR": "/tmp/matplotlib"}
+    variables = {
+        "PYTHONPATH": f"{MOUNT}/content/prologue",
+        "HOME": "/tmp",
+        "MPLCONFIGDIR": "/tmp/matplotlib",
+        # The same numbers on any machine. On busy cores threads that wait for each other crawl, too.
+        "OMP_NUM_THREADS": "1",
+    }
     return Task(argv, given, MADE, variables, HOURS)
 
 
