@@ -1,6 +1,7 @@
 """What Lynis, an auditor of Debian's, says of the running appliance and of a stock Debian."""
 
 import re
+import shutil
 from pathlib import Path
 
 from bench_appliance import BOOT_TIMEOUT, find_ova, make_stock_disk
@@ -45,7 +46,10 @@ PARTS: dict[str, Part] = {"audit": measure_audit}
 
 def audit_stock(bench: Bench, package: Path) -> int:
     def prepare(tree: Path) -> None:
-        bench.run("dpkg", f"--root={tree}", "--install", str(package), name="lynis")
+        inside = tree / "lynis.deb"
+        shutil.copy(package, inside)
+        bench.run("chroot", str(tree), "dpkg", "--install", "/lynis.deb", name="lynis")
+        inside.unlink()
         units = tree / "etc/systemd/system"
         (units / "audit.service").write_text(UNIT)
         wanted = units / "graphical.target.wants"
