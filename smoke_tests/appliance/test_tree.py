@@ -70,6 +70,12 @@ def test_the_boot_loads_the_large_font(tree: Container) -> None:
     ]
 
 
+def test_only_fonts_that_the_window_may_show_are_there(tree: Container) -> None:
+    fonts = tree.exec("ls /usr/share/consolefonts").stdout.split()
+    assert "Uni2-Terminus32x16.psf.gz" in fonts
+    assert {font.split("-")[1][:8] for font in fonts} == {"Terminus"} and len(fonts) < 60, fonts
+
+
 def test_torch_works_to_the_doctor(tree: Container) -> None:
     """The other checks ask for the machine's services, of which none runs here."""
     told = json.loads(tree.exec(["course-doctor", "--json"], check=False).stdout)
