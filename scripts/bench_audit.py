@@ -23,9 +23,7 @@ After=multi-user.target
 
 [Service]
 Type=oneshot
-StandardOutput=tty
-TTYPath=/dev/ttyS0
-ExecStart=/bin/sh -c '{AUDIT}'
+ExecStart=/bin/sh -c '{AUDIT} > /dev/ttyS0'
 """
 """Audits the stock machine, which has no account to log in with."""
 
