@@ -55,7 +55,7 @@ def test_image_runs_anywhere(checkout: Checkout, kind: Variant) -> None:
     start = settings.describe_start(checkout.load(), kind)
     assert re.fullmatch(r"[1-9]\d*", read_setting(start, "USER")), "Kubernetes cannot tell that a name is not root"
     assert not [line for line in start if line.startswith(("VOLUME", "ONBUILD"))]
-    assert json.loads(read_setting(start, "ENTRYPOINT"))[:4] == ["/usr/bin/tini", "-s", "-g", "--"]
+    assert json.loads(read_setting(start, "ENTRYPOINT"))[:3] == ["/usr/bin/tini", "-g", "--"]
     assert json.loads(read_setting(start, "CMD")) == ["start-notebook.py"]
     environment = read_environment(start)
     assert not [name for name, value in environment.items() if "$" in value or "`" in value], "Apptainer evaluates them"

@@ -188,6 +188,9 @@ def describe_start(semester: Semester, variant: Variant) -> tuple[str, ...]:
         "JUPYTER_PREFER_ENV_PATH": "1",
         # torch's threads sleep while they wait for each other: see "Slow training" in docs/troubleshoot.md.
         "OMP_WAIT_POLICY": "PASSIVE",
+        # Where a runtime has a first process of its own, which reaps orphans, tini would complain. With -s it would not
+        # start in QEMU's emulation of another processor, which lacks that system call.
+        "TINI_VERBOSITY": "0",
         # No compiler comes along; these name what says so, and what to do.
         "CC": "/usr/local/lib/course/no-compiler",
         "CXX": "/usr/local/lib/course/no-compiler",
@@ -200,8 +203,7 @@ def describe_start(semester: Semester, variant: Variant) -> tuple[str, ...]:
         "USER 1000",  # a number, so that Kubernetes can tell that it is not root
         f"WORKDIR /home/{CONTAINER_USER}",
         f"EXPOSE {JUPYTER_PORT}",
-        # -s: where a runtime has a first process of its own, tini reaps orphans all the same, and does not complain.
-        'ENTRYPOINT ["/usr/bin/tini","-s","-g","--","/usr/local/bin/start.sh"]',
+        'ENTRYPOINT ["/usr/bin/tini","-g","--","/usr/local/bin/start.sh"]',
         'CMD ["start-notebook.py"]',
         'HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=3 CMD ["/usr/local/bin/course-health"]',
     )

@@ -217,7 +217,7 @@ def test_what_was_used_in_the_last_second_stays_in_memory(guest: Host) -> None:
 def test_console_has_a_large_font(guest: Host) -> None:
     rows, columns = map(int, guest.check_output("stty --file=/dev/tty1 size").split())
     width, height = map(int, guest.check_output("cat /sys/class/graphics/fb0/virtual_size").split(","))
-    assert (width // columns, height // rows) == (16, 32)
+    assert (width // 16, height // 32) == (columns, rows)
 
 
 def test_logs_are_limited(guest: Host) -> None:

@@ -128,7 +128,7 @@ def test_settings_are_those_of_the_recipe(image: Image, semester: Semester) -> N
     start = settings.describe_start(semester, image.kind)  # type: ignore[arg-type]
     wanted = dict(line.removeprefix("ENV ").split("=", 1) for line in start if line.startswith("ENV "))
     assert image.environment == wanted
-    assert image.config["Entrypoint"] == ["/usr/bin/tini", "-s", "-g", "--", "/usr/local/bin/start.sh"]
+    assert image.config["Entrypoint"] == ["/usr/bin/tini", "-g", "--", "/usr/local/bin/start.sh"]
     assert image.config["Cmd"] == ["start-notebook.py"]
     assert image.config["ExposedPorts"] == {"8888/tcp": {}}
     assert image.config["Healthcheck"]["Test"] == ["CMD", "/usr/local/bin/course-health"]
