@@ -125,6 +125,8 @@ def test_identity_is_complete(identity: Identity) -> None:
 
 
 def test_console_screenshot(machine: Machine, build: Path) -> None:
+    if any("ramfb" in device for device in machine.hardware.devices):
+        pytest.skip("QEMU 7.2 does not keep what ramfb, this machine's video card, shows when a machine is saved")
     picture = machine.screendump(build / "screenshots" / "console.png")
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 2000
 
