@@ -125,6 +125,13 @@ def test_message_names_the_place_and_the_cure(run_container: RunContainer) -> No
     assert "/tmp/home-123456" in line and "-u 123456:0" in line
 
 
+def test_a_first_process_of_the_runtimes_own_is_no_complaint(run_container: RunContainer) -> None:
+    """Apptainer, `--init` and pods that share their processes have one, which reaps orphans in tini's place."""
+    container = run_container("--init", command=["true"], ready=False)
+    assert container.wait_ended() == 0, container.logs()
+    assert "tini" not in container.logs().lower()
+
+
 def test_unknown_user_has_a_name(run_container: RunContainer) -> None:
     """ssh and git over ssh refuse a user id that passwd does not know."""
     command = ["bash", "-c", "whoami; ssh -G example.org | sed -n 's/^user //p'; getent passwd $(id -u) | cut -d: -f6"]
