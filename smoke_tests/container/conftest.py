@@ -49,6 +49,13 @@ def cuda_image(request: pytest.FixtureRequest, semester: Semester, architecture:
 
 
 @pytest.fixture
+def sudo(architecture: Architecture) -> None:
+    """Skip what needs sudo where it cannot work."""
+    if not architecture.is_native:
+        pytest.skip("the emulator of another processor runs sudo without the rights of its owner, root")
+
+
+@pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """Address of a registry on loopback."""
     program = shutil.which("docker-registry")

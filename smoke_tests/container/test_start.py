@@ -152,6 +152,7 @@ def test_home_of_a_new_name_has_what_the_images_home_has(start: Start) -> None:
     assert names == first and owner == "1234:5678"
 
 
+@pytest.mark.usefixtures("sudo")
 def test_same_container_starts_again(run_container: RunContainer, tmp_path: Path) -> None:
     """Every step finds what the start before left: user, group, home, rights."""
     options = (ROOT, *RENAMED, *env(NB_GROUP="lab", GRANT_SUDO="yes"), "--workdir=/home/callisto")
@@ -209,6 +210,7 @@ def test_mounted_folders_keep_their_owner(start: Start, tmp_path: Path) -> None:
     assert work.stat().st_uid == os.getuid()
 
 
+@pytest.mark.usefixtures("sudo")
 @pytest.mark.parametrize("name", ["jovyan", "first.last"])
 def test_grant_sudo(start: Start, name: str) -> None:
     rules = f"/etc/sudoers.d/course-{name.replace('.', '_')}"
@@ -420,7 +422,7 @@ def test_signals_reach_the_server_itself(run_container: RunContainer) -> None:
     container = run_container(ROOT, *RENAMED)
     processes = container.exec("ps -o pid=,ppid=,user=,args= -A | grep -v ' ps -o'").stdout.splitlines()
     tini, server, *others = [line.split(maxsplit=3) for line in processes]
-    assert tini[0] == "1" and tini[3].startswith("/usr/bin/tini")
+    assert tini[0] == "1" and "/usr/bin/tini" in tini[3].split()[:2], "an emulator may stand before it"
     assert server[1:3] == ["1", "callisto"] and "jupyter-lab" in server[3], "no shell and no sudo in between"
     assert not [line for line in others if line[1] == "1"]
     assert container.stop()[1] in (0, 143)
