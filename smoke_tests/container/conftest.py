@@ -56,6 +56,13 @@ def sudo(architecture: Architecture) -> None:
 
 
 @pytest.fixture
+def natively(architecture: Architecture) -> None:
+    """Skip what is promised of processor time where every instruction is emulated."""
+    if not architecture.is_native:
+        pytest.skip("under the emulator of another processor all takes many times as long")
+
+
+@pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """Address of a registry on loopback."""
     program = shutil.which("docker-registry")

@@ -37,6 +37,7 @@ def watched(cpu_image: str) -> Iterator[Container]:
         yield container
 
 
+@pytest.mark.usefixtures("natively")
 def test_check_costs_little(watched: Container) -> None:
     """In processor time: less than a Python start that imports something."""
     timed = "TIMEFORMAT='%U %S'; for lap in {1..20}; do time course-health || exit; done"

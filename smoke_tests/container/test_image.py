@@ -103,8 +103,10 @@ def list_files(asked: Container) -> dict[str, Entry]:
 
 
 @pytest.fixture(scope="module")
-def imported(image: Image) -> str:
+def imported(image: Image, architecture: Architecture) -> str:
     """Return what Python and the library of torch's threads say while the large packages are imported."""
+    if image.kind == "cuda" and not architecture.is_native:
+        pytest.skip("torch 2.13.0+cu130 ends in a segmentation fault in QEMU 7.2's emulation")
     code = "import sys, torch, numpy, jupyterlab; print(sys.flags.dont_write_bytecode)"
     return image.ask("sh", "-c", f"cd / && OMP_DISPLAY_ENV=true python -v -c '{code}' 2>&1", user="1000")
 

@@ -204,7 +204,7 @@ def test_killed_server_loses_no_acknowledged_save_and_leaves_no_kernel(
 
 def test_ended_server_is_started_again_until_the_container_stops(started_again: Container) -> None:
     wait_answer(started_again)
-    find = "pgrep -f ^/opt/venv/bin/python.*jupyter-lab"
+    find = "pgrep -f /opt/venv/bin/[p]ython.*jupyter-lab"
     first = started_again.exec(find).stdout.strip()
     started_again.exec(["kill", first])
     started_again.wait_until(

@@ -365,6 +365,7 @@ def test_messages_have_levels_and_can_be_silenced(start_again: Start) -> None:
     assert start_again().stderr == ""
 
 
+@pytest.mark.usefixtures("natively")
 def test_start_costs_little(start_again: Start) -> None:
     """In processor time: one step follows the other, so on a machine that is not busy it is the time they take."""
     laps = start_again("TIMEFORMAT='%U %S'; for lap in {1..5}; do time start.sh true; done").stderr.splitlines()
