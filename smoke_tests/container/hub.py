@@ -10,7 +10,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +18,7 @@ import httpx
 
 from smoke_tests.container.docker import docker
 from smoke_tests.qemu import pick_ports
-from smoke_tests.waiting import PATIENCE
+from smoke_tests.waiting import PATIENCE, wait_until
 
 CONFIG = Path(__file__).with_name("jupyterhub_config.py")
 OURS = Path(__file__).resolve().parents[2] / "docker/hub/jupyterhub_config.py"
@@ -82,11 +81,16 @@ class Hub:
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Wait until `condition` holds; told with the hub's log if that does not happen."""
-        deadline = time.monotonic() + TIMEOUT
-        while not condition():
-            ended = self.process is None or self.process.poll() is not None
-            assert not ended and time.monotonic() < deadline, f"not so: {what}\n{self.said()}"
-            time.sleep(0.1)
+
+        def is_so() -> bool:
+            so = bool(condition())
+            assert so or (self.process and self.process.poll() is None), "the hub has ended"
+            return so
+
+        try:
+            wait_until(is_so, what, TIMEOUT)
+        except AssertionError as error:
+            raise AssertionError(f"{what}: {error}\n{self.said()}") from None
 
     def said(self) -> str:
         """Return the end of the log of the hub and, as long as it is there, of the container."""
