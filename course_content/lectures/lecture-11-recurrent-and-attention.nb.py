@@ -564,7 +564,8 @@ prologue.show(
 
 # %% [markdown]
 # Five convolutions of width 5: an output sees 10 steps to each side, no more. With attention in the place of the middle
-# one it sees everything. The positional encoding is six more inputs, sines and cosines of the place.
+# one it sees everything. What attention gives is added to its input, so that a place does not lose what it knew of
+# itself. The positional encoding is six more inputs of the attention, sines and cosines of the place.
 
 # %%
 places = torch.arange(signal_length) / signal_length * torch.pi
@@ -574,15 +575,21 @@ encoding = torch.stack([f(k * places) for k in (1, 2, 4) for f in (torch.sin, to
 
 
 class Attention(nn.Module):
-    """Self-attention on N x C x T; queries, keys and values are linear in the input of a place."""
+    """Self-attention on N x C x T, added to its input.
 
-    def __init__(self, nb_channels: int):
+    Queries, keys and values are linear in a place's input and, with `positions`, its encoding.
+    """
+
+    def __init__(self, nb_channels: int, positions: bool):
         super().__init__()
-        self.to_qkv = nn.Conv1d(nb_channels, 3 * nb_channels, kernel_size=1, bias=False)
+        self.positions = positions
+        nb_inputs = nb_channels + len(encoding) * positions
+        self.to_qkv = nn.Conv1d(nb_inputs, 3 * nb_channels, kernel_size=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.to_qkv(x).transpose(1, 2).chunk(3, 2)
-        return attend(q, k, v).transpose(1, 2)
+        with_places = torch.cat([x, encoding.expand(x.size(0), -1, -1)], 1)
+        q, k, v = self.to_qkv(with_places if self.positions else x).transpose(1, 2).chunk(3, 2)
+        return x + attend(q, k, v).transpose(1, 2)
 
 
 class SignalNet(nn.Module):
@@ -590,13 +597,12 @@ class SignalNet(nn.Module):
 
     def __init__(self, attention: bool, positions: bool, c: int = 32):
         super().__init__()
-        self.positions = positions
         self.layers = nn.Sequential(
-            nn.Conv1d(1 + len(encoding) * positions, c, kernel_size=5, padding=2),
+            nn.Conv1d(1, c, kernel_size=5, padding=2),
             nn.ReLU(),
             nn.Conv1d(c, c, kernel_size=5, padding=2),
             nn.ReLU(),
-            Attention(c) if attention else nn.Conv1d(c, c, kernel_size=5, padding=2),
+            Attention(c, positions) if attention else nn.Conv1d(c, c, kernel_size=5, padding=2),
             nn.Identity() if attention else nn.ReLU(),
             nn.Conv1d(c, c, kernel_size=5, padding=2),
             nn.ReLU(),
@@ -604,10 +610,7 @@ class SignalNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x / 10
-        if self.positions:
-            x = torch.cat([x, encoding.expand(x.size(0), -1, -1)], 1)
-        return 10 * self.layers(x)
+        return 10 * self.layers(x / 10)
 
 
 # %% [markdown]
