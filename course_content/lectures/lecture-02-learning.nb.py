@@ -408,7 +408,8 @@ prologue.show(
 # %% [markdown]
 # **Rebuilt from a few coordinates**: $\bar x + V^\top V (x - \bar x)$ with the first rows $V$. Look at how few numbers a digit or
 # a picture needs; what remains to be explained is printed. (With all directions of 1000 samples these samples are rebuilt exactly,
-# as over-fitted as it gets. New ones are not.)
+# as over-fitted as it gets. New pictures are not: 1000 directions are not all of 3072. New digits are, as anything is: 784
+# directions are all that 784 dimensions have.)
 
 # %%
 residuals = {}

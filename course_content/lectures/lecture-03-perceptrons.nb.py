@@ -23,7 +23,8 @@ print(f"MNIST: {prologue.get_data_source('mnist')}")
 # ## 1. The perceptron
 #
 # $f(x) = \mathrm{sign}(w \cdot x)$, with classes $y$ of -1 and +1. Whenever a sample is on the wrong side, $y\, x$ is added to
-# $w$. The algorithm stops when a whole epoch changes nothing, which happens if and only if a plane separates the classes.
+# $w$. The algorithm stops when a whole *epoch*, a pass over all samples, changes nothing. This happens if and only if a plane
+# through the origin separates the classes; a 1 added to each sample lets the plane lie anywhere (`add_one`).
 
 
 # %%
@@ -126,8 +127,8 @@ prologue.show(
 # %% [markdown]
 # ## 2. Linear discriminant analysis
 #
-# Two Gaussian classes that share their covariance are separated best by a plane, and it follows from means and covariance
-# alone: $w = \Sigma^{-1} (\mu_1 - \mu_0)$, through the point halfway between the means. Look at what the covariance is good for:
+# Two Gaussian classes that share their covariance and are equally frequent are separated best by a plane, and it follows from
+# means and covariance alone: $w = \Sigma^{-1} (\mu_1 - \mu_0)$, through the point halfway between the means. Look at what the covariance is good for:
 # without it, the line is orthogonal to the connection of the means, and three to five times as often wrong.
 
 # %%

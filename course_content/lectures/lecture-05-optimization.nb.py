@@ -73,6 +73,9 @@ print(f"outputs (0,  0): MSE {mse_surface[40, 40]:.3f}, CE {ce_surface[40, 40]:.
 # %% [markdown]
 # ## 2. The size of a mini-batch
 #
+# **Stochastic gradient descent** (SGD) takes each step along the gradient of a *mini-batch*, a part of the samples. When each
+# sample had its turn, an *epoch* is over.
+#
 # One epoch of the same network over the same samples, from the same start, with the same learning rate: only the
 # number of samples behind each step changes. Look at the loss after one epoch, and at the price in seconds: one step
 # with all samples barely moves, thousands of noisy steps go far. A single sample a step takes longest, and the noise of
@@ -172,8 +175,8 @@ prologue.show(
 #
 # The convnet of practical 4 on 1 000 samples, SGD 0.1, 10 epochs of batches of 100. An **L2** penalty $\lambda
 # \|w\|^2$ is added to the loss. An **L1** penalty is not differentiable at 0, so after each step every parameter
-# moves by $\lambda$ towards 0, and stops there (soft threshold). Look at the norms: both penalties make the parameters
-# smaller. Then look at the last column of the second table: L1 makes many of them exactly zero. L2 makes none zero, so
+# moves by $\lambda$ towards 0, and stops there (soft threshold); with steps of rate $\eta = 0.1$, this is the penalty
+# $(\lambda / \eta) \|w\|_1$. Look at the norms: both penalties make the parameters smaller. Then look at the last column of the second table: L1 makes many of them exactly zero. L2 makes none zero, so
 # its table has no such column.
 
 

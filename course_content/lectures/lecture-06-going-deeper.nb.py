@@ -420,8 +420,8 @@ print(f"blocks that ran: {mean_nb_blocks:.2f} of 24 on average, expected {expect
 # ## 6. The GPU
 #
 # `to(device)` **copies a tensor**, unless it is there already: then you get the very same one. It moves a **module in
-# place**, and returns it. Look at the three answers. Operands must be on the same device: torch never copies between
-# devices behind your back.
+# place**, and returns it. Look at the three answers. Operands must be on the same device: torch does not copy between
+# devices behind your back. (One exception: a tensor without dimensions on the CPU counts as a number.)
 
 # %%
 a = torch.ones(3)

@@ -377,7 +377,8 @@ for k in range(3):
 # %% [markdown]
 # ## 5. Inputs made to order
 #
-# Start from a gray image and climb the gradient of one class's score in the digit network. Look at the two rows.
+# Start from a gray image and climb the gradient of one class's log-probability in the digit network. Look at the
+# two rows.
 # Without more, the network is certain, and you see mostly noise. With a blur after each step, which takes away what
 # only the network can see, the strokes of several digits come out.
 
@@ -531,5 +532,5 @@ show_images(
 #
 # 1. Hide squares of 3 x 3 and of 19 x 19 in the occlusion. What changes, and which one would you trust?
 # 2. Give `shape_net` random weights again. Which of the five maps still show the shape? What do they explain then?
-# 3. Train `digit_net` on digits changed by the gradient's signs, made anew for each batch. What happens to both
-#    columns of the table of section 6?
+# 3. Train `digit_net` on digits changed by the gradient's signs, made anew for each batch. What happens to the
+#    errors on clean digits and under the gradient's signs?

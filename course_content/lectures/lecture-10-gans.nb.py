@@ -88,8 +88,9 @@ print("parameters:", [sum(p.numel() for p in model.parameters()) for model in (m
 #   \mathbb{E}_{z} \big[ \log (1 - D(G(z))) \big] .$$
 #
 # (I. Goodfellow, J. Pouget-Abadie, M. Mirza, B. Xu, D. Warde-Farley, S. Ozair, A. Courville and Y. Bengio, *Generative
-# adversarial networks*, 2014.) Where the samples are surely fake, $\log (1 - D)$ is flat. So the generator minimizes
-# $-\log D(G(z))$ instead, which has the same aim and a steep slope there.
+# adversarial networks*, 2014.) With the score $a$ before the sigmoid, $D = \sigma(a)$, the slope of $\log (1 - D)$ is
+# $-D$: it is flat where the samples are surely fake. So the generator minimizes $-\log D(G(z))$ instead, which has the
+# same aim and the slope $-(1 - D)$, nearly $-1$ there.
 #
 # They take turns, a step each, on batches of 10. Networks this small are as fast on the CPU, so they stay there.
 #
@@ -288,8 +289,10 @@ z_shown, rows, dcgan_losses = draw_noise(12), {}, []
 nb_epochs = prologue.pick(24, 1)
 for epoch in range(nb_epochs + 1):
     if epoch in (0, nb_epochs // 4, nb_epochs):
+        generator.eval()  # batch-norm by its running averages, not by these twelve images
         with torch.no_grad():
             rows[f"epoch {epoch}"] = generator(z_shown)
+        generator.train()
     for real in (
         train_input[torch.randperm(nb_train).to(device)].split(64) if epoch < nb_epochs else ()
     ):
@@ -511,6 +514,7 @@ for _ in range(prologue.pick(24, 1)):
             discriminator, real, fake, optimizer_g, optimizer_d, told=maps.expand(-1, -1, 28, 28)
         )
 every_class = make_class_maps(torch.arange(10, device=device))
+generator.eval()
 with torch.no_grad():
     conditional_rows = [
         generator(torch.cat([draw_noise(1).expand(10, -1, -1, -1), every_class], 1))
@@ -560,8 +564,10 @@ translator = nn.Sequential(
 ).to(device)
 discriminator = make_image_discriminator(2).to(device)
 optimizer_g, optimizer_d = make_optimizer(translator, 1e-3), make_optimizer(discriminator)
+translator.eval()
 with torch.no_grad():
     error_before = (translator(draw_outline(test_input)) - test_input).abs().mean().item()
+translator.train()
 for _ in range(prologue.pick(4, 1)):
     for real in train_input[torch.randperm(nb_train).to(device)].split(64):
         outline = draw_outline(real)
@@ -574,6 +580,7 @@ for _ in range(prologue.pick(4, 1)):
             told=outline,
             l1=10.0,
         )
+translator.eval()
 with torch.no_grad():
     translated = translator(draw_outline(test_input))
 error_after = (translated - test_input).abs().mean().item()
@@ -700,8 +707,8 @@ print("forgetful:  ", [round(loss, 4) for loss in forgetful_losses])
 # A tensor is saved with its device. `map_location="cpu"` loads it on the CPU wherever it was: without it, a file
 # written on a GPU cannot be read where there is none.
 #
-# `torch.load` reads tensors, numbers and lists, and refuses everything else: a whole pickled model could run any code
-# on your machine. Look at the refusal. That is why one saves a `state_dict`.
+# With `weights_only=True`, the default, `torch.load` reads tensors, numbers, text, and lists and dictionaries of them, and
+# refuses everything else: a whole pickled model could run any code on your machine. Look at the refusal. That is why one saves a `state_dict`.
 
 # %%
 checkpoint = torch.load(Path(folder.name) / "killed.pt", map_location="cpu", weights_only=True)

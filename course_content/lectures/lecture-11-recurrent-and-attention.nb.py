@@ -201,8 +201,8 @@ for name, make in makers.items():
     print(f"{name}: {sum(p.numel() for p in make().parameters())} parameters")
 
 # %% [markdown]
-# Train each with Adam on sequences that are never seen twice. Look at the left figure for who learns first, and at
-# the right one for who remembers longest. A network that guesses is at 50 %.
+# Train each with Adam on sequences that are drawn anew for each batch (of the shortest, there are only 100). Look at the
+# left figure for who learns first, and at the right one for who remembers longest. A network that guesses is at 50 %.
 
 # %%
 torch.manual_seed(1)
@@ -869,7 +869,8 @@ for name, errors in writing_errors.items():
 # %% [markdown]
 # ## Try
 #
-# 1. Train on halves of 1 to 10 symbols and test on halves of 15. Which of the four cells still works, and why?
+# 1. Train on halves of 1 to 10 symbols and test on halves of 15. Why can you rely on none of the four
+#    cells there?
 # 2. Change the window of CBOW to one word on each side, then to four. Which words are nearest now?
-# 3. Give the attention toy a third task, "the first and the last shape are averaged, so are the two between". Does the
-#    network with positions learn it?
+# 3. Give the attention toy a third task, "the first and the last shape are averaged, so are the two between". How far
+#    does the place of a shape alone lead, and what must the network with positions compare?

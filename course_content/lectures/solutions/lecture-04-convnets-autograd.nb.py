@@ -41,7 +41,7 @@ assert torch.allclose(x.grad, x.detach().exp())
 # %% [markdown]
 # ## 3. A third convolution
 #
-# After the second one and its pooling there are 64 maps of 4 x 4 pixels before pooling, 2 x 2 after it. A third
+# The second one gives 64 maps of 4 x 4 pixels, which its pooling makes 2 x 2. A third
 # convolution of 3 x 3 fits before that pooling, and with a padding of 1 it changes no size: then the linear layers stay as
 # they are. Without padding, its maps have 2 x 2 pixels, pooling leaves 1 x 1, and `fc1` has 64 inputs in place of 256. The
 # new layer has 64 x 64 x 3 x 3 weights and 64 biases, 36 928 parameters, and there are 142 434 or 104 034 in all.

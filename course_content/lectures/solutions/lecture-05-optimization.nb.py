@@ -46,9 +46,9 @@ assert same[50] - same[5] > 2 * (best[50] - best[5]) > 0 and best[500] > best[50
 # ## 2. `weight_decay`
 #
 # SGD adds `weight_decay` times the weight to the gradient, and the gradient of $\lambda \|w\|^2$ is $2 \lambda w$: the
-# value is $2 \lambda$. For Adam it does not hold. Its steps divide the gradient by its own size, the penalty's part
-# included, so that weights with large gradients are pulled less. The option does the same as the penalty
-# in the loss for SGD and for Adam; `AdamW` is the one that keeps the two apart, as the printed differences show.
+# value is $2 \lambda$. It holds for `Adam`, too, whose option adds the same to the gradient. But Adam then divides this
+# sum by its own size, the penalty's part included, so that weights with large gradients are pulled less. `AdamW` keeps
+# the two apart: it shrinks all weights by the same factor, which is no penalty in the loss, as the differences show.
 
 
 # %%

@@ -33,7 +33,7 @@ assert touched == {3: 14, 9: 20, 19: 30}
 # network, images with a bright square in noise, and the share of each map's energy on the square or right beside it.
 # Each map that is above the share of the area still shows the shape. It shows what is bright in the image and passes
 # through convolutions, rectifiers and pooling; it says nothing about what was learned. (J. Adebayo and others, *Sanity
-# checks for saliency maps*, 2018.)
+# checks for saliency maps*, 2018.) SmoothGrad, a mean of saliency maps, is left out below.
 
 # %%
 torch.manual_seed(0)

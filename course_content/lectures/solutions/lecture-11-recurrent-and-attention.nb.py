@@ -25,8 +25,9 @@ assert 16 < bits[15] - bits[10] < 17
 # %% [markdown]
 # ## 2. Windows of one and of four words
 #
-# With one word on each side, words are alike that can stand in each other's place. With four, words are alike that
-# appear in the same sentences. Counting shows it without a training: each word gets the vector of the numbers of its
+# With one word on each side, words are alike that can stand in each other's place. With four, words that appear in the
+# same sentences become alike, too, but the nearest are still those that can stand in each other's place. Counting shows
+# it without a training: each word gets the vector of the numbers of its
 # neighbors. Look at the similarity of *soup* to *cheese*, its rival, and to *cooks*, which stands in its sentences.
 
 # %%
