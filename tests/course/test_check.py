@@ -7,7 +7,7 @@ import pty
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -115,6 +115,54 @@ def test_an_endless_loop_ends_and_the_others_are_checked(tmp_path: Path) -> None
     assert lines[2] == "ok     loss"
     assert lines[-1] == "1 of 6 right, 1 wrong, 4 not done"
     assert seconds < 20, "of the processor, which the loop takes while it runs: twice torch's import, and the limit"
+
+
+# Has one second of the processor, or as much of the clock, and then sends a message.
+WORKER = """
+import os, sys, time
+now = {"works": time.process_time, "sleeps": time.monotonic}[sys.argv[1]]
+end = now() + 1
+while now() < end:
+    "works" == sys.argv[1] or time.sleep(0.1)
+os.write(int(sys.argv[2]), b"{}\\n")
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def make_child() -> Iterator[Callable[[str], child.Child]]:
+    """Make a child that runs WORKER on the first of this process's processors, beside four busy programs."""
+    processor = min(os.sched_getaffinity(0))
+    pinned = ["taskset", "--cpu-list", str(processor), sys.executable, "-c"]
+    busy = [subprocess.Popen([*pinned, "while True: pass"]) for _ in range(4)]
+    made: list[child.Child] = []
+
+    def make(what: str) -> child.Child:
+        reader, writer = os.pipe()
+        new = child.Child.__new__(child.Child)
+        argv = [*pinned, WORKER, what, str(writer)]
+        new.process = subprocess.Popen(argv, pass_fds=[writer], start_new_session=True)
+        os.close(writer)
+        new.reader, new.buffer = reader, b""
+        made.append(new)
+        return new
+
+    yield make
+    for one in made:
+        one.stop()
+    for other in busy:
+        other.kill()
+        other.wait()
+
+
+def test_time_that_other_programs_take_does_not_count(make_child: Callable[[str], child.Child]) -> None:
+    """One second of the processor takes about five here."""
+    assert make_child("works").read(2.5) == {}
+
+
+def test_time_in_which_nothing_is_done_counts(make_child: Callable[[str], child.Child]) -> None:
+    with pytest.raises(TimeoutError):
+        make_child("sleeps").read(0.2)
 
 
 # (body, what is told of it): each function of a file does one of these. A body is told by its line, LAST is the file's.
