@@ -231,7 +231,7 @@ def test_an_endless_loop(submit: Submit) -> None:
     result = submit("print('epoch 1')\nwhile True: pass\n", "--time-limit", "1")
     assert read_processor() - before < 4, "of the processor, which the loop takes while it runs"
     assert result.status == 1
-    assert result.run["timed_out"] and result.run["seconds"] > 0.5
+    assert result.run["timed_out"] and result.run["seconds"] >= 1, "its own, however long its sandbox took to start"
     assert "test.py was still running after 1 s and was ended" in result.verdict
     assert "    | epoch 1" in result.page, "what was printed until then"
 

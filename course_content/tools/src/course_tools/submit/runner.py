@@ -106,7 +106,7 @@ def run(
     try:
         with os.fdopen(reader, "rb") as tell:
             ended.isolation = tell.read().decode() or "unknown"
-        watch(process, ended, start + time_limit)
+        watch(process, ended, time_limit)
     finally:
         end_all(process, ended, others)
     ended.seconds = ended.seconds or time.monotonic() - start
@@ -153,10 +153,11 @@ def find_home() -> Path:
     return home if home.is_absolute() else Path("/")
 
 
-def watch(process: "subprocess.Popen[bytes]", ended: Ended, deadline: float) -> None:
-    """Read what the program prints until it ends or its time is over."""
+def watch(process: "subprocess.Popen[bytes]", ended: Ended, time_limit: float) -> None:
+    """Read what the program prints until it ends or its time is over; the start of its sandbox does not count."""
     assert process.stdout
     start = time.monotonic()
+    deadline = start + time_limit
     output = Tail(ended)
     while True:
         ready, _, _ = select.select([process.stdout], [], [], 0.05)
