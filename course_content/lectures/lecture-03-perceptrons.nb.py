@@ -50,7 +50,7 @@ def add_one(x):
 
 
 # %% [markdown]
-# **In the plane.** Two classes with a gap between them. If all samples are within $R$ of the origin and some plane leaves a margin
+# **In the plane.** Two classes with a gap between them. If all samples are within $R$ of the origin and a plane through it leaves a margin
 # $\gamma$ on both sides, there are at most $(R / \gamma)^2$ changes, however many samples there are. Look at the line: it separates,
 # and it is not the one in the middle of the gap. Look at the changes, too: far fewer than the bound, because one sample of a plane
 # says much about all others. Samples at right angles to each other say nothing about each other: with the 188 unit vectors of 188

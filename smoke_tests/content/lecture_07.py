@@ -9,7 +9,7 @@ assert abs(terms_of_half["no object"] - 0.5 * 0.25 * (2 * 49 - 3)) < 1e-4, terms
 assert score_map.shape == (1, 20, 9, 9) and largest_difference < (1e-3 if device.type == "cpu" else 5e-2)  # TF32
 assert abs(batch.mean()) < 0.1 and abs(batch.std() - 1) < 0.1 and batch.shape == (100, 1, 28, 28)
 if prologue.get_data_source("mnist") == "real":
-    # those of the whole training set; the course's handout has 0.1302 and 0.3069
+    # those of the whole training set; the course published 0.1302 and 0.3069
     assert abs(digits_mean - 0.1307) < 4e-3 and abs(digits_std - 0.3081) < 5e-3, (digits_mean, digits_std)
 
 # Receptive fields: the classifier sees windows of 7 + 2 + 8 + 4 + 8 pixels, at every eighth pixel.

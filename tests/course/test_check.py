@@ -155,8 +155,11 @@ def make_child() -> Iterator[Callable[[str], child.Child]]:
         other.wait()
 
 
-def test_time_that_other_programs_take_does_not_count(make_child: Callable[[str], child.Child]) -> None:
-    """One second of the processor takes about five here."""
+def test_time_that_other_programs_take_does_not_count(
+    make_child: Callable[[str], child.Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One second of the processor takes about five here, and many more where this machine has more to do."""
+    monkeypatch.setattr(child, "BUSIEST", 1000)
     assert make_child("works").read(2.5) == {}
 
 

@@ -86,7 +86,6 @@ def run(
     reader, writer = os.pipe()
     others = set(list_children(os.getpid()))
     adopt_orphans()
-    start = time.monotonic()
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", os.fspath(LAUNCH), str(writer), *argv],
@@ -109,7 +108,6 @@ def run(
         watch(process, ended, time_limit)
     finally:
         end_all(process, ended, others)
-    ended.seconds = ended.seconds or time.monotonic() - start
     ended.records = read_records(record)
     return ended
 
