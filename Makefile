@@ -104,6 +104,7 @@ emulator: ## As root, install what ARCH needs for another processor than this ma
 # What runs the products for ARM is installed where they are proved.
 test-deps:
 	@scripts/install-deps.sh ova test $(if $(PROOF_ARM64)$(wildcard dist/*/*-arm64.ova),arm64)
+	@scripts/make-qemu.sh build/qemu
 
 venv: deps ## Make the Python environment .venv
 	@scripts/make-venv.sh $(VENV)

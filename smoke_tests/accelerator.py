@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from practicum.architecture import Architecture
+from smoke_tests.emulator import find_qemu
 from smoke_tests.processor import PROCESSORS
 
 KVM = ("-accel", "kvm", "-cpu", "host")
@@ -51,7 +52,7 @@ def runs_a_guest(architecture: Architecture, options: tuple[str, ...]) -> bool:
 def probe_argv(architecture: Architecture, image: Path, options: tuple[str, ...]) -> list[str]:
     processor = PROCESSORS[architecture]
     return [
-        *(f"qemu-system-{architecture.machine}", "-nodefaults", "-no-user-config", "-display", "none", "-m", "64"),
+        *(*find_qemu(architecture), "-nodefaults", "-no-user-config", "-display", "none", "-m", "64"),
         *("-machine", processor.board, *options),
         *(option.format(image=image) for option in processor.probe.options),
     ]

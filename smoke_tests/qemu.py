@@ -28,6 +28,7 @@ import pytest
 
 from practicum.architecture import AMD64, Architecture
 from smoke_tests.accelerator import find_accelerator
+from smoke_tests.emulator import find_qemu
 from smoke_tests.guest import Guest
 from smoke_tests.hardware import VIRTUALBOX, Hardware
 from smoke_tests.processor import PROCESSORS
@@ -194,7 +195,7 @@ class Machine(Guest):
             backend = f"memory-backend-file,id=memory,size={self.memory_mb}M,mem-path={self.memory.file}"
             memory = ["-object", f"{backend},share={'on' if self.memory.shared else 'off'}"]
         return [
-            *(f"qemu-system-{self.architecture.machine}", "-nodefaults", "-no-user-config", "-no-reboot"),
+            *(*find_qemu(self.architecture), "-nodefaults", "-no-user-config", "-no-reboot"),
             *("-display", "none", "-machine", board, *find_accelerator(self.architecture), "-rtc", "base=utc"),
             *("-smp", str(self.cpus), "-m", str(self.memory_mb), *memory, *firmware),
             *("-drive", f"if=none,id=disk,format=qcow2,discard=unmap,file={self.overlay}"),

@@ -66,17 +66,20 @@ class SavedMachine:
 class Shelf:
     """What the tests of one .ova share: its disk, and the machine saved after its first boot.
 
-    The folder is named by the digest of the .ova; several test runs may use it at once.
+    The folder is named by the digest of the .ova and of QEMU's version; several test runs may use it at once.
     """
 
     ova: Path
     place: Path
+    version: str
 
     @cached_property
     def folder(self) -> Path:
         """The folder; those of other .ova files are removed when it is made."""
         with self.ova.open("rb") as file:
-            name = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+            digest = hashlib.file_digest(file, "sha256")
+        digest.update(self.version.encode())
+        name = digest.hexdigest()[:16]
         folder = self.place / name
         if not folder.exists():
             for other in self.place.glob("*"):

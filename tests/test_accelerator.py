@@ -1,13 +1,14 @@
 """smoke_tests.accelerator: the probe is answered by a guest that runs, and by no other."""
 
 import platform
+from pathlib import Path
 
 import pytest
 
 from practicum.architecture import AMD64, ARCHITECTURES, Architecture
 from practicum.engine import tools
-from smoke_tests import accelerator
-from smoke_tests.accelerator import FORCED, KVM, emulate, find_accelerator, runs_a_guest
+from smoke_tests import accelerator, emulator
+from smoke_tests.accelerator import FORCED, KVM, emulate, find_accelerator, probe_argv, runs_a_guest
 
 needs_qemu = pytest.mark.skipif(not tools.find("qemu-system-x86_64"), reason="QEMU is not on this machine")
 each = pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)
@@ -39,6 +40,20 @@ def test_guest_that_stands_still_or_cannot_start_does_not(
     monkeypatch.setattr(accelerator, "DEADLINE", 3)
     assert not runs_a_guest(architecture, (*emulate(architecture), "-S"))
     assert not runs_a_guest(architecture, ("-accel", "no-such-thing"))
+
+
+@each
+def test_fetched_qemu_is_taken_with_its_firmware(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, architecture: Architecture
+) -> None:
+    monkeypatch.setattr(emulator, "FETCHED", tmp_path)
+    name = f"qemu-system-{architecture.machine}"
+    assert emulator.find_qemu(architecture) == [name]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / name).touch()
+    found = emulator.find_qemu(architecture)
+    assert found[0] == f"{tmp_path}/bin/{name}" and found[1:3] == ["-L", f"{tmp_path}/share/qemu"]
+    assert probe_argv(architecture, tmp_path / "image", KVM)[: len(found)] == found
 
 
 @needs_qemu

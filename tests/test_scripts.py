@@ -98,6 +98,57 @@ class TestEmulator:
         assert last.startswith("emulator: this machine may not mount ") and last.endswith("make emulator on its host")
 
 
+@pytest.mark.skipif(
+    "VERSION_CODENAME=bookworm" not in Path("/etc/os-release").read_text(), reason="this machine is no Debian 12"
+)
+class TestNewerEmulator:
+    """make-qemu.sh, with stand-ins for what needs a network."""
+
+    @pytest.fixture
+    def machine(self, checkout: Path) -> Path:
+        stand_in(checkout, "qemu-system-x86_64", "echo 'QEMU emulator version 7.2.22 (Debian)'")
+        fetch = 'case "$*" in *download*) touch one.deb ;; esac'
+        stand_in(checkout, "apt-get", f'echo "$*" >>{checkout}/asked; {fetch}')
+        stand_in(
+            checkout, "dpkg-deb", f'mkdir -p "$3/usr/bin" && cp {checkout}/bin/fetched "$3/usr/bin/qemu-system-x86_64"'
+        )
+        stand_in(checkout, "fetched", "echo 'QEMU emulator version 10.0.2'")
+        return checkout
+
+    def fetch(self, machine: Path) -> tuple[int, list[str], list[str]]:
+        """Return the exit code, what was said, and what is in the folder of builds."""
+        told = call(machine, "make-qemu.sh", str(machine / "build/qemu"))
+        left = [path.name for path in (machine / "build").glob("*")]
+        return told.returncode, told.stderr.splitlines(), left
+
+    def test_is_fetched_once(self, machine: Path) -> None:
+        assert self.fetch(machine) == (0, ["qemu: fetching a newer QEMU for the tests, 14 MB"], ["qemu"])
+        assert (machine / "build/qemu/usr/bin/qemu-system-x86_64").exists()
+        asked = (machine / "asked").read_text()
+        assert "/etc/apt" not in asked and " install" not in asked
+        assert self.fetch(machine) == (0, [], ["qemu"])
+        assert (machine / "asked").read_text() == asked
+
+    def test_machine_that_has_a_newer_one_is_left_alone(self, machine: Path) -> None:
+        stand_in(machine, "qemu-system-x86_64", "echo 'QEMU emulator version 10.0.2 (Debian)'")
+        assert self.fetch(machine) == (0, [], [])
+        assert not (machine / "asked").exists()
+
+    def test_tests_go_on_where_none_can_be_had(self, machine: Path) -> None:
+        stand_in(machine, "apt-get", "echo 'E: no network' >&2; exit 100")
+        code, said, left = self.fetch(machine)
+        assert (code, left) == (0, [])
+        assert said[-1] == (
+            "qemu: bookworm-backports cannot be had, so the tests run on Debian's own QEMU: E: no network"
+        )
+
+    def test_one_that_does_not_start_is_not_kept(self, machine: Path) -> None:
+        stand_in(machine, "fetched", "echo 'error while loading shared libraries: libx.so.1'; exit 127")
+        code, said, left = self.fetch(machine)
+        assert (code, left) == (0, [])
+        assert said[-1].endswith("Debian's own: error while loading shared libraries: libx.so.1")
+
+
 def test_old_python_is_passed_over(checkout: Path) -> None:
     stand_in(checkout, "python3", "exit 1")
     found = call(checkout, "find-python.sh")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from smoke_tests.appliance.identity import Identity, read_identity
+from smoke_tests.emulator import read_version
 from smoke_tests.hardware import find_hardware
 from smoke_tests.jupyter import Jupyter
 from smoke_tests.qemu import Machine, Memory
@@ -41,7 +42,7 @@ def work(build: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def shelf(ova: Path, build: Path, architecture: Architecture) -> Shelf:
     """Return what the test runs of this .ova share."""
-    return Shelf(ova, build / f"machines{architecture.suffix}")
+    return Shelf(ova, build / f"machines{architecture.suffix}", read_version(architecture))
 
 
 @pytest.fixture(scope="session")
