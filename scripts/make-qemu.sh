@@ -5,7 +5,7 @@
 set -euo pipefail
 folder=$1
 suite=bookworm-backports
-packages=(qemu-system-x86 qemu-system-common qemu-system-data seabios ipxe-qemu)
+packages=(qemu-system-x86 qemu-system-arm qemu-system-common qemu-system-data seabios ipxe-qemu)
 
 [[ ! -e $folder ]] || exit 0
 [[ $(qemu-system-x86_64 --version 2>/dev/null) == *"version 7."* ]] && grep -qx VERSION_CODENAME=bookworm /etc/os-release || exit 0
@@ -23,7 +23,7 @@ for one in bookworm "$suite"; do
 done >"$part/apt/sources.list"
 apt=(apt-get --quiet --quiet -o "Dir::Etc::SourceList=$part/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
     -o "Dir::State::Lists=$part/apt/lists" -o "Dir::Cache=$part/apt/cache" -o "APT::Sandbox::User=$(id -un)")
-echo "qemu: fetching a newer QEMU for the tests, 14 MB" >&2
+echo "qemu: fetching a newer QEMU for the tests, 24 MB" >&2
 if ! (cd "$part/deb" && "${apt[@]}" update && "${apt[@]}" download --target-release "$suite" "${packages[@]}") >"$part/said" 2>&1; then
     echo "qemu: $suite cannot be had, so the tests run on Debian's own QEMU: $(tail -n 1 "$part/said")" >&2
     exit 0

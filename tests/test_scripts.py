@@ -122,7 +122,7 @@ class TestNewerEmulator:
         return told.returncode, told.stderr.splitlines(), left
 
     def test_is_fetched_once(self, machine: Path) -> None:
-        assert self.fetch(machine) == (0, ["qemu: fetching a newer QEMU for the tests, 14 MB"], ["qemu"])
+        assert self.fetch(machine) == (0, ["qemu: fetching a newer QEMU for the tests, 24 MB"], ["qemu"])
         assert (machine / "build/qemu/usr/bin/qemu-system-x86_64").exists()
         asked = (machine / "asked").read_text()
         assert "/etc/apt" not in asked and " install" not in asked
