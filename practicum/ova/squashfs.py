@@ -18,8 +18,8 @@ Whenever Linux 6.1 reads a file it first sets a whole block's pages aside, howev
 1 MiB each of the 846 small files that JupyterLab reads at its start cost an emulated processor 5.0 ms, and 1.7 ms with
 256 KiB.
 
-The Python environment has 368 MB at level 9 and takes 24 CPU seconds; at level 15 it has 347 MB and takes 150, at level 6
-380 MB and 15.
+The Python environment has 368 MB at level 9 and takes 24 CPU seconds; it has 347 MB and takes 150 at level 15, and has
+380 MB and takes 15 at level 6.
 """
 
 
