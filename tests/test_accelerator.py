@@ -9,6 +9,7 @@ from practicum.architecture import AMD64, ARCHITECTURES, Architecture
 from practicum.engine import tools
 from smoke_tests import accelerator, emulator
 from smoke_tests.accelerator import FORCED, KVM, emulate, find_accelerator, probe_argv, runs_a_guest
+from smoke_tests.saved_machine import Shelf
 
 needs_qemu = pytest.mark.skipif(not tools.find("qemu-system-x86_64"), reason="QEMU is not on this machine")
 each = pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)
@@ -78,3 +79,15 @@ def test_another_processor_is_emulated_though_kvm_works(
 def test_variable_forces_emulation(monkeypatch: pytest.MonkeyPatch, architecture: Architecture) -> None:
     monkeypatch.setenv(FORCED, "tcg")
     assert find_accelerator(architecture) == emulate(architecture)
+
+
+@each
+def test_version_is_told(architecture: Architecture) -> None:
+    require_qemu(architecture)
+    assert emulator.read_version(architecture).startswith("QEMU emulator version ")
+
+
+def test_a_machine_that_another_qemu_saved_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.ova").write_bytes(b"disk")
+    older, newer = (Shelf(tmp_path / "a.ova", tmp_path / "machines", version).folder for version in ("7.2", "10.0"))
+    assert older != newer and not older.exists() and newer.is_dir()
