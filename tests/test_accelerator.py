@@ -34,6 +34,7 @@ def test_emulated_guest_answers(architecture: Architecture) -> None:
 
 
 @each
+@pytest.mark.slow
 def test_guest_that_stands_still_or_cannot_start_does_not(
     monkeypatch: pytest.MonkeyPatch, architecture: Architecture
 ) -> None:

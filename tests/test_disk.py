@@ -248,6 +248,7 @@ def make_hard_links(tree: Path) -> None:
     ],
     ids=lambda fill: fill.__name__,
 )
+@pytest.mark.slow
 def test_count_blocks_is_never_too_small(tmp_path: Path, fill: Callable[[Path], None]) -> None:
     tree, raw = tmp_path / "tree", make_raw(tmp_path / "root.raw")
     tree.mkdir()
@@ -321,6 +322,7 @@ def find_grub(architecture: Architecture) -> Path:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the build's containment needs root")
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda architecture: architecture.name)
+@pytest.mark.slow
 def test_write_disk(tree: Path, python: Path, tmp_path: Path, architecture: Architecture) -> None:
     plan, work = replace(PLAN, size=1 << 30, boot=architecture.boot), tmp_path / "work"
     grub = find_grub(architecture)

@@ -161,6 +161,7 @@ def test_part_is_shown_recorded_and_its_exit_code_kept(part, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @needs_root
+@pytest.mark.slow
 def test_stopped_part_leaves_nothing(part, tmp_path: Path, signum: int) -> None:
     """Neither what does not want to end, nor what left its session."""
     mark = uuid.uuid4().hex
