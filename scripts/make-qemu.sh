@@ -22,7 +22,8 @@ for one in bookworm "$suite"; do
     echo "deb [signed-by=$keys] $mirror $one main"
 done >"$part/apt/sources.list"
 apt=(apt-get --quiet --quiet -o "Dir::Etc::SourceList=$part/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
-    -o "Dir::State::Lists=$part/apt/lists" -o "Dir::Cache=$part/apt/cache" -o "APT::Sandbox::User=$(id -un)")
+    -o "Dir::State::Lists=$part/apt/lists" -o "Dir::Cache=$part/apt/cache" -o "APT::Sandbox::User=$(id -un)"
+    -o Acquire::Retries=0 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15)
 echo "qemu: fetching a newer QEMU for the tests, 24 MB" >&2
 if ! (cd "$part/deb" && "${apt[@]}" update && "${apt[@]}" download --target-release "$suite" "${packages[@]}") >"$part/said" 2>&1; then
     echo "qemu: $suite cannot be had, so the tests run on Debian's own QEMU: $(tail -n 1 "$part/said")" >&2
