@@ -21,6 +21,8 @@ EACH := $(PARTS) $(ARM) $(ARM_REST) $(QUICK) $(RELEASE_TIME)
 # As in the products, and since the parts share the cores.
 export OMP_WAIT_POLICY := PASSIVE
 export OMP_NUM_THREADS := 1
+# What one part has compiled, the next need not compile again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Like its tests, a part must not outlive make, even when that is killed. What nothing waits for leaves the cores to the
 # builds, whose containers together weigh as much as one process.

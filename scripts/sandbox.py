@@ -14,7 +14,6 @@ from practicum.engine.stage import Stage
 from practicum.images import docker
 from practicum.semester import products, settings
 from practicum.semester.description import Semester, load
-from practicum.semester.revision import read_revision
 
 REMOVAL_TIMEOUT = 300.0
 """Seconds: an image of CUDA has gigabytes of small files."""
@@ -62,7 +61,7 @@ def change_content(semester: Semester) -> str:
 
 def find_images(semester: Semester) -> dict[str, str]:
     """Return the id ("" for none) of each image that a build of `semester` names, children before parents."""
-    revision = read_revision(semester.course_root)
+    revision = semester.revision
     names = [settings.name_image(semester, kind, revision) for kind in products.VARIANTS]
     given = [name for both in names for name in (both.moving, both.fixed) if name]
     made = [stage.image for stage in reversed(products.list_all(semester)) if stage.image]

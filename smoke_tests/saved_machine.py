@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from smoke_tests.qemu import Machine, Memory, Resume, extract_disk
+from smoke_tests.qemu import Machine, Resume, extract_disk
 
-Boot = Callable[[Memory], tuple[Machine, dict[str, float]]]
-"""Boots a machine with this memory; returns it, running, and the figures of `SavedMachine.boot`."""
+Boot = Callable[[], tuple[Machine, dict[str, float]]]
+"""Boots a machine; returns it, running, and the figures of `SavedMachine.boot`."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,12 @@ class SavedMachine:
     folder: Path
 
     @property
-    def memory(self) -> Path:
-        return self.folder / "memory"
-
-    @property
     def disk(self) -> Path:
         return self.folder / "disk.qcow2"
 
     @property
     def resume(self) -> Resume:
-        return Resume(self.folder / "state", self.folder / "console.log")
+        return Resume(self.folder / "memory", self.folder / "state", self.folder / "console.log")
 
     @property
     def boot(self) -> dict[str, float]:
@@ -51,11 +47,12 @@ class SavedMachine:
         return (self.folder / "boot.json").is_file()  # written last
 
     def save(self, machine: Machine, boot: dict[str, float]) -> None:
-        """Stop a machine, whose memory is the shared file `memory`, and write what is not yet in `folder`."""
+        """Stop a machine and write it into `folder`."""
         machine.qmp("stop")
         machine.qmp("migrate-set-capabilities", capabilities=[{"capability": "x-ignore-shared", "state": True}])
         machine.qmp("migrate", uri=f"exec:cat > {shlex.quote(str(self.resume.state))}")
         machine.wait_migrated()
+        machine.save_memory(self.resume.memory)
         machine.power_cut()  # the disk was flushed and given up with the state
         shutil.copyfile(machine.log, self.resume.console)
         machine.overlay.rename(self.disk)
@@ -103,7 +100,7 @@ class Shelf:
             if again or not saved.is_complete():
                 shutil.rmtree(saved.folder, ignore_errors=True)
                 saved.folder.mkdir()
-                machine, figures = boot(Memory(saved.memory, shared=True))
+                machine, figures = boot()
                 saved.save(machine, figures)
         return saved
 
@@ -120,7 +117,6 @@ def go_on(saved: SavedMachine, machine: Callable[..., Machine], name: str) -> Ma
         name,
         disk=saved.disk,
         disk_format="qcow2",
-        memory=Memory(saved.memory, shared=False),
         resume=saved.resume,
     )
 

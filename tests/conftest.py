@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
@@ -24,6 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell without job control starts what it puts in the background with SIGINT ignored, and children inherit that:
     # the builds that tests interrupt would not notice before they have a handler of their own.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from what the tests import, torch among it: it lives to the end, here and in forks."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

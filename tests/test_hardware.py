@@ -17,7 +17,7 @@ from practicum.architecture import ARM64  # noqa: E402
 from practicum.engine.errors import PracticumError  # noqa: E402
 from smoke_tests import qemu  # noqa: E402
 from smoke_tests.accelerator import FORCED, emulate  # noqa: E402
-from smoke_tests.hardware import CARDS, DISKS, Hardware, find_hardware  # noqa: E402
+from smoke_tests.hardware import CARDS, DISKS, find_hardware  # noqa: E402
 from smoke_tests.processor import PROCESSORS  # noqa: E402
 
 PAGE = "  Access code  k7wq-3mzp-x4td\n  Status       starting: waiting for the disk\n  Host key     SHA256:x\n"
@@ -71,7 +71,7 @@ def test_a_machine_has_the_hardware_of_virtualbox(tmp_path: Path, monkeypatch: p
     argv = make_machine(tmp_path, monkeypatch)._command(3)
     devices = ["ahci,id=sata", "ide-hd,drive=disk,bus=sata.0", "e1000,netdev=nat"]
     assert list(list_options(argv, "-device")) == devices
-    assert list(list_options(argv, "-machine")) == ["pc"]
+    assert list(list_options(argv, "-machine")) == ["pc,memory-backend=memory"]
 
 
 def test_a_machine_for_arm_has_the_hardware_of_its_ova(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_a_machine_for_arm_has_the_hardware_of_its_ova(tmp_path: Path, monkeypat
     disk = ["virtio-scsi-pci,id=scsi", "scsi-hd,drive=disk,bus=scsi.0"]
     devices = ["ramfb", *disk, "e1000,netdev=nat", "qemu-xhci", "usb-kbd", "usb-tablet"]
     assert list(list_options(argv, "-device")) == devices
-    assert list(list_options(argv, "-machine")) == ["virt"]
+    assert list(list_options(argv, "-machine")) == ["virt,memory-backend=memory"]
     assert [*list_options(argv, "-accel"), *list_options(argv, "-cpu")] == list(emulate(ARM64)[1::2])
 
 
@@ -102,15 +102,20 @@ def test_a_machine_has_the_hardware_of_its_trial(tmp_path: Path, monkeypatch: py
     argv = make_machine(tmp_path, monkeypatch, hardware=trial.hardware)._command(3)
     *disk, card = list_options(argv, "-device")
     assert tuple(disk) == DISKS[trial.hardware.disk] and card == CARDS[trial.hardware.card]
-    assert list(list_options(argv, "-machine")) == [trial.hardware.board]
+    assert list(list_options(argv, "-machine")) == [f"{trial.hardware.board},memory-backend=memory"]
     assert sum("drive=disk" in device for device in disk) == 1
     assert any(drive.startswith("if=none,id=disk,") for drive in list_options(argv, "-drive"))
 
 
-def test_memory_in_a_file_goes_with_every_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = qemu.Memory(tmp_path / "memory", shared=True)
-    argv = make_machine(tmp_path, monkeypatch, hardware=Hardware("nvme", "e1000", "q35"), memory=memory)._command(3)
-    assert list(list_options(argv, "-machine")) == ["q35,memory-backend=memory"]
+def test_memory_is_a_file_without_a_name_until_it_is_that_of_a_saved_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = qemu.Resume(tmp_path / "memory", tmp_path / "state", tmp_path / "console")
+    for resume, file in ((None, "memfd,id=memory,size=4096M,share=on"), (saved, "file,id=memory,size=4096M,")):
+        argv = make_machine(tmp_path, monkeypatch, resume=resume)._command(3)
+        (backend,) = list_options(argv, "-object")
+        assert backend.startswith(f"memory-backend-{file}")
+        assert backend.endswith(",share=off") == bool(resume), "what goes on must not write into the saved memory"
 
 
 # ---- what is said --------------------------------------------------------------------------------------------------

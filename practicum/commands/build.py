@@ -16,7 +16,6 @@ from practicum.images.emulator import require_emulator
 from practicum.semester import products, settings
 from practicum.semester.description import Semester
 from practicum.semester.locks import Variant
-from practicum.semester.revision import read_revision
 
 
 def build_ovas(
@@ -155,7 +154,7 @@ def fold_modules(paths: Iterable[str]) -> Iterator[str]:
 
 def require_image(semester: Semester, variant: Variant, architecture: Architecture = AMD64) -> str:
     """Return the name of the image that follows the semester; raises PracticumError when no such image is there."""
-    name = settings.name_image(semester, variant, read_revision(semester.course_root), architecture).moving
+    name = settings.name_image(semester, variant, semester.revision, architecture).moving
     if not image_exists(name):
         raise PracticumError(name, "no such image", "run: make docker")
     return name

@@ -22,14 +22,10 @@ def create_argv(python: str, folder: Path) -> list[str]:
 
 
 def install_argv(house: wheelhouse.Wheelhouse, folder: Path) -> list[str]:
-    """Without dependencies: the lock is complete, but for what is left out on purpose.
-
-    Bytecode is compiled once, as in the products: a program that must not write it would compile torch each time.
-    """
+    """Without dependencies: the lock is complete, but for what is left out on purpose."""
     return [
         uv.find_uv_bin(), "pip", "install", "--offline", "--no-index", "--no-deps", "--require-hashes",
-        "--compile-bytecode", f"--python={folder}", f"--find-links={house.folder}",
-        f"--requirement={house.requirements}",
+        f"--python={folder}", f"--find-links={house.folder}", f"--requirement={house.requirements}",
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 Text shows in a diff what changed, is checked by the linters, and cannot hold outputs.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -23,16 +24,22 @@ def built_name(path: PurePosixPath) -> PurePosixPath:
 
 def build(source: Path) -> bytes:
     """Return the notebook of a `.nb.py` file: the same bytes for the same text; raises PracticumError."""
-    # Imported here: they build parsers at import, seconds that a build of unchanged content need not wait for.
-    import jupytext
-    import nbformat
-
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PracticumError(str(source), str(error), "save it as readable UTF-8 text") from error
     if not text.startswith("# %%"):
         raise PracticumError(str(source), "no cell begins in its first line", "start it with `# %% [markdown]`")
+    return _convert(text)
+
+
+@lru_cache(maxsize=128)
+def _convert(text: str) -> bytes:
+    """Return the notebook of a text, which each product has."""
+    # Imported here: they build parsers at import, seconds that a build of unchanged content need not wait for.
+    import jupytext
+    import nbformat
+
     notebook = jupytext.reads(text, fmt="py:percent")
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     notebook.nbformat, notebook.nbformat_minor = 4, 5

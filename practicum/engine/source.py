@@ -92,6 +92,11 @@ def list_imports(node: ast.AST) -> Iterator[str]:
 
 def find_file(module: str) -> Path:
     """Return the file of a module of the builder; raises ModuleNotFoundError."""
+    return _find_file(ROOT, module)
+
+
+@cache
+def _find_file(_root: Path, module: str) -> Path:
     if not (paths := _candidates(module)):
         raise ModuleNotFoundError(f"{module} is no module of {PACKAGE}")
     return paths[0]

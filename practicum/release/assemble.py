@@ -26,7 +26,7 @@ from practicum.release.record import FILE, NAMED, Record, write_record
 from practicum.release.sbom import render_sbom
 from practicum.semester.description import Semester
 from practicum.semester.locks import find_lock
-from practicum.semester.revision import Revision, read_revision
+from practicum.semester.revision import Revision
 
 MATERIALS = ("semester.toml", "*.lock")
 """Files of a semester's folder that the provenance names with their sha256."""
@@ -49,7 +49,7 @@ def release(semester: Semester, console: Console, *, number: int = 0, key: Path 
     unsigned. Raises PracticumError when files differ from the commit, a product is not built or breaks a rule of
     VirtualBox's importer, tests of it failed, or another commit has the number.
     """
-    revision = read_revision(semester.course_root)
+    revision = semester.revision
     require_committed(revision)
     number = choose_number(semester, revision.full, number)
     with cache.work_folder("release") as work:

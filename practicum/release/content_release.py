@@ -25,7 +25,6 @@ from practicum.release.commits import git_of, list_releases, read_checkout, read
 from practicum.release.signing import is_allowed, sign_file
 from practicum.release.sums import Untrue
 from practicum.semester.description import Semester
-from practicum.semester.revision import read_revision
 from practicum.semester.settings import SIGNERS, describe_content
 
 FILE = "content.json"
@@ -99,7 +98,7 @@ def write_content_release(semester: Semester, key: Path | None) -> Written:
     if key is None:
         cure = "make a key as docs/release.md says, then: export PRACTICUM_SIGNING_KEY=practicum-release"
         raise PracticumError("PRACTICUM_SIGNING_KEY", "is not set, and machines take only what is signed", cure)
-    revision = read_revision(semester.course_root)
+    revision = semester.revision
     require_committed(revision, "make content-release")
     require_own_number(semester)
     dist = semester.dist

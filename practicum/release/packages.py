@@ -9,7 +9,6 @@ Source: GitLab's documentation "Generic packages repository".
 
 import hashlib
 import os
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from practicum.engine.errors import PracticumError
+from practicum.engine.tls import find_trusted
 from practicum.release.places import name_flat
 from practicum.release.target import LATEST, Item, Release, Report, list_files, read_number
 
@@ -44,11 +44,10 @@ def open_packages(target: str) -> Iterator["PackageTarget"]:
     else:
         cure = "export PRACTICUM_TOKEN=... (a project's access token that may write packages)"
         raise PracticumError(target, "needs a token", cure)
-    context = ssl.create_default_context()
     # The token stays with this host: a download may be redirected to a store elsewhere, which must not see it.
     with (
-        httpx.Client(timeout=TIMEOUT, verify=context, headers=headers) as client,
-        httpx.Client(timeout=TIMEOUT, verify=context, follow_redirects=True) as other,
+        httpx.Client(timeout=TIMEOUT, verify=find_trusted(), headers=headers) as client,
+        httpx.Client(timeout=TIMEOUT, verify=find_trusted(), follow_redirects=True) as other,
     ):
         yield PackageTarget(target.rstrip("/"), client, other)
 

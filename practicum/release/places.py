@@ -6,7 +6,6 @@ joins the pieces, and looks for `sbom/cpu.cdx.json` under the name sbom__cpu.cdx
 
 import os
 import re
-import ssl
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from practicum.engine.errors import PracticumError
+from practicum.engine.tls import find_trusted
 
 CHUNK = 1 << 20
 TRIES = 5  # in a row without a byte gained
@@ -100,9 +100,7 @@ class WebPlace:
 
     def __init__(self, url: str) -> None:
         self.name = url
-        # The default context honours SSL_CERT_FILE and SSL_CERT_DIR, as networks with an authority of their own need.
-        context = ssl.create_default_context()
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=True, verify=context)
+        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=True, verify=find_trusted())
 
     def list_files(self) -> None:
         """Return None: a web server lists nothing."""

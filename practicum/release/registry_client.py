@@ -7,7 +7,6 @@ an upload when a piece of it is cut: the blob then starts anew, the finished one
 import hashlib
 import json
 import os
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +19,7 @@ import httpx
 from practicum.engine import cache
 from practicum.engine.errors import PracticumError
 from practicum.engine.publish import write_text
+from practicum.engine.tls import find_trusted
 from practicum.images.oci import INDEX_TYPE, MANIFEST_TYPE
 from practicum.release.registry_auth import RegistryAuth
 from practicum.release.target import Item, Report
@@ -42,8 +42,7 @@ class Registry:
         scheme = "http" if name in ("localhost", "::1") or name.startswith("127.") else "https"
         self.url = f"{scheme}://{host}/v2/{repository}"
         auth = RegistryAuth(host, repository)
-        context = ssl.create_default_context()
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=True, verify=context, auth=auth)
+        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=True, verify=find_trusted(), auth=auth)
 
     def get_manifest(self, reference: str) -> bytes | None:
         """Return the bytes of the manifest with this tag or digest, None when there is none."""

@@ -7,7 +7,7 @@ Everything practicum builds follows from these models; `load` is the only way in
 import os
 import re
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +19,7 @@ from practicum.architecture import AMD64, KERNEL, Architecture, find_architectur
 from practicum.engine.errors import Mistakes, PracticumError
 from practicum.semester.fit import check_folders, check_tables
 from practicum.semester.folders import CONTENT, find_checkout
+from practicum.semester.revision import Revision, read_revision
 from practicum.semester.sessions import PageAddress, Registry, Session, Solutions, Text
 from practicum.semester.toml_errors import explain, render_key
 from practicum.semester.toml_file import read_toml
@@ -231,6 +232,11 @@ class Semester(_Table):
     def course_root(self) -> Path:
         """The folder of the course: semesters/<id>/ lies two levels below it."""
         return self.folder.parents[1]
+
+    @cached_property
+    def revision(self) -> Revision:
+        """The commit of the course's checkout, as it was when somebody first asked: one build has one."""
+        return read_revision(self.course_root)
 
     @property
     def checkout(self) -> Path:

@@ -1,5 +1,6 @@
 """Which locks a semester has, and whether they fit its description."""
 
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -55,7 +56,7 @@ def find_lock(semester: Semester, variant: Variant, architecture: Architecture =
     for text in list_requirements(semester, variant, architecture):
         if not holds(text, semester.debian.python_version, architecture):
             continue
-        requirement = Requirement(text)
+        requirement = _read_requirement(text)
         version = locked.get(canonicalize_name(requirement.name))
         if version is None or not requirement.specifier.contains(version, prereleases=True):
             found = f"holds {version}" if version else "holds none"
@@ -70,7 +71,7 @@ def list_versions(lock: Path, cure: str) -> dict[str, Version]:
         if package.name in versions:
             raise PracticumError(label_of(lock), f"names {package.name} twice", cure)
         try:
-            versions[package.name] = Version(package.version)
+            versions[package.name] = _read_version(package.version)
         except InvalidVersion:
             raise PracticumError(label_of(lock), f"{package.name}=={package.version} names no version", cure) from None
     return versions
@@ -124,4 +125,9 @@ def require_file(lock: Path) -> None:
 
 
 def _name(requirement: str) -> str:
-    return canonicalize_name(Requirement(requirement).name)
+    return canonicalize_name(_read_requirement(requirement).name)
+
+
+# Each product of a semester asks for the same.
+_read_requirement = cache(Requirement)
+_read_version = cache(Version)

@@ -39,7 +39,6 @@ from practicum.semester.description import Semester
 from practicum.semester.folders import CONTENT, DATA_TOOLS, FILES, OVERRIDES, TASKS
 from practicum.semester.lectures import find_lectures
 from practicum.semester.locks import Variant, find_debian_lock, find_lock, find_target, place_debian_lock
-from practicum.semester.revision import read_revision
 from practicum.semester.values import PINNED
 from practicum.wheels.lockfile import LockedPackage, read_lock
 
@@ -96,7 +95,7 @@ def list_image(
     extras = _extras(semester, container, variant)
     done, start = (container, *extras)[-1], settings.describe_start(semester, variant)
     course = _course(semester, done, variant, below, start)
-    revision = read_revision(semester.course_root)
+    revision = semester.revision
     names = settings.name_image(semester, variant, revision, architecture)
     facts = Facts(
         title=f"{semester.course.code} {semester.course.title}",
@@ -121,7 +120,7 @@ def list_archive(
     """Return the stages of the container images of a variant, one for each architecture, and of their archive."""
     listed = [list_image(semester, variant, architecture, debs) for architecture in architectures]
     images = Images(tuple(Part(stages[-1], list_layers(stages)) for stages in listed))
-    moving = settings.name_image(semester, variant, read_revision(semester.course_root), *only(architectures)).moving
+    moving = settings.name_image(semester, variant, semester.revision, *only(architectures)).moving
     target = archive_path(semester, variant, architectures)
     suffix = "".join(architecture.suffix for architecture in only(architectures))
     return (*merge(listed), Archive(images, variant, moving, semester.epoch, target, suffix=suffix))
@@ -235,7 +234,7 @@ def split_wheels(
     The lowest has what the locks of all products have in common.
     """
     mine = read_lock(find_lock(semester, variant, architecture))
-    theirs = [read_lock(find_lock(semester, one, architecture)) for one in semester.variants if one != variant]
+    theirs = [{*read_lock(find_lock(semester, one, architecture))} for one in semester.variants if one != variant]
     groups: dict[str, list[LockedPackage]] = {}
     for package in mine:
         group = next((name for name, pattern in CUDA_GROUPS if re.fullmatch(pattern, package.name)), "python")

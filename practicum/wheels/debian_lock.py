@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError
-from practicum.wheels.lock_text import label_of, read_logical_lines
+from practicum.wheels.lock_text import label_of, read_text, split_logical_lines
 
 
 def render_debian(installed: Mapping[str, str], semester: str) -> str:
@@ -17,7 +17,7 @@ def render_debian(installed: Mapping[str, str], semester: str) -> str:
 def read_debian(path: Path) -> dict[str, str]:
     """Return the versions of a debian.lock by package name; raise PracticumError if a line is not name=version."""
     versions = {}
-    for number, line in read_logical_lines(path):
+    for number, line in split_logical_lines(read_text(path)):
         match = re.fullmatch(r"([a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?)=(\S+)", line)
         if not match:
             raise PracticumError(

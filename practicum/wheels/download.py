@@ -7,7 +7,6 @@ then finds the file.
 
 import os
 import shutil
-import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import httpx
 
 from practicum.engine.cache import hash_file, hold, patient
 from practicum.engine.errors import PracticumError
+from practicum.engine.tls import find_trusted
 from practicum.wheels.resolver import Wheel
 from practicum.wheels.store import find_file, is_whole, remember
 
@@ -45,10 +45,8 @@ def fetch_all(
     Raises PracticumError for the first wheel that cannot be had; what arrived of the others stays for the next run.
     """
     stop = Event()
-    # The default context honours SSL_CERT_FILE and SSL_CERT_DIR, as networks with an authority of their own need.
-    context = ssl.create_default_context()
     with (
-        httpx.Client(timeout=TIMEOUT, follow_redirects=True, verify=context) as client,
+        httpx.Client(timeout=TIMEOUT, follow_redirects=True, verify=find_trusted()) as client,
         ThreadPoolExecutor(WORKERS) as pool,
     ):
         fetcher = _Fetcher(store, client, stop, report, stop.wait if pause is None else pause)

@@ -6,14 +6,14 @@ from pathlib import Path
 from practicum.engine.errors import PracticumError
 
 
-def read_logical_lines(path: Path) -> Iterator[tuple[int, str]]:
+def split_logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Give line number and text of each line that says something; a line ending in a backslash goes on in the next."""
     number, parts = 0, ""
-    for count, line in enumerate(read_text(path).splitlines(), start=1):
-        text = line.partition("#")[0] if line.startswith("#") else line
+    for count, line in enumerate(text.splitlines(), start=1):
+        said = line.partition("#")[0] if line.startswith("#") else line
         number = number if parts else count
-        parts += f" {text.removesuffix(chr(92))}"
-        if not text.endswith("\\"):
+        parts += f" {said.removesuffix(chr(92))}"
+        if not said.endswith("\\"):
             if parts.strip():
                 yield number, parts.strip()
             parts = ""

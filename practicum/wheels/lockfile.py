@@ -8,13 +8,14 @@ wheels come from is this machine's configuration, asked again at each download.
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from practicum.engine.errors import PracticumError
-from practicum.wheels.lock_text import label_of, read_logical_lines, read_text
+from practicum.wheels.lock_text import label_of, read_text, split_logical_lines
 from practicum.wheels.resolver import Target, Wheel, list_cpu_sources, resolve
 
 
@@ -55,8 +56,14 @@ def list_own_sources(semester: Path) -> tuple[str, ...]:
 
 def read_lock(path: Path) -> list[LockedPackage]:
     """Return the packages of a Python lock, in file order. Raises PracticumError for a line without version or hash."""
+    return list(_parse(path, read_text(path)))
+
+
+@lru_cache(maxsize=32)
+def _parse(path: Path, text: str) -> tuple[LockedPackage, ...]:
+    """Return the packages of a lock's text, which all products of a semester ask for. path: for messages alone."""
     packages = []
-    for number, line in read_logical_lines(path):
+    for number, line in split_logical_lines(text):
         pin, *options = line.split()
         match = re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;]+)", pin)
         hashes = tuple(option.removeprefix("--hash=sha256:") for option in options)
@@ -67,7 +74,7 @@ def read_lock(path: Path) -> list[LockedPackage]:
                 f"run: practicum lock {path.parent.name}",
             )
         packages.append(LockedPackage(canonicalize_name(match[1]), match[2], hashes))
-    return packages
+    return tuple(packages)
 
 
 def read_target(path: Path) -> Target:

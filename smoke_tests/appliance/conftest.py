@@ -17,7 +17,7 @@ from smoke_tests.appliance.identity import Identity, read_identity
 from smoke_tests.emulator import read_version
 from smoke_tests.hardware import find_hardware
 from smoke_tests.jupyter import Jupyter
-from smoke_tests.qemu import Machine, Memory
+from smoke_tests.qemu import Machine
 from smoke_tests.saved_machine import Boot, SavedMachine, Shelf, copy_overlay, go_on
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def overlay_at_code(work: Path) -> Path:
 def boot_first(new_machine: MakeMachine, overlay_at_code: Path) -> Boot:
     """Boots for the first time until JupyterLab is ready; returns what `Shelf.machine` wants."""
 
-    def boot(memory: Memory) -> tuple[Machine, dict[str, float]]:
-        machine = new_machine("first", memory=memory)
+    def boot() -> tuple[Machine, dict[str, float]]:
+        machine = new_machine("first")
         machine.power_on()
         try:
             assert machine.code

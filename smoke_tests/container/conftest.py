@@ -23,11 +23,10 @@ RunContainer = Callable[..., Container]
 def find_image(
     request: pytest.FixtureRequest, semester: Semester, architecture: Architecture, kind: Literal["cpu", "cuda"]
 ) -> str:
-    from practicum.semester.revision import read_revision
     from practicum.semester.settings import name_image
 
     named = request.config.getoption(f"--{kind}-image")
-    name = str(named or name_image(semester, kind, read_revision(semester.course_root), architecture).moving)
+    name = str(named or name_image(semester, kind, semester.revision, architecture).moving)
     if not docker("image", "ls", "--quiet", name).stdout.strip():
         missing = f"docker has no image {name}: run `make docker` first"
         if request.config.getoption("--skip-missing-image"):
