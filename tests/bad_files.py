@@ -321,9 +321,9 @@ FILES: list[tuple[str, Change, str]] = [
     *(
         ("semesters/2027-spring/debian.lock", change, f"semesters/2027-spring/debian.lock: {told}")
         for change, told in (
-            (edit("git=1", "git 1"), f"line 2: not name=version{AGAIN}"),
-            (edit("git=1", "=======\ngit=1"), f"line 2: not name=version{AGAIN}"),
-            (edit("git=1", "git="), f"line 2: not name=version{AGAIN}"),
+            (edit("git=1", "git 1"), f"line 3: not name=version{AGAIN}"),
+            (edit("git=1", "=======\ngit=1"), f"line 3: not name=version{AGAIN}"),
+            (edit("git=1", "git="), f"line 3: not name=version{AGAIN}"),
             (edit("git=1\n", ""), f"older than semester.toml, which asks for git{AGAIN}"),
             (
                 write(""),

@@ -11,7 +11,7 @@ from practicum.semester import products
 from practicum.semester.description import Semester, load
 from practicum.semester.find import list_semesters
 from practicum.semester.locks import list_debian_packages, place_debian_lock
-from practicum.wheels.debian_lock import render_debian
+from practicum.wheels.debian_lock import Packages, render_debian
 
 ROOT = Path(__file__).parent.parent
 SEMESTER = list_semesters(ROOT)[-1]
@@ -63,7 +63,7 @@ class Checkout:
         semester = self.load()
         for one in semester.built_for:
             packages = dict.fromkeys(list_debian_packages(semester, one), "1") | {"bash": "5.2"}
-            place_debian_lock(semester, one).write_text(render_debian(packages, semester.id))
+            place_debian_lock(semester, one).write_text(render_debian(Packages({"bash": ""}, packages), semester.id))
 
     def copy(self, target: Path) -> "Checkout":
         """Copies it by cp, which takes half of what Python takes for the same files."""

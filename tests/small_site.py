@@ -261,7 +261,7 @@ def newest_semester() -> Semester:
 
 def describe_inputs(stage: Stage) -> dict[str, str]:
     """Returns the inputs of one of the lowest layers that change what is in it."""
-    told_apart = ("base", "recorded", "ansible/trim/debian.dpkg.cfg")
+    told_apart = ("base", "debian_lock", "ansible/trim/debian.dpkg.cfg")
     return {
         label: value
         for label, value in stage.inputs.items()

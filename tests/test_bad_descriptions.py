@@ -19,7 +19,7 @@ from practicum.engine.errors import PracticumError
 from practicum.semester import products
 from practicum.semester.description import load
 from practicum.semester.locks import find_target, place_debian_lock, place_lock
-from practicum.wheels.debian_lock import render_debian
+from practicum.wheels.debian_lock import Packages, render_debian
 from practicum.wheels.lockfile import LockedPackage, render_lock
 
 NAME = "semesters/2027-spring"
@@ -51,7 +51,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lock = render_lock(packages, find_target(semester, architecture), "test")
             place_lock(semester, variant, architecture).write_text(lock)
         packages = dict.fromkeys(("git", "less", "sudo", architecture.kernel), "1")
-        place_debian_lock(semester, architecture).write_text(render_debian(packages, semester.id))
+        place_debian_lock(semester, architecture).write_text(render_debian(Packages({}, packages), semester.id))
     return course
 
 

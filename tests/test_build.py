@@ -60,7 +60,8 @@ CHANGES: dict[str, tuple[Callable[[Checkout], object], set[str]]] = {
         WHEELS,
     ),
     "a comment of the lock": (lambda c: c.touch(f"semesters/{SEMESTER}/python-cpu.lock"), set()),
-    "debian.lock": (lambda c: c.touch(f"semesters/{SEMESTER}/debian.lock"), ALL),
+    "debian.lock": (lambda c: c.touch(f"semesters/{SEMESTER}/debian.lock"), SYSTEM),
+    "a package of the base": (lambda c: c.replace("bash=5.2", "bash=5.3", f"semesters/{SEMESTER}/debian.lock"), ALL),
     # trim lists
     "Debian's trim list": (lambda c: c.touch("ansible/trim/debian.dpkg.cfg"), ALL),
     "Python's trim list": (lambda c: c.touch("ansible/trim/python.txt"), WHEELS),

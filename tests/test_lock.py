@@ -23,7 +23,7 @@ from practicum.semester.description import Semester, load
 from practicum.semester.locks import Variant, find_lock, place_lock
 from practicum.semester.products import VARIANTS
 from practicum.wheels import lockfile, resolver
-from practicum.wheels.debian_lock import drift, read_debian, render_debian
+from practicum.wheels.debian_lock import Packages, drift, read_base, read_debian, render_debian
 from practicum.wheels.lockfile import LockedPackage, locate, read_lock, read_target
 from practicum.wheels.resolver import Target
 
@@ -326,9 +326,9 @@ def test_every_lock_that_the_description_names_is_written(
     assert folder.is_dir()
     asked: list[tuple[str, str, tuple[str, ...]]] = []
 
-    def resolve_packages(root: Root, packages: list[str], *_: object) -> dict[str, str]:
+    def resolve_packages(root: Root, packages: list[str], *_: object) -> Packages:
         asked.append((root.architecture, root.variant, tuple(packages)))
-        return {"bash": "5.2"}
+        return Packages({"bash": "5.2"}, {"bash": "5.2"})
 
     monkeypatch.setattr(lock, "resolve_packages", resolve_packages)
     monkeypatch.setattr(lock, "require_emulators", lambda _: None)
@@ -440,9 +440,13 @@ def test_cpu_sources_come_from_pips_configuration(tmp_path: Path, monkeypatch: p
 def test_debian_lock(semester: Semester, tmp_path: Path) -> None:
     installed = {"zlib1g": "1:1.2.13", "apt": "2.6.1", "libc6:amd64": "2.36-9+deb12u10", "g++-12": "12.2.0-14"}
     path = semester.folder / "debian.lock"
-    path.write_text(render_debian(installed, "2027-spring"))
+    base = {"apt": "2.6.0", "libc6:amd64": "2.36-9+deb12u10"}
+    path.write_text(render_debian(Packages(base, installed), "2027-spring"))
     assert read_debian(path) == installed
-    assert [line.partition("=")[0] for line in path.read_text().splitlines()[1:]] == sorted(installed)
+    of_base, rest = path.read_text().split("# of the products, besides\n")
+    assert [line.partition("=")[0] for line in of_base.splitlines()[1:]] == sorted(base)
+    assert [line.partition("=")[0] for line in rest.splitlines()] == ["g++-12", "zlib1g"]
+    assert read_base(path) == "apt=2.6.1\nlibc6:amd64=2.36-9+deb12u10\n", "as the products have it"
     path.write_text("apt 2.6.1\n")
     with pytest.raises(PracticumError, match=r"debian.lock: line 1: not name=version; run"):
         read_debian(path)

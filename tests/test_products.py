@@ -23,7 +23,7 @@ from practicum.recipes.ova import Ova
 from practicum.recipes.system import System
 from practicum.recipes.wheels import Wheels
 from practicum.semester import find, products, settings
-from practicum.semester.locks import find_lock
+from practicum.semester.locks import find_lock, place_debian_lock
 from practicum.semester.products import VARIANTS
 from practicum.semester.revision import Revision
 from practicum.wheels.lockfile import read_lock
@@ -132,7 +132,8 @@ def test_stages_get_the_values_of_their_architecture(both: Checkout) -> None:
         listed = products.list_ova(semester, architecture)
         base, disk, ova = one_of(Base, listed), one_of(Disk, listed), one_of(Ova, listed)
         assert (base.architecture, base.variant) == (architecture.name, architecture.variant)
-        assert base.recorded and base.recorded.path == semester.folder / f"debian{architecture.suffix}.lock"
+        recorded = one_of(System, listed).recorded
+        assert recorded and recorded.path == semester.folder / f"debian{architecture.suffix}.lock"
         assert disk.plan.boot == architecture.boot and ova.machine.hardware == architecture.hardware
         variables = settings.describe_roles(semester, architecture)
         assert architecture.kernel in variables["debian_packages"] and "linux-image" not in variables["debian_packages"]
@@ -267,3 +268,15 @@ def test_all_of_a_semester_for_one_architecture_is_that_one(checkout: Checkout) 
     assert find.choose_architectures(checkout.load(), "all") == (AMD64,)
     assert not [stage for stage in products.list_all(checkout.load()) if stage.suffix]
     assert Path(products.inputs_path(checkout.load())).suffix == ".tar"
+
+
+def test_courses_with_the_same_packages_in_the_base_share_it(both: Checkout) -> None:
+    """Whatever else they install."""
+    first, *_ = products.list_ova(both.load())
+    lock = place_debian_lock(both.load())
+    base, line, rest = lock.read_text().partition("# of the products, besides\n")
+    lock.write_text(f"{base}{line}{rest}zip=3.0\n")
+    shared, system, *_ = products.list_ova(both.load())
+    assert shared.key == first.key and "zip" in system.recorded.path.read_text()
+    lock.write_text(f"{base}zip=3.0\n{line}{rest}")
+    assert products.list_ova(both.load())[0].key != first.key

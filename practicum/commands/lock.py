@@ -34,7 +34,7 @@ from practicum.semester.locks import (
 from practicum.semester.products import TRIM_DEBIAN
 from practicum.semester.values import PINNED
 from practicum.wheels import cuda
-from practicum.wheels.debian_lock import render_debian
+from practicum.wheels.debian_lock import Packages, render_debian
 from practicum.wheels.lock_text import label_of
 from practicum.wheels.lockfile import LockedPackage, list_own_sources, render_lock
 from practicum.wheels.resolver import Target, Wheel, list_cpu_sources, resolve
@@ -136,8 +136,8 @@ def _pin_cpu(requirement: str) -> str:
 
 def resolve_packages(
     root: Root, packages: Sequence[str], work: Path, console: Console, where: str = "debian"
-) -> dict[str, str]:
-    """Return the version, by name, of every package a build of today installs: base root, `packages`, what they need.
+) -> Packages:
+    """Return every package a build of today installs: base root, `packages`, what they need.
 
     Nothing is installed: a fresh base root asks apt. Raises PracticumError, its message beginning with `where`, when
     packages do not exist.
@@ -159,8 +159,8 @@ def resolve_packages(
             planned = read([*inside, *simulate], step="lock", timeout=300)
     finally:
         remove_image(tag)
-    versions = dict(line.split("=", 1) for line in installed.splitlines())
-    return versions | parse_simulation(planned)
+    base = dict(line.split("=", 1) for line in installed.splitlines())
+    return Packages(base, base | parse_simulation(planned))
 
 
 def list_unknown(packages: Iterable[str], offered: str) -> list[str]:

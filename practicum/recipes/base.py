@@ -16,9 +16,9 @@ class Base(ImageStage):
     """A minimal Debian.
 
     suite: Debian's name of the release. trim: the settings of dpkg, which stay in the root for later installs.
-    recorded: debian.lock, None before there is one; a new one asks for today's packages. epoch: seconds since 1970 that
-    stand as the time of what the installation writes. debs: where the packages come from. architecture, variant: as of
-    images.root.Root.
+    debian_lock: the lock's lines for it, "" before there is a lock; others ask for today's packages. epoch: seconds
+    since 1970 that stand as the time of what the installation writes. debs: where the packages come from. architecture,
+    variant: as of images.root.Root.
     """
 
     outputs: ClassVar = ("base.log", "sources.list", PRIORITIES, RECORD)
@@ -27,7 +27,7 @@ class Base(ImageStage):
 
     suite: str
     trim: Tree
-    recorded: Tree | None
+    debian_lock: str
     epoch: int
     debs: DebSource
     architecture: str

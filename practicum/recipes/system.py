@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from practicum.engine import cache
 from practicum.engine.progress import Console
+from practicum.engine.stage import Tree
 from practicum.images.debs import RECORD, DebSource, keep_debs
 from practicum.images.native import take_folder
 from practicum.images.packer import Play, Step, build_image, lent_uv
@@ -16,7 +17,8 @@ from practicum.images.stage import ImageStage
 class System(ImageStage):
     """Debian packages of every product, and an empty `/opt/venv`.
 
-    suite: Debian's name of the release. packages: `debian.packages` of the description. debs: where these come from.
+    suite: Debian's name of the release. packages: `debian.packages` of the description. recorded: debian.lock, None
+    before there is one; a new one asks for today's packages. debs: where these come from.
     native: this stage of the machine's own architecture, whose `/opt/venv` fits any other; None where that is its own.
     """
 
@@ -25,6 +27,7 @@ class System(ImageStage):
     base: ImageStage
     suite: str
     packages: tuple[str, ...]
+    recorded: Tree | None
     debs: DebSource
     play: Play
     native: ImageStage | None = None

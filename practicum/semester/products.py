@@ -40,6 +40,7 @@ from practicum.semester.folders import CONTENT, DATA_TOOLS, FILES, OVERRIDES, TA
 from practicum.semester.lectures import find_lectures
 from practicum.semester.locks import Variant, find_debian_lock, find_lock, find_target, place_debian_lock
 from practicum.semester.values import PINNED
+from practicum.wheels.debian_lock import read_base
 from practicum.wheels.lockfile import LockedPackage, read_lock
 
 VARIANTS: tuple[Variant, ...] = ("cpu", "cuda")
@@ -204,9 +205,10 @@ def list_system(
     debian_lock = find_debian_lock(semester, architecture)
     recorded = Tree(semester.course_root, str(debian_lock.relative_to(semester.course_root))) if debian_lock else None
     trim, kind = Tree(root, TRIM_DEBIAN), (architecture.name, architecture.variant)
-    base = Base(debian.suite, trim, recorded, semester.epoch, debs, *kind, suffix=suffix)
+    of_base = read_base(debian_lock) if debian_lock else ""
+    base = Base(debian.suite, trim, of_base, semester.epoch, debs, *kind, suffix=suffix)
     play = Play(root, "system", ("system", "python"), semester.epoch)
-    return base, System(base, debian.suite, debian.packages, debs, play, native, suffix=suffix)
+    return base, System(base, debian.suite, debian.packages, recorded, debs, play, native, suffix=suffix)
 
 
 def list_helpers(

@@ -1,17 +1,44 @@
-"""debian.lock: the Debian packages of a semester, as a build installed them."""
+"""debian.lock: the Debian packages of a semester, as a build installed them.
+
+Those of the base come first: courses that have these in common share the base, and a lock that changes only the others
+leaves it as it is.
+"""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from practicum.engine.errors import PracticumError
 from practicum.wheels.lock_text import label_of, read_text, split_logical_lines
 
+END_OF_BASE = "# of the products, besides"
+"""The line of a debian.lock between the packages of the base and the others."""
 
-def render_debian(installed: Mapping[str, str], semester: str) -> str:
+
+@dataclass(frozen=True)
+class Packages:
+    """The versions, by name, of the Debian packages that a build installs: those of the base, and all."""
+
+    base: Mapping[str, str]
+    all: Mapping[str, str]
+
+
+def render_debian(installed: Packages, semester: str) -> str:
     """Return a debian.lock of `semester`: the packages that a build installed, by name, one `name=version` a line."""
-    lines = [f"{name}={version}\n" for name, version in sorted(installed.items())]
-    return f"# Debian packages as a build installs them (practicum lock {semester})\n{''.join(lines)}"
+    base = _render({name: installed.all[name] for name in installed.base})
+    rest = _render({name: version for name, version in installed.all.items() if name not in installed.base})
+    return f"# Debian packages as a build installs them (practicum lock {semester})\n{base}{END_OF_BASE}\n{rest}"
+
+
+def _render(versions: Mapping[str, str]) -> str:
+    return "".join(f"{name}={version}\n" for name, version in sorted(versions.items()))
+
+
+def read_base(path: Path) -> str:
+    """Return the lines of a debian.lock that are of the base: all, where an earlier practicum wrote it."""
+    base, _, _ = read_text(path).partition(f"\n{END_OF_BASE}\n")
+    return "".join(f"{line}\n" for line in base.splitlines() if not line.startswith("#"))
 
 
 def read_debian(path: Path) -> dict[str, str]:
